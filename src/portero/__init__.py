@@ -1,0 +1,1 @@
+"""Portero stands between a company and its WhatsApp Business API: who may do what, and a record."""
