@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,6 +18,7 @@ import pytest
 from portero.project.logins import ROLE_OF, Server
 from portero.project.postgres import Cluster, ClusterError, find_server
 
+PLAIN_USER = 65534  # nobody
 SOURCE = Path(__file__).parents[2] / "src"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has accounts to give away")
 
@@ -160,24 +161,26 @@ def test_root_opens_nobodys_folder_to_reach_a_closed_state_folder() -> None:
 
 @as_root
 def test_a_plain_user_can_run_a_cluster(state: Path) -> None:
-    plain = 65534
     folder = state / "plain"
     folder.mkdir()
-    os.chown(folder, plain, plain)
+    os.chown(folder, PLAIN_USER, PLAIN_USER)
 
-    # A fork, not a new program: the interpreter itself may lie in a folder closed to others.
+    assert as_plain_user(lambda: Cluster(folder).start()) == 0
+    data = next(folder.glob("pg*"))
+    assert (data / "postmaster.pid").stat().st_uid == PLAIN_USER
+    assert as_plain_user(lambda: Cluster(folder).stop()) == 0
+
+
+def as_plain_user(action: Callable[[], None]) -> int:
+    """Fork, because the interpreter itself may lie in a folder closed to others."""
     child = os.fork()
     if child == 0:
         os.setgroups([])
-        os.setgid(plain)
-        os.setuid(plain)
-        Cluster(folder).start()
+        os.setgid(PLAIN_USER)
+        os.setuid(PLAIN_USER)
+        action()
         os._exit(0)
-
-    assert os.waitpid(child, 0)[1] == 0
-    data = next(folder.glob("pg*"))
-    assert (data / "postmaster.pid").stat().st_uid == plain
-    os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+    return os.waitpid(child, 0)[1]
 
 
 def test_a_path_too_long_for_a_socket_gets_a_short_one(state: Path) -> None:
