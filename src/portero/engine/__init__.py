@@ -1,0 +1,67 @@
+"""The decision: data in, data out. No clock, no I/O, nothing but the standard library."""
+
+from portero.engine.answer import (
+    OWNERSHIP,
+    Decision,
+    Effect,
+    Obligation,
+    ObligationKind,
+    Reason,
+    Requirement,
+)
+from portero.engine.catalogue import PERMISSIONS, PermissionSpec, Risk, covers
+from portero.engine.policy import (
+    Binding,
+    Conditions,
+    Credential,
+    Guardrail,
+    GuardrailKind,
+    HolderKind,
+    Hours,
+    Limit,
+    Metric,
+    Per,
+    Policy,
+    Principal,
+    PrincipalKind,
+    Reach,
+    Role,
+    Scope,
+)
+from portero.engine.request import Check, Context, Resource
+from portero.engine.snapshot import Snapshot, compile_policy
+
+__all__ = [
+    "OWNERSHIP",
+    "PERMISSIONS",
+    "Binding",
+    "Check",
+    "Conditions",
+    "Context",
+    "Credential",
+    "Decision",
+    "Effect",
+    "Guardrail",
+    "GuardrailKind",
+    "HolderKind",
+    "Hours",
+    "Limit",
+    "Metric",
+    "Obligation",
+    "ObligationKind",
+    "Per",
+    "PermissionSpec",
+    "Policy",
+    "Principal",
+    "PrincipalKind",
+    "Reach",
+    "Reason",
+    "Requirement",
+    "Resource",
+    "Risk",
+    "Role",
+    "Scope",
+    "Snapshot",
+    "compile_policy",
+    "covers",
+]

@@ -1,0 +1,221 @@
+"""From a policy to what is ready to decide: indexes once, one subject and permission on demand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
+from portero.engine.answer import OWNERSHIP, Obligation, ObligationKind, Reason, Requirement
+from portero.engine.catalogue import PERMISSIONS, covers
+from portero.engine.compiled import UNRESTRICTED, Clause, Demand, Denial, Entry, Subject
+from portero.engine.policy import (
+    Binding,
+    Guardrail,
+    GuardrailKind,
+    HolderKind,
+    Limit,
+    Policy,
+    Principal,
+    PrincipalKind,
+    Reach,
+)
+from portero.engine.restrictions import (
+    ContentsAre,
+    FreshFactor,
+    InHours,
+    InNetworks,
+    Moment,
+    WithinReach,
+    dates,
+    moments,
+    places,
+)
+
+_REQUIREMENTS = {
+    GuardrailKind.REQUIRE_WINDOW: Requirement.WINDOW,
+    GuardrailKind.REQUIRE_CONSENT: Requirement.CONSENT,
+    GuardrailKind.REQUIRE_SECOND_PERSON: Requirement.SECOND_PERSON,
+}
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_T = TypeVar("_T", bound=_Identified)
+
+
+def _by_id(rules: Iterable[_T]) -> dict[str, _T]:
+    found: dict[str, _T] = {}
+    for rule in rules:
+        if found.setdefault(rule.id, rule) is not rule:
+            raise ValueError(f"{type(rule).__name__} {rule.id!r} occurs twice")
+    return found
+
+
+class Compiler:
+    """Looks a policy's rules up and compiles them. Its indexes never change."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.principals = _by_id(policy.principals)
+        self._roles = _by_id(policy.roles)
+        self._credentials = _by_id(policy.credentials)
+        self._guardrails = sorted(_by_id(policy.guardrails).values(), key=lambda rule: rule.id)
+        self._bindings: dict[str, list[Binding]] = defaultdict(list)
+        for binding in _by_id(policy.bindings).values():
+            self._bindings[binding.principal].append(binding)
+        self._limits: dict[tuple[HolderKind, str], list[Limit]] = defaultdict(list)
+        for limit in _by_id(policy.limits).values():
+            self._limits[limit.holder_kind, limit.holder].append(limit)
+
+    def subject(self, principal_id: str, credential_id: str | None) -> Subject:
+        """Say who asks, and whether they may ask at all."""
+        principal = self.principals.get(principal_id)
+        if principal is None:
+            return Subject(principal_id, refusal=Reason.UNKNOWN_PRINCIPAL)
+        if not principal.active:
+            return Subject(principal_id, refusal=Reason.PRINCIPAL_INACTIVE)
+        if credential_id is None:
+            return Subject(principal_id, principal.teams)
+        credential = self._credentials.get(credential_id)
+        if credential is None or credential.principal != principal_id or not credential.active:
+            return Subject(principal_id, refusal=Reason.CREDENTIAL_INACTIVE)
+        return Subject(principal_id, principal.teams, credential_id, credential.until)
+
+    def entry(self, subject: Subject, permission: str) -> Entry:
+        """Compile all that the policy says about a subject without refusal and a known permission."""
+        principal = self.principals[subject.principal]
+        clauses = tuple(self._clauses(principal, permission))
+        narrowing = self._narrowing(principal, subject.credential, permission)
+        guardrails = tuple(self._guardrails_for(principal, permission))
+        return Entry(
+            clauses=clauses if narrowing is not None else (),
+            narrowing=narrowing or UNRESTRICTED,
+            denials=tuple(_denial(rule) for rule in guardrails if rule.kind not in _REQUIREMENTS),
+            demands=tuple(_demand(rule) for rule in guardrails if rule.kind in _REQUIREMENTS),
+            limits=self._standing_limits(principal, subject.credential, permission),
+        )
+
+    def binding_limits(
+        self, bindings: Iterable[str], permissions: Iterable[str]
+    ) -> Iterator[Obligation]:
+        """Name the limits that hang on these bindings and concern any of these permissions."""
+        for binding in bindings:
+            for permission in permissions:
+                yield from self._takes(HolderKind.BINDING, binding, permission)
+
+    def _clauses(self, principal: Principal, permission: str) -> Iterator[Clause]:
+        if principal.owner and principal.kind is PrincipalKind.PERSON:
+            yield Clause(OWNERSHIP, None, ())
+            return
+        for binding in sorted(self._bindings_of(principal), key=lambda rule: rule.id):
+            reach = self._reach(binding.role, principal, permission)
+            if reach is not None:
+                yield Clause(
+                    binding.id,
+                    binding.role,
+                    (
+                        *places(binding.scope),
+                        *reach,
+                        *moments(binding.conditions),
+                        *dates(binding.since, binding.until),
+                    ),
+                )
+
+    def _bindings_of(self, principal: Principal) -> Iterator[Binding]:
+        yield from self._bindings.get(principal.id, ())
+        for team_id in principal.teams:
+            team = self.principals.get(team_id)
+            if team is not None and team.kind is PrincipalKind.TEAM and team.active:
+                yield from self._bindings.get(team_id, ())
+
+    def _reach(
+        self, role_id: str, principal: Principal, permission: str
+    ) -> tuple[WithinReach, ...] | None:
+        """How the role's cell restricts the permission; None = it does not give it."""
+        role = self._roles.get(role_id)
+        reach = role.cells.get(permission, Reach.NONE) if role is not None else Reach.NONE
+        if reach == Reach.ALL:
+            return ()
+        if reach == Reach.NONE or not PERMISSIONS[permission].ownable:
+            return None
+        return (WithinReach(reach, principal.id, principal.teams),)
+
+    def _narrowing(
+        self, principal: Principal, credential_id: str | None, permission: str
+    ) -> Clause | None:
+        """Compile the credential's part; None = it lacks the permission."""
+        if credential_id is None:
+            return UNRESTRICTED
+        credential = self._credentials[credential_id]
+        role = credential.role
+        reach = () if role is None else self._reach(role, principal, permission)
+        if reach is None:
+            return None
+        restrictions = (*places(credential.scope), *reach, *moments(credential.conditions))
+        return Clause(credential.id, role, restrictions)
+
+    def _guardrails_for(self, principal: Principal, permission: str) -> Iterator[Guardrail]:
+        for rule in self._guardrails:
+            if not any(covers(pattern, permission) for pattern in rule.permissions):
+                continue
+            if not all(place.wanted for place in places(rule.scope)):
+                continue  # an empty set is nowhere, and what is absent is not there either
+            if rule.principals is None or not rule.principals.isdisjoint(_names(principal)):
+                yield rule
+
+    def _standing_limits(
+        self, principal: Principal, credential_id: str | None, permission: str
+    ) -> tuple[Obligation, ...]:
+        found = set(self._takes(HolderKind.WORKSPACE, "", permission))
+        for holder in _names(principal):
+            found.update(self._takes(HolderKind.PRINCIPAL, holder, permission))
+        if credential_id is not None:
+            found.update(self._takes(HolderKind.KEY, credential_id, permission))
+        return tuple(found)
+
+    def _takes(self, kind: HolderKind, holder: str, permission: str) -> Iterator[Obligation]:
+        for limit in self._limits.get((kind, holder), ()):
+            patterns = limit.permissions
+            if patterns is None or any(covers(pattern, permission) for pattern in patterns):
+                yield Obligation(ObligationKind.TAKE, limit.id)
+
+
+def _names(principal: Principal) -> frozenset[str]:
+    """What a rule may call a principal: its own id, or that of a team it is a member of."""
+    return principal.teams | {principal.id}
+
+
+_REQUIREMENTS = {
+    GuardrailKind.REQUIRE_WINDOW: Requirement.WINDOW,
+    GuardrailKind.REQUIRE_CONSENT: Requirement.CONSENT,
+    GuardrailKind.REQUIRE_SECOND_PERSON: Requirement.SECOND_PERSON,
+}
+
+
+def _demand(rule: Guardrail) -> Demand:
+    requirement = _REQUIREMENTS[rule.kind]
+    above = rule.threshold if requirement is Requirement.SECOND_PERSON else None
+    obligation = Obligation(ObligationKind.REQUIRE, requirement, rule.id)
+    return Demand(obligation, places(rule.scope), above)
+
+
+def _denial(rule: Guardrail) -> Denial:
+    return Denial(rule, places(rule.scope), _way_out(rule))
+
+
+def _way_out(rule: Guardrail) -> ContentsAre | Moment | None:
+    """What spares a request from a guardrail that denies; a missing parameter spares nobody."""
+    match rule.kind:
+        case GuardrailKind.TEMPLATES_ONLY:
+            return ContentsAre("template")
+        case GuardrailKind.HOURS if rule.hours is not None:
+            return InHours(rule.hours)
+        case GuardrailKind.NETWORKS if rule.networks is not None:
+            return InNetworks.of(rule.networks)
+        case GuardrailKind.REQUIRE_FRESH_FACTOR if rule.fresh_factor_s is not None:
+            return FreshFactor(rule.fresh_factor_s)
+        case _:
+            return None

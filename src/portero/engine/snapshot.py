@@ -1,0 +1,112 @@
+"""The decision: one compiled version of a workspace's policy, and the questions it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from portero.engine.answer import Decision, Effect, Obligation, Reason
+from portero.engine.catalogue import PERMISSIONS
+from portero.engine.compiled import Entry, Subject
+from portero.engine.compiling import Compiler
+from portero.engine.policy import Policy
+from portero.engine.request import Check, Context
+
+
+class Snapshot:
+    """An immutable policy, ready to decide.
+
+    What it has compiled for a subject it remembers; that memory belongs to this version of the
+    policy and goes with it, so it cannot be stale. Decisions are never remembered.
+    """
+
+    __slots__ = ("_compiler", "_keyed", "_subjects", "policy")
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._compiler = Compiler(policy)
+        self._subjects: dict[str, Subject] = {}
+        self._keyed: dict[tuple[str, str], Subject] = {}
+
+    @property
+    def workspace(self) -> str:
+        return self.policy.workspace
+
+    @property
+    def version(self) -> int:
+        return self.policy.version
+
+    def decide(
+        self,
+        principal: str,
+        checks: Sequence[Check],
+        context: Context,
+        credential: str | None = None,
+    ) -> Decision:
+        """Say whether `principal` may do all of `checks`. Deny by default, deny wins."""
+        subject = self._subject(principal, credential)
+        refusal = subject.standing(context)
+        if refusal is not None:
+            return self._deny(refusal)
+        because: set[str] = set()
+        obligations: set[Obligation] = set()
+        for check in checks:
+            resource = check.resource
+            entry = self._entry(subject, check.permission)
+            if entry is None:
+                return self._deny(Reason.UNKNOWN_PERMISSION)
+            matched = entry.matched(resource, context)
+            if not matched or not entry.narrowing.allows(resource, context):
+                return self._deny(entry.reason(resource, context))
+            bitten = entry.bitten(resource, context)
+            if bitten:
+                ids = tuple(denial.guardrail.id for denial in bitten)
+                return self._deny(Reason.BLOCKED_BY_GUARDRAIL, ids)
+            because.update(matched)
+            obligations.update(entry.limits)
+            obligations.update(d.obligation for d in entry.demands if d.bites(resource))
+        if not because:  # nothing was asked, so nothing was allowed
+            return self._deny(Reason.UNKNOWN_PERMISSION)
+        obligations.update(
+            self._compiler.binding_limits(because, [check.permission for check in checks])
+        )
+        return Decision(
+            Effect.ALLOW,
+            Reason.ALLOWED,
+            tuple(sorted(because)),
+            tuple(sorted(obligations)),
+            self.policy.version,
+        )
+
+    def _deny(self, reason: Reason, because: tuple[str, ...] = ()) -> Decision:
+        return Decision(Effect.DENY, reason, because, (), self.policy.version)
+
+    def _subject(self, principal: str, credential: str | None) -> Subject:
+        if credential is None:
+            subject = self._subjects.get(principal)
+        else:
+            subject = self._keyed.get((principal, credential))
+        if subject is None:
+            subject = self._compiler.subject(principal, credential)
+            self._remember(subject)
+        return subject
+
+    def _remember(self, subject: Subject) -> None:
+        # Strangers are not remembered: their ids come from outside, and there is no end of them.
+        if subject.refusal is not None:
+            return
+        if subject.credential is None:
+            self._subjects[subject.principal] = subject
+        else:
+            self._keyed[subject.principal, subject.credential] = subject
+
+    def _entry(self, subject: Subject, permission: str) -> Entry | None:
+        """Find or compile an entry; None = there is no such permission."""
+        entry = subject.entries.get(permission)
+        if entry is None and permission in PERMISSIONS:
+            entry = subject.entries[permission] = self._compiler.entry(subject, permission)
+        return entry
+
+
+def compile_policy(policy: Policy) -> Snapshot:
+    """Make a policy ready to decide. Raises ValueError when two rules of a kind share an id."""
+    return Snapshot(policy)
