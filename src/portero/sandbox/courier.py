@@ -1,0 +1,151 @@
+"""Takes webhooks to the subscriber: signed, escaped as Meta escapes, repeated when not acknowledged."""
+
+import asyncio
+import hashlib
+import hmac
+import http.client
+import json
+import logging
+from collections.abc import Awaitable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from portero.sandbox.objects import Callback, Json, Number, Waba
+from portero.sandbox.world import World
+
+_log = logging.getLogger(__name__)
+_TIMEOUT_S = 5.0
+_THREADS = 8
+_CHALLENGE_BYTES_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How one attempt ended; `status` None when no answer came, `error` then says why."""
+
+    delivered: bool
+    status: int | None = None
+    error: str | None = None
+
+
+class Courier:
+    """Delivers in the background; owns its tasks until `close`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox-webhook")
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something in the background, kept alive until it ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    def cancel(self) -> None:
+        """Drop what is still under way."""
+        for task in self._tasks:
+            task.cancel()
+
+    def close(self) -> None:
+        """Drop what is under way and release the threads."""
+        self.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def deliver(
+        self, field: str, value: Json, *, waba: Waba, number: Number | None = None
+    ) -> Delivery:
+        """Send one change; the first attempt is awaited, repeats go on in the background."""
+        target = self._target(field, waba, number)
+        if target is None:
+            return Delivery(delivered=False, error="nobody is subscribed")
+        entry: Json = {"id": waba.id, "changes": [{"field": field, "value": value}]}
+        if field != "messages":
+            entry["time"] = int(self._world.clock())
+        payload = {"object": "whatsapp_business_account", "entry": [entry]}
+        return await self.post(target.url, payload)
+
+    async def post(self, url: str, payload: Any) -> Delivery:
+        """Sign and post a payload as it is; the first attempt is awaited."""
+        body = _as_meta_writes(payload)
+        first = await self._attempt(url, body)
+        if not first.delivered:
+            self.start(self._repeat(url, body))
+        return first
+
+    async def verify(self, callback: Callback) -> bool:
+        """The GET handshake: whether the endpoint gives the challenge back."""
+        challenge = str(int(self._world.clock() * 1000) % 10**10)
+        query = {
+            "hub.mode": "subscribe",
+            "hub.challenge": challenge,
+            "hub.verify_token": callback.verify_token,
+        }
+        separator = "&" if urlsplit(callback.url).query else "?"
+        url = callback.url + separator + urlencode(query)
+        try:
+            status, answer = await self._in_thread(url, None)
+        except (OSError, ValueError, http.client.HTTPException):
+            return False
+        return status == 200 and answer.decode("utf-8", "replace").strip() == challenge
+
+    def _target(self, field: str, waba: Waba, number: Number | None) -> Callback | None:
+        """Number before account before app; overrides are for messages only."""
+        callback = self._world.app.callback
+        if not waba.subscribed or (callback is None and field != "messages"):
+            return None
+        if callback and callback.fields is not None and field not in callback.fields:
+            return None
+        if field == "messages":
+            return (number and number.override) or waba.override or callback
+        return callback
+
+    async def _repeat(self, url: str, body: bytes) -> None:
+        for delay in self._world.speed.retry_s:
+            await asyncio.sleep(delay)
+            if (await self._attempt(url, body)).delivered:
+                return
+        _log.warning("webhook given up after %d repeats", len(self._world.speed.retry_s))
+
+    async def _attempt(self, url: str, body: bytes) -> Delivery:
+        try:
+            status, _ = await self._in_thread(url, body)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            return Delivery(delivered=False, error=str(error) or type(error).__name__)
+        return Delivery(delivered=status == 200, status=status)
+
+    def _in_thread(self, url: str, body: bytes | None) -> Awaitable[tuple[int, bytes]]:
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(
+            self._threads, _exchange, url, body, self._world.app.secret.encode()
+        )
+
+
+def _as_meta_writes(payload: Any) -> bytes:
+    r"""Meta escapes beyond ASCII and writes `/` as `\/`, so only the raw bytes verify."""
+    return json.dumps(payload, separators=(",", ":")).replace("/", "\\/").encode()
+
+
+def _exchange(url: str, body: bytes | None, secret: bytes) -> tuple[int, bytes]:
+    """One blocking exchange; a body makes it a signed POST."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {"User-Agent": "facebookexternalua", "Accept": "*/*"}
+    if body is not None:
+        digest = hmac.new(secret, body, hashlib.sha256).hexdigest()
+        headers |= {"Content-Type": "application/json", "X-Hub-Signature-256": f"sha256={digest}"}
+    try:
+        connection.request("GET" if body is None else "POST", path, body=body, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read(_CHALLENGE_BYTES_MAX)
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""The Graph API's calls, one module for each kind of thing, bound to paths in `routes`."""

@@ -1,0 +1,42 @@
+"""Media named inside a message: by an id of an upload, or by a link Meta would fetch."""
+
+from urllib.parse import urlsplit
+
+from portero.graphapi.errors import GraphError, meta_error
+from portero.sandbox.graph.checks import required
+from portero.sandbox.objects import Json
+from portero.sandbox.world import World
+
+UNREACHABLE_HOST = ".invalid"
+
+
+def check_attachment(world: World, source: Json, name: str) -> None:
+    """An attachment has a known `id` or an http(s) `link`. Raises `GraphError`."""
+    media_id, link = source.get("id"), source.get("link")
+    if media_id is None and link is None:
+        raise required(f"{name}['id']")
+    if media_id is not None:
+        if world.living_media(str(media_id)) is None:
+            raise _not_media(name)
+    elif not _is_web_address(link):
+        message = f"(#100) Param {name}['link'] is not a valid URI."
+        raise meta_error(100, message=message)
+
+
+def is_unreachable(source: object) -> bool:
+    """Whether Meta will fail to fetch the link: the emulator fetches nothing and goes by name."""
+    link = source.get("link") if isinstance(source, dict) else None
+    host = urlsplit(link).hostname if isinstance(link, str) else None
+    return host is not None and host.endswith(UNREACHABLE_HOST)
+
+
+def _is_web_address(link: object) -> bool:
+    if not isinstance(link, str):
+        return False
+    parts = urlsplit(link)
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def _not_media(name: str) -> GraphError:
+    what = "is not a valid whatsapp business account media attachment ID"
+    return meta_error(100, message=f"(#100) Param {name}['id'] {what}")

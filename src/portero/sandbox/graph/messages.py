@@ -1,0 +1,174 @@
+"""`POST /{number}/messages`: send, mark as read, show typing. One path, told apart by the body."""
+
+from functools import partial
+
+from portero.graphapi.errors import CATALOGUE, GraphError, meta_error
+from portero.sandbox import statuses, wamid
+from portero.sandbox.calls import SUCCESS, Call
+from portero.sandbox.graph import checks
+from portero.sandbox.graph.attachments import is_unreachable
+from portero.sandbox.graph.bodies import CHECKS, MEDIA_TYPES
+from portero.sandbox.graph.errors import unknown_object
+from portero.sandbox.graph.template_send import check_template
+from portero.sandbox.objects import Json, Message, Number, Recipient, Template
+from portero.sandbox.phones import digits_of, is_bsuid, wa_id_of
+from portero.sandbox.reading import required
+
+_CALLBACK_DATA_MAX = 512
+_WINDOW_CLOSED = (
+    "Message failed to send because more than 24 hours have passed since the customer last "
+    "replied to this number."
+)
+"""What Meta says with 131047."""
+
+
+def post_message(call: Call, number: Number) -> Json:
+    """Everything that `/messages` does."""
+    if call.request.params.get("messaging_product") != "whatsapp":
+        raise required("messaging_product")
+    if "status" in call.request.params:
+        return _mark_as_read(call, number)
+    return _send(call, number)
+
+
+def post_marketing_message(call: Call, number: Number) -> Json:
+    """The Marketing Messages API: a template send that takes marketing templates only."""
+    if call.request.params.get("messaging_product") != "whatsapp":
+        raise required("messaging_product")
+    if call.request.params.get("type") != "template":
+        raise meta_error(131055, details="Only template messages are supported")
+    template = check_template(call.world, number.waba_id, call.request.params)
+    if template.category != "MARKETING":
+        raise meta_error(134100, details=f"template {template.name} is {template.category}")
+    return _send(call, number)
+
+
+def _mark_as_read(call: Call, number: Number) -> Json:
+    if call.request.params["status"] != "read":
+        raise meta_error(100, details="Param status must be one of {READ}")
+    message_id = call.request.needed("message_id")
+    if call.world.received.get(message_id) != number.id:
+        raise unknown_object("post", message_id)
+    return SUCCESS
+
+
+def _send(call: Call, number: Number) -> Json:
+    params = call.request.params
+    recipient = read_recipient(call, number)
+    kind = str(params.get("type", "text")).lower()
+    template = None
+    if kind == "template":
+        template = check_template(call.world, number.waba_id, params)
+    elif kind in CHECKS:
+        CHECKS[kind](call.world, params)
+    else:
+        raise meta_error(100, message=f"(#100) Param type {kind} is not a valid message type.")
+    callback_data = checks.an_optional_text(
+        params, "biz_opaque_callback_data", "message", high=_CALLBACK_DATA_MAX
+    )
+    _check_sender(call, number, recipient)
+    message = Message(
+        id=wamid.sent_id(recipient.key),
+        number_id=number.id,
+        recipient=recipient,
+        kind=kind,
+        category=template.category.lower() if template else "service",
+        billable=template is not None,
+        callback_data=callback_data,
+        created_at=call.now,
+    )
+    _accept(call, message, _fate(call, number, message, template))
+    return _answer(message, is_template=template is not None)
+
+
+def read_recipient(call: Call, number: Number) -> Recipient:
+    """Whom `to`, or else `recipient`, names. Raises `GraphError`."""
+    params = call.request.params
+    if str(params.get("recipient_type", "individual")).lower() == "group":
+        raise meta_error(131020, details="The sandbox has no groups")
+    text = call.request.text("to") or call.request.text("recipient")
+    if not text:
+        raise required("to")
+    if is_bsuid(text):
+        return Recipient(input=text, wa_id=call.world.wa_id_behind(text), user_id=text)
+    digits = digits_of(text)
+    if digits is None:
+        raise meta_error(100, details="Param to must be a valid WhatsApp phone number")
+    wa_id = wa_id_of(digits)
+    if wa_id == wa_id_of(number.display_digits):
+        raise meta_error(131021, details="Sender and recipient phone number is the same.")
+    return Recipient(input=text, wa_id=wa_id, user_id="")
+
+
+def _check_sender(call: Call, number: Number, recipient: Recipient) -> None:
+    """What is refused at once whatever the message says."""
+    world = call.world
+    if not number.registered:
+        raise meta_error(133010, details="The phone number is not registered on Cloud API")
+    allowed = number.allowed_recipients
+    if allowed is not None and recipient.wa_id not in {wa_id_of(phone) for phone in allowed}:
+        raise meta_error(131030, details="Add the recipient to the allowed list and try again")
+    level = number.info["throughput"]["level"]
+    if world.limits.throughput and not world.rates.throughput_allows(number.id, level, call.now):
+        raise meta_error(130429, details="Cloud API message throughput has been reached.")
+    if world.limits.pair and not world.rates.pair_allows(number.id, recipient.key, call.now):
+        raise meta_error(131056, details="Too many messages to the same phone number")
+
+
+def _fate(
+    call: Call, number: Number, message: Message, template: Template | None
+) -> GraphError | None:
+    """The failure that a status webhook will tell, or None for a delivered message."""
+    world, customer = call.world, message.recipient.key
+    magic = magic_code(customer, marketing=message.category == "marketing")
+    if magic is not None:
+        return meta_error(magic)
+    if template is None and not world.window_is_open(number.id, customer):
+        return meta_error(131047, details=_WINDOW_CLOSED)
+    if message.category == "marketing" and customer in world.opted_out:
+        return meta_error(131050)
+    if message.kind in MEDIA_TYPES and is_unreachable(call.request.params.get(message.kind)):
+        return meta_error(131053, details="Unable to fetch the media link")
+    tier = number.info["messaging_limit"]
+    if (
+        world.limits.messaging
+        and not world.window_is_open(number.id, customer)
+        and not world.rates.messaging_allows(customer, tier, call.now)
+    ):
+        return meta_error(131048, details="Messaging limit reached")
+    return None
+
+
+def magic_code(customer: str, *, marketing: bool) -> int | None:
+    """A customer whose number ends in a webhook error code always fails with that code."""
+    tail = customer[-6:]
+    code = int(tail) if tail.isdigit() else 0
+    entry = CATALOGUE.get(code)
+    if entry is None or not entry.asynchronous or (code == 131050 and not marketing):
+        return None
+    return code
+
+
+def _accept(call: Call, message: Message, failure: GraphError | None) -> None:
+    world, courier = call.world, call.courier
+    world.remember(message)
+    if failure is None:
+        life = partial(statuses.live, message, world=world, courier=courier)
+    else:
+        life = partial(
+            statuses.fail, message, failure.code, failure.details, world=world, courier=courier
+        )
+    call.afterwards.append(lambda: courier.start(life()))
+
+
+def _answer(message: Message, *, is_template: bool) -> Json:
+    recipient = message.recipient
+    contact: Json = {"input": recipient.input}
+    if recipient.wa_id:
+        contact["wa_id"] = recipient.wa_id
+    if recipient.user_id:
+        contact["user_id"] = recipient.user_id
+    sent: Json = {"id": message.id}
+    if is_template:
+        sent["message_status"] = "accepted"
+    return {"messaging_product": "whatsapp", "contacts": [contact], "messages": [sent]}

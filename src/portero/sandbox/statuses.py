@@ -1,0 +1,89 @@
+"""The life of an accepted message, told by webhooks: sent, delivered, read, or failed."""
+
+import asyncio
+
+from portero.graphapi.errors import CATALOGUE
+from portero.sandbox.courier import Courier, Delivery
+from portero.sandbox.objects import Json, Message
+from portero.sandbox.world import World
+
+KNOWN = ("sent", "delivered", "read", "played", "failed")
+_ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
+
+
+async def live(message: Message, *, world: World, courier: Courier) -> None:
+    """Send the good statuses one after another, each once the one before was attempted."""
+    speed = world.speed
+    steps = (("sent", speed.sent_s), ("delivered", speed.delivered_s), ("read", speed.read_s))
+    for status, delay in steps:
+        if delay is None:
+            return
+        await asyncio.sleep(delay)
+        await tell(message, status, world=world, courier=courier)
+
+
+async def fail(
+    message: Message, code: int, details: str | None, *, world: World, courier: Courier
+) -> None:
+    """Send the one status of a message that was accepted and then refused."""
+    if world.speed.sent_s is not None:
+        await asyncio.sleep(world.speed.sent_s)
+        errors = [failure(code, details)]
+        await tell(message, "failed", world=world, courier=courier, errors=errors)
+
+
+async def tell(
+    message: Message,
+    status: str,
+    *,
+    world: World,
+    courier: Courier,
+    errors: list[Json] | None = None,
+) -> Delivery:
+    """Send one status of a message, whatever came before."""
+    message.status = status
+    number = world.numbers[message.number_id]
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {
+            "display_phone_number": number.display_digits,
+            "phone_number_id": number.id,
+        },
+        "statuses": [_status(message, status, int(world.clock()), errors)],
+    }
+    waba = world.wabas[number.waba_id]
+    return await courier.deliver("messages", value, waba=waba, number=number)
+
+
+def failure(code: int, details: str | None) -> Json:
+    """A catalogued error as webhooks carry it: without the `(#code)` that answers have."""
+    title = CATALOGUE[code].title
+    error: Json = {"code": code, "title": title, "message": title}
+    return error | {"error_data": {"details": details or title}, "href": _ERRORS_PAGE}
+
+
+def _status(message: Message, status: str, now: int, errors: list[Json] | None) -> Json:
+    recipient = message.recipient
+    told: Json = {"id": message.id, "status": status, "timestamp": str(now)}
+    told["recipient_id"] = recipient.group_id or recipient.wa_id
+    if recipient.user_id:
+        told["recipient_user_id"] = recipient.user_id
+    if recipient.group_id:
+        told["recipient_type"] = "group"
+    if message.callback_data is not None:
+        told["biz_opaque_callback_data"] = message.callback_data
+    if status in ("sent", "delivered"):
+        told["pricing"] = _pricing(message)
+    if errors:
+        told["errors"] = errors
+    return told
+
+
+def _pricing(message: Message) -> Json:
+    kind = "regular" if message.billable else "free_customer_service"
+    return {
+        "billable": message.billable,
+        "pricing_model": "PMP",
+        "type": kind,
+        "category": message.category,
+    }

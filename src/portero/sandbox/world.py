@@ -1,0 +1,243 @@
+"""The emulated Meta's state: built from a plain JSON document, changed by calls, reset at will."""
+
+import copy
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from portero.sandbox import worldfile
+from portero.sandbox.objects import (
+    App,
+    Business,
+    Flow,
+    Json,
+    Media,
+    Message,
+    Number,
+    Scope,
+    Template,
+    Token,
+    Upload,
+    Waba,
+)
+from portero.sandbox.phones import bsuid_of, digits_of, wa_id_of
+from portero.sandbox.rates import Rates
+from portero.sandbox.worldfile import Limits, Speed, WorldError
+
+Clock = Callable[[], float]
+Node = App | Business | Waba | Number | Template | Media | Flow
+
+_WINDOW_S = 24 * 3600
+_UPLOADED_LIFE_S, _INBOUND_LIFE_S = 30 * 24 * 3600, 7 * 24 * 3600
+_MAX_MESSAGES = 200_000
+_MAX_MEDIA_BYTES = 512 * 1024 * 1024
+_KEYS = (
+    "business",
+    "tokens",
+    "wabas",
+    "callback",
+    "windows",
+    "customers",
+    "opted_out",
+    "speed",
+    "limits",
+    "public_url",
+    "require_app_secret",
+)
+
+
+class World:
+    """Accounts and everything that happens to them. Times are Unix seconds by `clock`."""
+
+    app: App
+    business: Business
+    speed: Speed
+    limits: Limits
+    public_url: str | None
+    require_app_secret: bool
+
+    def __init__(self, source: Json, *, clock: Clock = time.time) -> None:
+        self._source = copy.deepcopy(source)
+        self.clock = clock
+        self.reset()
+
+    @classmethod
+    def from_dict(cls, source: Json, *, clock: Clock = time.time) -> Self:
+        """A world from its document.
+
+        Raises:
+            WorldError: the document lacks something, or holds what nobody would read.
+        """
+        return cls(source, clock=clock)
+
+    @classmethod
+    def from_file(cls, path: Path, *, clock: Clock = time.time) -> Self:
+        """A world from a JSON file. Raises `WorldError` and `OSError`."""
+        try:
+            source = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise WorldError(f"not JSON: {error}") from error
+        return cls(source, clock=clock)
+
+    @classmethod
+    def default(cls, *, clock: Clock = time.time) -> Self:
+        """The world of an emulator started without a file: fixed, readable ids and token."""
+        text = Path(__file__).with_name("default_world.json").read_text(encoding="utf-8")
+        return cls(json.loads(text), clock=clock)
+
+    def reset(self) -> None:
+        """Back to the document."""
+        source = worldfile.fields(self._source, "world", needed=("app",), known=_KEYS)
+        self._serial = int(self.clock()) * 100_000
+        self.app = worldfile.app_from(source["app"])
+        self.app.callback = worldfile.callback_from(source.get("callback"), self.app.verify_token)
+        self.business = worldfile.business_from(source.get("business", {"id": "100000000000001"}))
+        self.speed = worldfile.speed_from(source.get("speed", {}))
+        self.limits = worldfile.limits_from(source.get("limits", {}))
+        self.public_url = source.get("public_url")
+        self.require_app_secret = bool(source.get("require_app_secret", False))
+        self.tokens = {
+            token.token: token
+            for token in map(worldfile.token_from, source.get("tokens", []), range(1_000))
+        }
+        self._forget_happenings()
+        self._read_accounts(source.get("wabas", []))
+        self._read_customers(source)
+
+    def _forget_happenings(self) -> None:
+        self.wabas: dict[str, Waba] = {}
+        self.numbers: dict[str, Number] = {}
+        self.templates: dict[str, Template] = {}
+        self.media: OrderedDict[str, Media] = OrderedDict()
+        self.media_links: dict[str, tuple[str, float]] = {}
+        self.uploads: dict[str, Upload] = {}
+        self.handles: dict[str, Upload] = {}
+        self.flows: dict[str, Flow] = {}
+        self.messages: OrderedDict[str, Message] = OrderedDict()
+        self.received: OrderedDict[str, str] = OrderedDict()  # message id → number id
+        self.names: dict[str, str] = {}
+        self.rates = Rates()
+        self.opted_out: set[str] = set()
+        self._windows: dict[tuple[str, str], float] = {}
+        self._by_user_id: dict[str, str] = {}
+
+    def _read_accounts(self, sources: list[Any]) -> None:
+        for source in sources:
+            waba, numbers, templates = worldfile.waba_from(source)
+            self.wabas[waba.id] = waba
+            self.numbers |= {number.id: number for number in numbers}
+            for item in templates:
+                template = worldfile.template_from(item, waba.id, self.new_id())
+                template.updated_at = int(self.clock())
+                self.templates[template.id] = template
+
+    def _read_customers(self, source: Json) -> None:
+        for item in source.get("customers", []):
+            customer = worldfile.fields(item, "customer", needed=("phone",), known=("name",))
+            if "name" in customer:
+                self.names[self.customer(customer["phone"])] = customer["name"]
+        for item in source.get("windows", []):
+            window = worldfile.fields(item, "window", needed=("number", "customer"), known=())
+            if str(window["number"]) not in self.numbers:
+                raise WorldError(f"window for unknown number {window['number']}")
+            self.open_window(str(window["number"]), self.customer(window["customer"]))
+        self.opted_out = {self.customer(phone) for phone in source.get("opted_out", [])}
+
+    def customer(self, phone: object) -> str:
+        """The WhatsApp id of a phone number of the world file. Raises `WorldError`."""
+        digits = digits_of(str(phone))
+        if not digits:
+            raise WorldError(f"{phone!r} is not a phone number")
+        return wa_id_of(digits)
+
+    def new_id(self) -> str:
+        """A fresh id of fifteen digits; starts from the clock, so restarts do not repeat ids."""
+        self._serial += 1
+        return f"{self._serial:015d}"
+
+    def node(self, node_id: str) -> Node | None:
+        """Whatever has this id; nothing in an id says its kind."""
+        if node_id == self.app.id:
+            return self.app
+        if node_id == self.business.id:
+            return self.business
+        stores: tuple[dict[str, Any], ...] = (
+            self.numbers,
+            self.wabas,
+            self.templates,
+            self.media,
+            self.flows,
+        )
+        found: Node | None = next((s[node_id] for s in stores if node_id in s), None)
+        return found
+
+    def waba_of(self, node: Node) -> Waba | None:
+        """The account a node belongs to; None for the app and the business."""
+        if isinstance(node, Waba):
+            return node
+        if isinstance(node, Media):
+            return self.wabas[self.numbers[node.number_id].waba_id]
+        if isinstance(node, Number | Template | Flow):
+            return self.wabas[node.waba_id]
+        return None
+
+    def numbers_of(self, waba_id: str) -> list[Number]:
+        return [number for number in self.numbers.values() if number.waba_id == waba_id]
+
+    def templates_of(self, waba_id: str) -> list[Template]:
+        return [template for template in self.templates.values() if template.waba_id == waba_id]
+
+    def token(self, text: str) -> Token | None:
+        """The token with this text; `APP_ID|APP_SECRET` is the app's own."""
+        if text == f"{self.app.id}|{self.app.secret}":
+            scopes = frozenset(map(str, Scope))
+            return Token(text, scopes, self.app.id, self.app.name, is_app=True)
+        return self.tokens.get(text)
+
+    def user_id_of(self, wa_id: str) -> str:
+        """The customer's business-scoped id, remembered so that it can be written to."""
+        user_id = bsuid_of(self.business.id, wa_id)
+        self._by_user_id[user_id] = wa_id
+        return user_id
+
+    def wa_id_behind(self, user_id: str) -> str:
+        """The WhatsApp id of a known business-scoped id; empty for a stranger."""
+        return self._by_user_id.get(user_id, "")
+
+    def open_window(self, number_id: str, customer_key: str) -> None:
+        """The customer wrote to the number just now."""
+        self._windows[number_id, customer_key] = self.clock()
+
+    def window_is_open(self, number_id: str, customer_key: str) -> bool:
+        """Whether free-form messages may go from the number to the customer."""
+        opened_at = self._windows.get((number_id, customer_key))
+        return opened_at is not None and self.clock() - opened_at < _WINDOW_S
+
+    def remember(self, message: Message) -> None:
+        """Keep an accepted message, forgetting the oldest beyond the bound."""
+        self.messages[message.id] = message
+        if len(self.messages) > _MAX_MESSAGES:
+            self.messages.popitem(last=False)
+
+    def remember_received(self, message_id: str, number_id: str) -> None:
+        """Keep the id of a customer's message, so that it can be marked as read."""
+        self.received[message_id] = number_id
+        if len(self.received) > _MAX_MESSAGES:
+            self.received.popitem(last=False)
+
+    def keep_media(self, media: Media) -> None:
+        """Store bytes, forgetting the oldest beyond the bound."""
+        self.media[media.id] = media
+        while sum(len(item.content) for item in self.media.values()) > _MAX_MEDIA_BYTES:
+            self.media.popitem(last=False)
+
+    def living_media(self, media_id: str) -> Media | None:
+        """Stored bytes by id, unless their time has passed."""
+        media = self.media.get(media_id)
+        if media is None:
+            return None
+        life = _INBOUND_LIFE_S if media.inbound else _UPLOADED_LIFE_S
+        return media if self.clock() - media.created_at < life else None
