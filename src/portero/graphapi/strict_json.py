@@ -26,16 +26,16 @@ class _Refused(ValueError):
     """An objection; its text completes the sentence "The JSON …"."""
 
 
-def loads(data: bytes) -> object:
-    """Read one JSON value.
+def loads(data: bytes, *, max_bytes: int = MAX_BYTES) -> object:
+    """Read one JSON value of at most `max_bytes`.
 
     Raises:
         GraphError: malformed: not UTF-8, a byte-order mark, a duplicate key, NaN or an infinity, an
-            integer beyond ±2^53, more than 20 levels, more than 256 KiB, a lone surrogate, or
-            anything after the value.
+            integer beyond ±2^53, more than 20 levels, a lone surrogate, anything after the value,
+            or too many bytes.
     """
     try:
-        return _read(data)
+        return _read(data, max_bytes)
     except _Refused as objection:
         raise refusals.malformed(f"The JSON {objection}.") from None
     except UnicodeDecodeError:
@@ -44,9 +44,9 @@ def loads(data: bytes) -> object:
         raise refusals.malformed(f"The JSON cannot be read: byte {error.pos}.") from None
 
 
-def _read(data: bytes) -> object:
-    if len(data) > MAX_BYTES:
-        raise _Refused(f"is larger than {MAX_BYTES} bytes")
+def _read(data: bytes, max_bytes: int) -> object:
+    if len(data) > max_bytes:
+        raise _Refused(f"is larger than {max_bytes} bytes")
     if _depth_exceeds(data, MAX_DEPTH):
         raise _Refused(f"is nested deeper than {MAX_DEPTH} levels")
     value: object = _DECODER.decode(_text(data))

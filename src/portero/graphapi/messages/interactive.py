@@ -67,7 +67,7 @@ def _titles_differ(typed: Typed) -> str | None:
 def cards_are_numbered(typed: Typed) -> str | None:
     """A demand on an object with `cards`: no `card_index` twice."""
     cards = cast("list[Typed]", typed["cards"])
-    indexes = {int(cast("int | str", card["card_index"])) for card in cards}
+    indexes = {float(cast("int | str", card["card_index"])) for card in cards}
     return None if len(indexes) == len(cards) else "have cards with different 'card_index'"
 
 

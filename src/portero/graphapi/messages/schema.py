@@ -105,10 +105,10 @@ class Number:
             number = value
         else:
             raise wrong(place, "be a number")
-        if self.whole and number != int(number):
-            raise wrong(place, "be a whole number")
         if not self.least <= number <= self.most:
             raise wrong(place, f"be between {self.least} and {self.most}")
+        if self.whole and number != int(number):
+            raise wrong(place, "be a whole number")
         return value
 
 

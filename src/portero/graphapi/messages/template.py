@@ -23,6 +23,7 @@ from portero.graphapi.messages.schema import (
     Number,
     Object,
     Opaque,
+    Rule,
     Text,
     may,
     must,
@@ -64,7 +65,7 @@ _DATE_TIME = obj(
     fallback_value=must(_LINE),
     calendar=may(_LINE),
 )
-_VALUES = {
+_VALUES: dict[str, Rule] = {
     "text": Text(_TEXT_MAX, scalar=True),
     "currency": _CURRENCY,
     "date_time": _DATE_TIME,
