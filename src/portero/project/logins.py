@@ -27,8 +27,10 @@ ROLE_OF: Mapping[Login, str] = {
     "gateway": "portero_gateway",
     "log": "portero_log",
 }
-# NOINHERIT: portero_migrate becomes the owner only by an explicit SET ROLE.
 _NARROW = sql.SQL("NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION NOINHERIT")
+# NOINHERIT: portero_migrate becomes the owner only by an explicit SET ROLE. The owner itself must
+# inherit: schema public belongs to pg_database_owner, whose one member is a database's owner.
+_OWNER = sql.SQL("NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION INHERIT")
 # What both libpq and asyncpg understand in a URI; anything else of an operator's URL is refused.
 _ADDRESS_KEYS = ("host", "port", "sslmode", "sslrootcert")
 
@@ -70,9 +72,7 @@ class Server:
         with psycopg.connect(self.dsn("superuser", "postgres"), autocommit=True) as connection:
             present = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
             if OWNER not in present:
-                connection.execute(
-                    sql.SQL("CREATE ROLE {} NOLOGIN {}").format(_name(OWNER), _NARROW)
-                )
+                connection.execute(sql.SQL("CREATE ROLE {} {}").format(_name(OWNER), _OWNER))
             for login, role in ROLE_OF.items():
                 self._prepare_login(connection, login, exists=role in present)
             connection.execute(

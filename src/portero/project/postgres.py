@@ -285,7 +285,7 @@ def _wheel_programs() -> list[Programs]:
 
 
 def _major_of(folder: Path) -> int:
-    command = [folder / "postgres", "--version"]
+    command = [str(folder / "postgres"), "--version"]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - program of the folder the operator or Debian gave us
     match = re.search(r"([0-9]+)(?:\.|beta|rc|devel)", answer.stdout)
     if match is None:

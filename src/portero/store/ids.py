@@ -27,7 +27,7 @@ def uuid7() -> UUID:
 
 
 def _next_tick() -> tuple[int, int]:
-    global _last_ms, _counter  # noqa: PLW0603 - the one state that makes ids increase
+    global _last_ms, _counter
     with _guard:
         now = time.time_ns() // 1_000_000
         if now > _last_ms:

@@ -1,0 +1,1 @@
+"""State and use cases: Django apps, each of which may import only those below it."""

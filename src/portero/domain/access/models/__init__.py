@@ -1,0 +1,17 @@
+"""Who there is, what they were given, what is taken away, and the version that holds now."""
+
+from portero.domain.access.models.policy import Binding, Guardrail, Role, RoleVersion, UsageLimit
+from portero.domain.access.models.principals import Principal, TeamMember
+from portero.domain.access.models.versions import GatewayProcess, PolicyHead
+
+__all__ = [
+    "Binding",
+    "GatewayProcess",
+    "Guardrail",
+    "PolicyHead",
+    "Principal",
+    "Role",
+    "RoleVersion",
+    "TeamMember",
+    "UsageLimit",
+]

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from portero.domain.audit.models import WorkspaceModel
+
+
+class Principal(WorkspaceModel):
+    """A person's membership, a service account or a team of one workspace."""
+
+    pk = models.CompositePrimaryKey("workspace_id", "id")
+    id = models.UUIDField()
+    kind = models.TextField()
+    name = models.TextField()
+    active = models.BooleanField(db_default=True)
+    owner = models.BooleanField(db_default=False)
+    person_id = models.UUIDField(null=True)
+    accountable_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "principal"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["person", "service_account", "team"]),
+                name="principal_kind",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(owner=False) | models.Q(kind="person"),
+                name="principal_owner_is_a_person",
+            ),
+            models.UniqueConstraint(
+                fields=["workspace_id", "person_id"], name="principal_once_a_person"
+            ),
+        ]
+
+
+class TeamMember(WorkspaceModel):
+    pk = models.CompositePrimaryKey("workspace_id", "team_id", "principal_id")
+    team_id = models.UUIDField()
+    principal_id = models.UUIDField()
+
+    class Meta:
+        db_table = "team_member"

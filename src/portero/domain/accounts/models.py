@@ -1,0 +1,57 @@
+"""People, who are global, and the keys of service accounts."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Lower, Now
+from typing_extensions import override
+
+from portero.domain.audit.models import WorkspaceModel
+
+
+class Person(models.Model):
+    """A human being. Memberships (`access.Principal`) are per workspace; the person is not."""
+
+    id = models.UUIDField(primary_key=True)
+    email = models.TextField()
+    name = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "person"
+        constraints = [models.UniqueConstraint(Lower("email"), name="person_email")]
+
+    @override
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class ApiKey(WorkspaceModel):
+    """A key of a service account, as an HMAC. It only narrows what the account may do."""
+
+    pk = models.CompositePrimaryKey("workspace_id", "id")
+    id = models.UUIDField()
+    public_id = models.TextField()
+    kind = models.TextField()
+    principal_id = models.UUIDField()
+    name = models.TextField()
+    digest = models.BinaryField()
+    pepper_version = models.IntegerField()
+    role_id = models.UUIDField(null=True)
+    scope = models.JSONField(default=dict)
+    conditions = models.JSONField(default=dict)
+    url_compatible = models.BooleanField(db_default=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    disabled_reason = models.TextField(null=True)
+    author_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "api_key"
+        constraints = [
+            # Not per workspace: a key is looked up before its workspace is known. The id is twelve
+            # random characters made by us, so a collision tells nobody anything.
+            models.UniqueConstraint(fields=["public_id"], name="api_key_public_id")
+        ]

@@ -1,0 +1,227 @@
+"""What an installation is told from outside, read once and refused when it is not safe.
+
+docs/settings.md lists every setting; a test compares it with `SETTINGS`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from psycopg.conninfo import conninfo_to_dict
+
+from portero.project.logins import Login
+from portero.project.postgres import find_server
+from portero.store.sealing import KeyRing, Secret
+
+SETTINGS: Mapping[str, str] = {
+    "PORTERO_STATE": "",
+    "DATABASE_URL": "",
+    "PORTERO_PG_BIN": "",
+    "PORTERO_PG_USER": "portero",
+    "PORTERO_DATABASE": "portero",
+    "PORTERO_KEK_FILE": "",
+    "PORTERO_PEPPER_FILE": "",
+    "PORTERO_SECRET_KEY_FILE": "",
+    "PORTERO_GRAPH_URL": "https://graph.facebook.com",
+    "PORTERO_MEDIA_HOSTS": "lookaside.fbsbx.com",
+    "PORTERO_TRUSTED_PROXIES": "",
+    "PORTERO_HOSTS": "localhost,127.0.0.1",
+    "PORTERO_CONSOLE_LISTEN": "127.0.0.1:8000",
+    "PORTERO_GATEWAY_LISTEN": "127.0.0.1:8001",
+}
+"""Name to default; an empty default means unset. The order is that of docs/settings.md."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ConfigurationError(Exception):
+    """What is wrong with the configuration, every fault on a line of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A complete and safe configuration: whoever holds one may start."""
+
+    state: Path
+    database: str
+    kek: KeyRing
+    pepper: KeyRing
+    secret_key: Secret
+    graph_url: str
+    media_hosts: frozenset[str]
+    trusted_proxies: tuple[Network, ...]
+    hosts: tuple[str, ...]
+    console_listen: Address
+    gateway_listen: Address
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Configuration:
+        """Read PORTERO_* and the secret files. Raises ConfigurationError naming every fault."""
+        reader = _Reader(environ)
+        values: dict[str, Any] = {
+            "state": reader.read("PORTERO_STATE", _state),
+            "database": reader.read("PORTERO_DATABASE", _text),
+            "kek": reader.read_secret("PORTERO_KEK_FILE", "kek", KeyRing.parse),
+            "pepper": reader.read_secret("PORTERO_PEPPER_FILE", "pepper", KeyRing.parse),
+            "secret_key": reader.read_secret("PORTERO_SECRET_KEY_FILE", "secret-key", _secret_key),
+            "graph_url": reader.read("PORTERO_GRAPH_URL", _origin),
+            "media_hosts": reader.read("PORTERO_MEDIA_HOSTS", lambda t: frozenset(_names(t))),
+            "trusted_proxies": reader.read("PORTERO_TRUSTED_PROXIES", _networks),
+            "hosts": reader.read("PORTERO_HOSTS", _names),
+            "console_listen": reader.read("PORTERO_CONSOLE_LISTEN", _address),
+            "gateway_listen": reader.read("PORTERO_GATEWAY_LISTEN", _address),
+        }
+        reader.finish()
+        return cls(**values)
+
+    def dsn(self, login: Login, environ: Mapping[str, str] = os.environ) -> str:
+        """Where and as whom to connect. Raises FileNotFoundError before the logins are made."""
+        return find_server(self.state, environ).dsn(login, self.database)
+
+
+def create_secrets(state: Path) -> None:
+    """Make the secrets a new installation needs; those that exist are left alone."""
+    folder = state / "secrets"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, text in (
+        ("kek", KeyRing.generate().text()),
+        ("pepper", KeyRing.generate().text()),
+        ("secret-key", secrets.token_urlsafe(48)),
+    ):
+        path = folder / name
+        if not path.exists():
+            descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+
+
+def database_settings(dsn: str, **parameters: str) -> dict[str, Any]:
+    """Django's description of a database; `parameters` are set at the start of each connection."""
+    parts = conninfo_to_dict(dsn)
+    bounds = {"lock_timeout": "5s", "statement_timeout": "30s", **parameters}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": parts.pop("host"),
+        "PORT": parts.pop("port"),
+        "NAME": parts.pop("dbname"),
+        "USER": parts.pop("user"),
+        "PASSWORD": parts.pop("password"),
+        "OPTIONS": {**parts, "options": " ".join(f"-c {k}={v}" for k, v in bounds.items())},
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+class _Reader:
+    """Reads settings one by one and keeps the faults for the end."""
+
+    def __init__(self, environ: Mapping[str, str]):
+        self._environ = environ
+        self._faults = [
+            f"{name} is no setting of ours"
+            for name in sorted(environ)
+            if name.startswith("PORTERO_") and name not in SETTINGS
+        ]
+
+    def read(self, name: str, parse: Callable[[str], Any]) -> Any:
+        try:
+            return parse(self._environ.get(name) or SETTINGS[name])
+        except ValueError as error:
+            self._faults.append(f"{name}: {error}")
+            return None
+
+    def read_secret(self, name: str, usual: str, parse: Callable[[str], Any]) -> Any:
+        def read(text: str) -> Any:
+            given = text or str(Path(self._environ.get("PORTERO_STATE", "")) / "secrets" / usual)
+            return parse(_private_text(Path(given)))
+
+        return self.read(name, read)
+
+    def finish(self) -> None:
+        if self._faults:
+            raise ConfigurationError("\n".join(self._faults))
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _state(text: str) -> Path:
+    if not text:
+        raise ValueError("the folder of this installation is not named")
+    return Path(text).resolve()
+
+
+def _private_text(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    if not stat.S_ISREG(mode) or mode & 0o077:
+        raise ValueError(f"{path} must be a file that only its owner may read (mode 0600)")
+    return path.read_text().strip()
+
+
+def _secret_key(text: str) -> Secret:
+    if len(text) < 50:
+        raise ValueError("shorter than 50 characters")
+    return Secret(text.encode())
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(text)
+    if (
+        parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+        or parts.username
+        or not parts.hostname
+    ):
+        raise ValueError("must be scheme and host only")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+        raise ValueError("must be https; http is for this machine only")
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    if not names or any("*" in name or name.startswith(".") for name in names):
+        raise ValueError("needs exact host names, no wildcards")
+    return names
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    networks = tuple(ipaddress.ip_network(n.strip()) for n in text.split(",") if n.strip())
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("trusts every address")
+    return networks
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError("must be host:port")
+    return Address(host.strip("[]"), int(port))

@@ -1,0 +1,106 @@
+-- Who may do what to which rows: the whole of it, in one place.
+--
+-- `portero migrate` applies this file in one transaction whenever it has changed, and it replaces
+-- whatever grants and policies were there. A table that is not listed here is open to nobody, and
+-- tests/migrations compares the catalogue with this list.
+--
+--   portero_app      one workspace, set by the first statement of its transaction
+--   portero_gateway  reads what it decides with in every workspace, because a key is looked up
+--                    before its workspace is known; writes only to the workspaces of its batch
+--   portero_log      the sequencer: reads records and numbers them, in every workspace
+--
+-- Nobody gets TRUNCATE or REFERENCES: row-level security stops neither.
+
+DO $$
+DECLARE
+    one record;
+    in_workspace constant text :=
+        '%I = nullif(current_setting(''portero.workspace'', true), '''')::uuid';
+    -- The inner SELECT makes the list once for a statement, not once for a row.
+    in_list constant text :=
+        '%I = ANY ((SELECT string_to_array(nullif(current_setting(''portero.workspaces'', true), ''''), '','')::uuid[])::uuid[])';
+BEGIN
+    REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
+    REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
+    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
+    FOR one IN SELECT tablename, policyname FROM pg_policies WHERE schemaname = 'public' LOOP
+        EXECUTE format('DROP POLICY %I ON %I', one.policyname, one.tablename);
+    END LOOP;
+
+    -- Tables of no workspace.
+    GRANT SELECT, INSERT, UPDATE (email, name) ON person TO portero_app;
+    GRANT SELECT ON gateway_process TO portero_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON gateway_process TO portero_gateway;
+
+    GRANT EXECUTE ON FUNCTION create_record_partitions(integer) TO portero_log;
+
+    FOR one IN SELECT * FROM (VALUES
+        -- table                 app                                         gateway                           gateway reads  log
+        ('workspace',           'SELECT, INSERT, UPDATE (name, timezone, suspended)', 'SELECT',                'every',       'SELECT'),
+        -- what decides
+        ('principal',           'SELECT, INSERT, UPDATE (name, active, owner, accountable_id)', 'SELECT',      'every',       NULL),
+        ('team_member',         'SELECT, INSERT, DELETE',                   'SELECT',                          'every',       NULL),
+        ('role',                'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'every',       NULL),
+        ('role_version',        'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'every',       NULL),
+        ('binding',             'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'every',       NULL),
+        ('guardrail',           'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'every',       NULL),
+        ('usage_limit',         'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'every',       NULL),
+        ('policy_head',         'SELECT, INSERT, UPDATE (version, xid, changed_at)', 'SELECT',                 'every',       NULL),
+        ('api_key',             'SELECT, INSERT, UPDATE (name, revoked_at, disabled_reason)', 'SELECT, UPDATE (last_used_at)', 'every', NULL),
+        -- secrets: written by the app, read by the gateway
+        ('credential',          'INSERT',                                   'SELECT',                          'every',       NULL),
+        ('meta_app',            'INSERT',                                   'SELECT',                          'every',       NULL),
+        ('workspace_key',       'SELECT, INSERT, UPDATE (retired_at)',      'SELECT',                          'every',       NULL),
+        -- what of Meta's belongs to the workspace
+        ('waba',                'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'every',       NULL),
+        ('number',              'SELECT, INSERT, UPDATE (display, name)',   'SELECT',                          'every',       NULL),
+        ('template_set',        'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'every',       NULL),
+        ('template_set_member', 'SELECT, INSERT, DELETE',                   'SELECT',                          'every',       NULL),
+        ('resource',            'SELECT, INSERT, UPDATE, DELETE',           'SELECT, INSERT, UPDATE, DELETE',  'every',       NULL),
+        -- customers
+        ('contact',             'SELECT, INSERT',                           'SELECT, INSERT',                  'listed',      NULL),
+        ('contact_identity',    'SELECT, INSERT',                           'SELECT, INSERT, UPDATE (contact_id)', 'listed',  NULL),
+        -- the log
+        ('record',              'SELECT, INSERT',                           'SELECT, INSERT',                  'listed',      'SELECT'),
+        ('record_open',         'SELECT, INSERT',                           'SELECT, INSERT',                  'listed',      NULL),
+        ('record_leaf',         'SELECT',                                   'SELECT',                          'listed',      'SELECT, INSERT'),
+        ('outbox',              'SELECT, INSERT',                           'INSERT',                          'listed',      NULL),
+        -- what the gateway counts and remembers
+        ('idempotency',         'SELECT',                                   'SELECT, INSERT, UPDATE, DELETE',  'listed',      NULL),
+        ('limit_use',           'SELECT',                                   'SELECT, INSERT, UPDATE (used)',   'listed',      NULL),
+        ('limit_recipient',     'SELECT',                                   'SELECT, INSERT',                  'listed',      NULL),
+        ('limit_slice',         'SELECT',                                   'SELECT, INSERT, UPDATE (grants, amounts)', 'listed', NULL),
+        ('webhook_event',       'SELECT',                                   'SELECT, INSERT, UPDATE (processed_at, tries)', 'listed', NULL)
+    ) AS permitted (tab, app, gateway, gateway_reads, log)
+    LOOP
+        DECLARE
+            key constant text := CASE one.tab WHEN 'workspace' THEN 'id' ELSE 'workspace_id' END;
+            mine constant text := format(in_workspace, key);
+            listed constant text := format(in_list, key);
+        BEGIN
+            EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', one.tab);
+            EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', one.tab);
+
+            EXECUTE format('GRANT %s ON %I TO portero_app', one.app, one.tab);
+            EXECUTE format('CREATE POLICY app ON %I TO portero_app USING (%s) WITH CHECK (%s)', one.tab, mine, mine);
+
+            EXECUTE format('GRANT %s ON %I TO portero_gateway', one.gateway, one.tab);
+            EXECUTE format('CREATE POLICY gateway ON %I TO portero_gateway USING (%s) WITH CHECK (%s)', one.tab, listed, listed);
+            IF one.gateway_reads = 'every' THEN
+                EXECUTE format('CREATE POLICY gateway_reads ON %I FOR SELECT TO portero_gateway USING (true)', one.tab);
+            END IF;
+
+            IF one.log IS NOT NULL THEN
+                EXECUTE format('GRANT %s ON %I TO portero_log', one.log, one.tab);
+                EXECUTE format('CREATE POLICY log ON %I TO portero_log USING (true) WITH CHECK (true)', one.tab);
+            END IF;
+        END;
+    END LOOP;
+
+    -- Partitions are reached through their parent only: no grants, no policies, so no rows.
+    FOR one IN SELECT inhrelid::regclass AS partition FROM pg_inherits WHERE inhparent = 'record'::regclass LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', one.partition);
+        EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', one.partition);
+    END LOOP;
+END
+$$;
