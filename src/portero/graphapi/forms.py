@@ -9,10 +9,10 @@ from portero.graphapi import refusals
 MAX_BYTES: Final = 256 * 1024
 MAX_FIELDS: Final = 200
 
-# Everything a browser or client library leaves unescaped in a form; the rest must be %-encoded.
+# Printable ASCII may stand unescaped, but for what ends a value in some parser: & # \ and a bare %.
 _PAIR = re.compile(
-    rb"((?:[!$'()*+,./0-9:;?@A-Z\[\]_a-z{}|~\"^`-]|%[0-9A-Fa-f]{2})+)="
-    rb"((?:[!$'()*+,./0-9:;<=>?@A-Z\[\]_a-z{}|~\"^`-]|%[0-9A-Fa-f]{2})*)"
+    rb"((?:[^\x00-\x20\x7f-\xff%&=#\\]|%[0-9A-Fa-f]{2})+)="
+    rb"((?:[^\x00-\x20\x7f-\xff%&#\\]|%[0-9A-Fa-f]{2})*)"
 )
 _NAME = re.compile(r"[A-Za-z0-9_.\-\[\]]{1,100}")
 

@@ -7,8 +7,8 @@ webhook that cannot be read must still be stored and acknowledged.
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -20,6 +20,7 @@ MAX_BYTES: Final = 3 * 1024 * 1024  # "payloads can be up to 3 MB", webhooks ove
 _MAX_ITEMS: Final = 1_000  # updates in one delivery, same page; taken as the bound of every list
 _MAX_LEARNED: Final = 10_000
 _MAX_ATTRIBUTE: Final = 512
+_MAX_NUMERIC_ID: Final = 2**63
 
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 _MEDIA_TYPES = ("image", "video", "audio", "document", "sticker")
@@ -66,18 +67,24 @@ def entries(payload: object) -> tuple[Entry, ...]:
 
 def _entry(entry: Mapping[str, object]) -> Entry:
     waba = _id_of(entry)
-    changes = list(_objects(entry, "changes"))
-    learned = {
-        (one.kind, one.id): one
-        for change in changes
-        for one in islice(_learned_from(change, waba), _MAX_LEARNED)
-    }
+    changes = tuple(_objects(entry, "changes"))
+    told = (one for change in changes for one in _learned_from(change, waba))
+    learned = _each_once(islice(told, _MAX_LEARNED))
     return Entry(
         waba=waba,
         fields=tuple(dict.fromkeys(_text(change, "field") for change in changes)),
-        numbers=tuple(one.id for one in learned.values() if one.kind is Kind.NUMBER),
-        learned=tuple(learned.values()),
+        numbers=tuple(one.id for one in learned if one.kind is Kind.NUMBER),
+        learned=learned,
     )
+
+
+def _each_once(told: Iterable[Learned]) -> tuple[Learned, ...]:
+    """Every id once, with all that is told about it; what comes later is newer."""
+    merged: dict[tuple[Kind, str], Learned] = {}
+    for one in told:
+        known = merged.get((one.kind, one.id), one)
+        merged[one.kind, one.id] = replace(one, attributes={**known.attributes, **one.attributes})
+    return tuple(merged.values())
 
 
 def _id_of(entry: Mapping[str, object]) -> str:
@@ -204,7 +211,7 @@ def _text(parent: Mapping[str, object], name: str) -> str:
     """A member as text; ids come as strings in some fields and as numbers in others."""
     value = parent.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        return str(value) if 0 <= value <= _MAX_NUMERIC_ID else ""
     return value if isinstance(value, str) else ""
 
 

@@ -167,6 +167,8 @@ def _sent(schema: Object, name: str, fields: Typed, default_country: str | None)
     typed = schema.read(fields, ROOT, found)
     typed["type"] = name
     reached = _address(typed, found, default_country)
+    if name == "pin" and reached.kind is not RecipientKind.GROUP:
+        raise refusals.malformed("Messages can be pinned in groups only.")
     payload = cast(Typed, typed[name])
     return Message(
         type=name,
