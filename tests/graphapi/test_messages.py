@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from graphapi.message_bodies import BSUID, BY_NAME, CASES, GROUP_ID, Case, send, template
 
+from graphapi.message_bodies import BSUID, BY_NAME, CASES, GROUP_ID, Case, send, template
 from portero.engine import PERMISSIONS
 from portero.graphapi import strict_json
 from portero.graphapi.errors import GraphError

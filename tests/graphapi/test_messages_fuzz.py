@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from graphapi.message_bodies import BSUID, CASES, GROUP_ID, WAMID
 
+from graphapi.message_bodies import BSUID, CASES, GROUP_ID, WAMID
 from portero.graphapi import strict_json
 from portero.graphapi.errors import GraphError
 from portero.graphapi.messages import Message, parse_message
@@ -178,16 +178,19 @@ def _is_media(value: dict[str, Any]) -> bool:
     return not {"title", "value"} & set(value)  # reply buttons, list rows and saved addresses
 
 
+def _read(body: dict[str, Any]) -> Message | None:
+    """What a body means; None when it is refused. Any other exception fails the tests."""
+    wire = strict_json.loads(json.dumps(body).encode())
+    try:
+        return parse_message(wire)
+    except GraphError:
+        return None
+
+
 @pytest.fixture(scope="module")
 def accepted() -> list[tuple[dict[str, Any], Message]]:
-    pairs = []
-    for body in _mutants():
-        wire = strict_json.loads(json.dumps(body).encode())
-        try:
-            pairs.append((body, parse_message(wire)))
-        except GraphError as error:
-            assert (error.code, error.reason) == (100, "malformed")
-    return pairs
+    read = ((body, _read(body)) for body in _mutants())
+    return [(body, message) for body, message in read if message is not None]
 
 
 def test_g17_mutants_are_both_accepted_and_refused(

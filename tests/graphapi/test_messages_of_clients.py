@@ -8,7 +8,6 @@ from typing import Any
 import heyoo
 import httpx
 import pytest
-from graphapi.message_bodies import BSUID, GROUP_ID, WAMID
 from pywa import WhatsApp
 from pywa.types import (
     Button,
@@ -47,6 +46,7 @@ from pywa.types.templates import (
 from pywa.types.templates import FlowButton as TemplateFlowButton
 from pywa.types.templates import URLButton as TemplateURLButton
 
+from graphapi.message_bodies import BSUID, GROUP_ID, WAMID
 from portero.graphapi import strict_json
 from portero.graphapi.messages import Message, parse_marketing_message, parse_message
 

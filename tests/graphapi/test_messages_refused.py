@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from graphapi.message_bodies import (
     BSUID,
     BY_NAME,
@@ -16,7 +17,6 @@ from graphapi.message_bodies import (
     template,
     text,
 )
-
 from portero.graphapi.errors import GraphError
 from portero.graphapi.messages import parse_message
 

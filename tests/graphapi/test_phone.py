@@ -1,10 +1,10 @@
 """Whom a message reaches: one canonical form for deciding, recording and sending."""
 
 import pytest
-from graphapi.message_bodies import BSUID, GROUP_ID, send
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphapi.message_bodies import BSUID, GROUP_ID, send
 from portero.graphapi import phone
 from portero.graphapi.errors import GraphError
 from portero.graphapi.kinds import Recipient, RecipientKind

@@ -218,34 +218,16 @@ def test_g15_what_is_accepted_reads_the_same_in_the_standard_library(
     assert json.loads(json.dumps(accepted).encode()) == accepted
 
 
+_PIECES = rb"""{ } [ ] : , " \ \u d800 a 1 e9 - 0 . null NaN "a" "a":""".split()
+
+
 @settings(max_examples=500)
-@given(
-    data=st.lists(
-        st.sampled_from(
-            [
-                b"{",
-                b"}",
-                b"[",
-                b"]",
-                b":",
-                b",",
-                b'"',
-                b"\\",
-                b"u",
-                b"d800",
-                b"a",
-                b"1",
-                b"e9",
-                b"-",
-            ]
-            + [b"0", b".", b" ", b"\n", b"null", b"NaN", b'"a"', b'"a":', b"\xff", b"\xc3\xb1"]
-        ),
-        max_size=40,
-    ).map(b"".join)
-)
+@given(pieces=st.lists(st.sampled_from((*_PIECES, b" ", b"\n", b"\xff", b"\xc3\xb1")), max_size=40))
 def test_g15_arbitrary_bytes_are_read_as_the_standard_library_does_or_refused(
-    data: bytes,
+    pieces: list[bytes],
 ) -> None:
+    data = b"".join(pieces)
+
     try:
         accepted = strict_json.loads(data)
     except GraphError:

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from graphapi.message_bodies import GROUP_ID, WAMID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphapi.message_bodies import GROUP_ID, WAMID
 from portero.graphapi import webhooks
 from portero.graphapi.kinds import Kind
 from portero.graphapi.learned import Learned
@@ -228,9 +228,30 @@ def test_what_one_delivery_can_teach_is_bounded() -> None:
 
 
 _names = st.sampled_from(
-    ["object", "entry", "id", "changes", "field", "value", "metadata", "phone_number_id"]
-    + ["messages", "statuses", "image", "edit", "message", "history", "threads", "calls"]
-    + ["message_echoes", "groups", "group_id", "flow_id", "message_template_id", "event"]
+    [
+        "object",
+        "entry",
+        "id",
+        "changes",
+        "field",
+        "value",
+        "metadata",
+        "phone_number_id",
+        "messages",
+        "statuses",
+        "image",
+        "edit",
+        "message",
+        "history",
+        "threads",
+        "calls",
+        "message_echoes",
+        "groups",
+        "group_id",
+        "flow_id",
+        "message_template_id",
+        "event",
+    ]
 )
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 _fields = st.sampled_from(["messages", "history", "calls", "flows", "template_category_update"])
