@@ -11,12 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from portero.project.logins import Login
+from databases import Database
 from portero.project.postgres import Cluster
 
 TEMPLATE = "portero_template"
@@ -30,17 +29,6 @@ state = pathlib.Path(sys.argv[1])
 Cluster(state).stop()
 shutil.rmtree(state)
 """
-
-
-@dataclass(frozen=True)
-class Database:
-    """A clone of the migrated template."""
-
-    cluster: Cluster
-    name: str
-
-    def dsn(self, login: Login = "superuser") -> str:
-        return self.cluster.dsn(login, self.name)
 
 
 @pytest.fixture(scope="session")
