@@ -10,6 +10,14 @@ from portero.engine.answer import (
     Requirement,
 )
 from portero.engine.catalogue import PERMISSIONS, PermissionSpec, Risk, covers
+from portero.engine.changes import Change, ChangeKind, RuleKind
+from portero.engine.explaining import (
+    CheckAccount,
+    Explanation,
+    Failing,
+    GuardrailAccount,
+    RuleAccount,
+)
 from portero.engine.policy import (
     Binding,
     Conditions,
@@ -29,19 +37,30 @@ from portero.engine.policy import (
     Scope,
 )
 from portero.engine.request import Check, Context, Resource
+from portero.engine.seeing import MANY_VALUED, Branch, Dimension, Exclusion, Term, Visible
 from portero.engine.snapshot import Snapshot, compile_policy
 
 __all__ = [
+    "MANY_VALUED",
     "OWNERSHIP",
     "PERMISSIONS",
     "Binding",
+    "Branch",
+    "Change",
+    "ChangeKind",
     "Check",
+    "CheckAccount",
     "Conditions",
     "Context",
     "Credential",
     "Decision",
+    "Dimension",
     "Effect",
+    "Exclusion",
+    "Explanation",
+    "Failing",
     "Guardrail",
+    "GuardrailAccount",
     "GuardrailKind",
     "HolderKind",
     "Hours",
@@ -60,8 +79,12 @@ __all__ = [
     "Resource",
     "Risk",
     "Role",
+    "RuleAccount",
+    "RuleKind",
     "Scope",
     "Snapshot",
+    "Term",
+    "Visible",
     "compile_policy",
     "covers",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from portero.engine.answer import Obligation, Reason
 from portero.engine.policy import Guardrail
 from portero.engine.request import Context, Resource
-from portero.engine.restrictions import ContentsAre, Moment, Place, Restriction
+from portero.engine.restrictions import Circumstance, ContentsAre, Moment, Place, Restriction
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,14 @@ class Clause:
                 return False
         return True
 
-    def failing(self, resource: Resource, context: Context) -> tuple[Restriction, ...]:
-        """The restrictions that do not hold."""
-        return tuple(r for r in self.restrictions if not r.holds(resource, context))
+    def held(self, resource: Resource, context: Context) -> bool:
+        """Whether all but hours, network and factor hold."""
+        lasting = (r for r in self.restrictions if not isinstance(r, Circumstance))
+        return all(restriction.holds(resource, context) for restriction in lasting)
+
+    def tried(self, resource: Resource, context: Context) -> Trial:
+        """Find every restriction that does not hold."""
+        return Trial(self, tuple(r for r in self.restrictions if not r.holds(resource, context)))
 
 
 UNRESTRICTED = Clause("", None, ())
@@ -68,11 +73,34 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Miss:
-    """A clause that did not allow, and which of its restrictions did not hold."""
+class Trial:
+    """How a clause fared: it allows when nothing is failing."""
 
     clause: Clause
     failing: tuple[Restriction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How an entry fared, with everything that was looked at."""
+
+    matched: tuple[Trial, ...]
+    """Sorted by id."""
+    missed: tuple[Trial, ...]
+    """The closest first."""
+    narrowing: Trial
+    """How the credential's part fared."""
+    bitten: tuple[Denial, ...]
+    """The guardrails that deny, sorted by id; looked at even where nothing allows."""
+
+    @property
+    def reason(self) -> Reason:
+        """What settles it: first the bindings, then the credential, then the guardrails."""
+        if not self.matched:
+            return self.missed[0].failing[0].reason if self.missed else Reason.PERMISSION_MISSING
+        if self.narrowing.failing:
+            return self.narrowing.failing[0].reason
+        return Reason.BLOCKED_BY_GUARDRAIL if self.bitten else Reason.ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,41 +111,37 @@ class Entry:
     """
 
     clauses: tuple[Clause, ...]
-    """Sorted by id."""
+    """Sorted by id; empty = the principal lacks the permission."""
     narrowing: Clause
     """The credential's part."""
     denials: tuple[Denial, ...]
+    """Sorted by id."""
     demands: tuple[Demand, ...]
     limits: tuple[Obligation, ...]
     """The limits of the principal, its teams, the credential and the workspace."""
 
-    def matched(self, resource: Resource, context: Context) -> list[str]:
-        """The ids of the clauses that allow, sorted."""
+    def allowing(self, resource: Resource, context: Context) -> list[str]:
+        """The ids of the clauses that allow, sorted; empty when the request is refused."""
+        if not self.narrowing.allows(resource, context):
+            return []
+        for denial in self.denials:
+            if denial.bites(resource, context):
+                return []
         return [clause.id for clause in self.clauses if clause.allows(resource, context)]
 
-    def bitten(self, resource: Resource, context: Context) -> list[Denial]:
-        """The guardrails that deny, sorted by id."""
-        return [denial for denial in self.denials if denial.bites(resource, context)]
+    def held(self, resource: Resource, context: Context) -> bool:
+        """Whether some clause allows, but for hours, networks and factor, and guardrails apart."""
+        return any(clause.held(resource, context) for clause in self.clauses)
 
-    def missed(self, resource: Resource, context: Context) -> list[Miss]:
-        """The clauses that do not allow, the closest first."""
-        misses = [Miss(clause, clause.failing(resource, context)) for clause in self.clauses]
-        return sorted((miss for miss in misses if miss.failing), key=_distance)
-
-    def reason(self, resource: Resource, context: Context) -> Reason:
-        """Why this is not allowed, guardrails apart. Call it only when it is not."""
-        shortfall = self.shortfall(resource, context)
-        return Reason.PERMISSION_MISSING if shortfall is None else shortfall.failing[0].reason
-
-    def shortfall(self, resource: Resource, context: Context) -> Miss | None:
-        """The miss that stands between the subject and an allow, guardrails apart.
-
-        None where there is no clause to miss. Call it only when the request is not allowed.
-        """
-        missed = self.missed(resource, context)
-        if len(missed) < len(self.clauses):
-            return Miss(self.narrowing, self.narrowing.failing(resource, context))
-        return missed[0] if missed else None
+    def judge(self, resource: Resource, context: Context) -> Judgement:
+        """Look at everything, also after it is settled: slower than `allowing`, same answer."""
+        trials = [clause.tried(resource, context) for clause in self.clauses]
+        return Judgement(
+            matched=tuple(trial for trial in trials if not trial.failing),
+            missed=tuple(sorted((trial for trial in trials if trial.failing), key=_distance)),
+            narrowing=self.narrowing.tried(resource, context),
+            bitten=tuple(denial for denial in self.denials if denial.bites(resource, context)),
+        )
 
 
 _PREFERENCE = (
@@ -130,8 +154,9 @@ _PREFERENCE = (
 )
 
 
-def _distance(miss: Miss) -> tuple[int, int, str]:
-    return len(miss.failing), _PREFERENCE.index(miss.failing[0].reason), miss.clause.id
+def _distance(trial: Trial) -> tuple[int, int, str]:
+    """The fewest failing dimensions are closest, then the preferred reason, then the id."""
+    return len(trial.failing), _PREFERENCE.index(trial.failing[0].reason), trial.clause.id
 
 
 @dataclass(slots=True)

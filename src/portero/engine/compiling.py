@@ -26,6 +26,7 @@ from portero.engine.restrictions import (
     InHours,
     InNetworks,
     Moment,
+    OtherPermission,
     WithinReach,
     dates,
     moments,
@@ -87,16 +88,31 @@ class Compiler:
     def entry(self, subject: Subject, permission: str) -> Entry:
         """Compile all that the policy says about a subject without refusal and a known permission."""
         principal = self.principals[subject.principal]
-        clauses = tuple(self._clauses(principal, permission))
-        narrowing = self._narrowing(principal, subject.credential, permission)
         guardrails = tuple(self._guardrails_for(principal, permission))
         return Entry(
-            clauses=clauses if narrowing is not None else (),
-            narrowing=narrowing or UNRESTRICTED,
+            clauses=tuple(self._clauses(principal, permission)),
+            narrowing=self._narrowing(principal, subject.credential, permission),
             denials=tuple(_denial(rule) for rule in guardrails if rule.kind not in _REQUIREMENTS),
             demands=tuple(_demand(rule) for rule in guardrails if rule.kind in _REQUIREMENTS),
             limits=self._standing_limits(principal, subject.credential, permission),
         )
+
+    def candidates(self, permission: str) -> Iterator[Principal]:
+        """Name the active people and service accounts whom an ownership or a role might let do it.
+
+        Far fewer than all, and never fewer than those who may.
+        """
+        roles = {role.id for role in self._roles.values() if permission in role.cells}
+        bound = {
+            principal
+            for principal, bindings in self._bindings.items()
+            if any(binding.role in roles for binding in bindings)
+        }
+        for principal in self.principals.values():
+            if not principal.active or principal.kind is PrincipalKind.TEAM:
+                continue
+            if principal.owner or not bound.isdisjoint(_names(principal)):
+                yield principal
 
     def binding_limits(
         self, bindings: Iterable[str], permissions: Iterable[str]
@@ -145,16 +161,18 @@ class Compiler:
 
     def _narrowing(
         self, principal: Principal, credential_id: str | None, permission: str
-    ) -> Clause | None:
-        """Compile the credential's part; None = it lacks the permission."""
+    ) -> Clause:
         if credential_id is None:
             return UNRESTRICTED
         credential = self._credentials[credential_id]
         role = credential.role
         reach = () if role is None else self._reach(role, principal, permission)
-        if reach is None:
-            return None
-        restrictions = (*places(credential.scope), *reach, *moments(credential.conditions))
+        restrictions = (
+            *((OtherPermission(permission),) if reach is None else ()),
+            *places(credential.scope),
+            *(reach or ()),
+            *moments(credential.conditions),
+        )
         return Clause(credential.id, role, restrictions)
 
     def _guardrails_for(self, principal: Principal, permission: str) -> Iterator[Guardrail]:

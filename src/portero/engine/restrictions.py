@@ -84,6 +84,21 @@ class WithinReach:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherPermission:
+    """Never holds: the credential's role gives other permissions than `wanted`."""
+
+    wanted: str
+    dimension: ClassVar[str] = "permission"
+    reason: ClassVar[Reason] = Reason.PERMISSION_MISSING
+
+    def holds(self, resource: Resource, context: Context) -> bool:
+        return False
+
+    def actual(self, resource: Resource, context: Context) -> None:
+        """Nothing was found."""
+
+
+@dataclass(frozen=True, slots=True)
 class InHours:
     """The local time lies in one of the windows."""
 
@@ -194,9 +209,11 @@ class ContentsAre:
 
 Place = ValueIn | Overlap
 """A restriction by an attribute of the resource: what a scope is made of."""
-Moment = InHours | InNetworks | FreshFactor | Since | Until
+Circumstance = InHours | InNetworks | FreshFactor
+"""A restriction by the circumstances of one request."""
+Moment = Circumstance | Since | Until
 """A restriction by the context alone."""
-Restriction = Place | WithinReach | Moment
+Restriction = Place | WithinReach | OtherPermission | Moment
 
 
 def places(scope: Scope) -> tuple[Place, ...]:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from portero.engine.answer import Decision, Effect, Obligation, Reason
 from portero.engine.catalogue import PERMISSIONS
-from portero.engine.compiled import Entry, Subject
+from portero.engine.compiled import Entry, Judgement, Subject
 from portero.engine.compiling import Compiler
+from portero.engine.explaining import Explanation, explain
 from portero.engine.policy import Policy
-from portero.engine.request import Check, Context
+from portero.engine.request import Check, Context, Resource
+from portero.engine.seeing import NOTHING, Visible, visible
 
 
 class Snapshot:
@@ -54,14 +56,10 @@ class Snapshot:
             entry = self._entry(subject, check.permission)
             if entry is None:
                 return self._deny(Reason.UNKNOWN_PERMISSION)
-            matched = entry.matched(resource, context)
-            if not matched or not entry.narrowing.allows(resource, context):
-                return self._deny(entry.reason(resource, context))
-            bitten = entry.bitten(resource, context)
-            if bitten:
-                ids = tuple(denial.guardrail.id for denial in bitten)
-                return self._deny(Reason.BLOCKED_BY_GUARDRAIL, ids)
-            because.update(matched)
+            allowing = entry.allowing(resource, context)
+            if not allowing:
+                return self._refuse(entry.judge(resource, context))
+            because.update(allowing)
             obligations.update(entry.limits)
             obligations.update(d.obligation for d in entry.demands if d.bites(resource))
         if not because:  # nothing was asked, so nothing was allowed
@@ -76,6 +74,57 @@ class Snapshot:
             tuple(sorted(obligations)),
             self.policy.version,
         )
+
+    def explain(
+        self,
+        principal: str,
+        checks: Sequence[Check],
+        context: Context,
+        credential: str | None = None,
+    ) -> Explanation:
+        """Tell how `decide` comes to its answer, and what would change it."""
+        subject = self._subject(principal, credential)
+        entries = [] if subject.refusal else [self._entry(subject, c.permission) for c in checks]
+        decision = self.decide(principal, checks, context, credential)
+        return explain(decision, subject, tuple(zip(checks, entries, strict=False)), context)
+
+    def visible(
+        self,
+        principal: str,
+        permission: str,
+        context: Context,
+        credential: str | None = None,
+    ) -> Visible:
+        """Say on which resources `principal` may do `permission`, as a filter."""
+        subject = self._subject(principal, credential)
+        if subject.standing(context) is not None:
+            return NOTHING
+        entry = self._entry(subject, permission)
+        return NOTHING if entry is None else visible(entry, context)
+
+    def grantors(self, check: Check, context: Context) -> tuple[str, ...]:
+        """Name, sorted, the principals who could give somebody what `check` asks for.
+
+        Those are the active owners, and whoever holds both that permission and `role:assign` at
+        the resource. Hours, networks and factors are theirs to meet later, so they do not count.
+        """
+        wanted = (check.permission, "role:assign")
+        return tuple(
+            sorted(
+                principal.id
+                for principal in self._compiler.candidates("role:assign")
+                if all(self._holds(principal.id, p, check.resource, context) for p in wanted)
+            )
+        )
+
+    def _holds(self, principal: str, permission: str, resource: Resource, context: Context) -> bool:
+        entry = self._entry(self._subject(principal, None), permission)
+        return entry is not None and entry.held(resource, context)
+
+    def _refuse(self, judgement: Judgement) -> Decision:
+        reason = judgement.reason
+        bitten = judgement.bitten if reason is Reason.BLOCKED_BY_GUARDRAIL else ()
+        return self._deny(reason, tuple(denial.guardrail.id for denial in bitten))
 
     def _deny(self, reason: Reason, because: tuple[str, ...] = ()) -> Decision:
         return Decision(Effect.DENY, reason, because, (), self.policy.version)
