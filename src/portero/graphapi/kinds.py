@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Kind(StrEnum):
@@ -49,6 +50,13 @@ _SHAPES: Mapping[Kind, re.Pattern[str]] = {
 def has_shape(kind: Kind, value: str) -> bool:
     """Whether `value` is spelled as an id of `kind`: ASCII only, the whole string (B4.3)."""
     return _SHAPES.get(kind, _DECIMAL).fullmatch(value) is not None
+
+
+CHECKED_BY_PARENT: Final = frozenset({Kind.QR_CODE, Kind.JOIN_REQUEST})
+"""Kinds that mean something only beneath the number or group of the same request.
+
+Graph itself looks them up there, so they need no entry of their own in the registry.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,221 @@
+"""What is shown of Meta's answers: known members only, without links and credentials (B4.7)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+from portero.graphapi import scrubbing
+from portero.graphapi.errors import GraphError
+from portero.graphapi.nodes import NODES, Node, NodeField, members_of
+from portero.graphapi.operation import Call, Field, FieldTree, Operation
+from portero.graphapi.operations import BY_NAME, SUMMARY
+from portero.graphapi.refusals import refusal_for
+from portero.graphapi.shapes import DROPPED, Shape
+from portero.graphapi.tables.rows import COST
+from portero.graphapi.upstream import path_of, query_of
+
+Direction = Literal["after", "before"]
+
+_LINKS: Final[Mapping[str, Direction]] = {"next": "after", "previous": "before"}
+_BROKEN_CREDENTIAL: Final = frozenset({102, 104, 190, 463, 467})
+_APP_ID = re.compile(r"(?i)\b(app(?:lication)?(?:[ _-]?id)?[\s:='\"(]{1,4})[0-9]{5,20}")
+_LINK = re.compile(r"https?://(?!developers\.facebook\.com/)\S+")
+_TYPE = re.compile(r"[A-Za-z]{1,64}")
+_MAX_TEXT: Final = 1024
+
+
+def rebuild_answer(
+    call: Call, status: int, payload: object, *, base_url: str | None = None
+) -> dict[str, object]:
+    """The members of an answer that the caller may see.
+
+    With `base_url` the `paging` of a list has absolute `next` and `previous` links of ours; without
+    it only cursors. An answer of 400 and above may hold a partial effect beside its error: the known
+    members come back here, the error itself through `rebuild_error`.
+    """
+    if not isinstance(payload, dict):
+        return {}
+    operation = call.operation
+    kept = _kept(operation, call.fields, payload, with_cost=COST in call.permissions)
+    if operation.listed and status < 400:
+        paging = _paging(call, payload.get("paging"), base_url)
+        if paging:
+            kept["paging"] = paging
+    return kept
+
+
+def paging_link(base_url: str, call: Call, cursor: str, direction: Direction) -> str:
+    """The absolute link to the neighbouring page, in the caller's version, without any token."""
+    version = "" if call.version is None else f"/{call.version}"
+    other = "before" if direction == "after" else "after"
+    query = query_of(call, without=other, instead={direction: cursor})
+    return f"{base_url.rstrip('/')}{version}{path_of(call)}?{query}"
+
+
+def _paging(call: Call, paging: object, base_url: str | None) -> dict[str, object]:
+    cursors = _cursors(paging)
+    kept: dict[str, object] = {"cursors": cursors} if cursors else {}
+    if base_url is None or not isinstance(paging, dict):
+        return kept
+    for link, direction in _LINKS.items():
+        if link in paging and direction in cursors:
+            kept[link] = paging_link(base_url, call, cursors[direction], direction)
+    return kept
+
+
+def _cursors(paging: object) -> dict[str, str]:
+    cursors = paging.get("cursors") if isinstance(paging, dict) else None
+    if not isinstance(cursors, dict):
+        return {}
+    return {
+        name: cursors[name] for name in ("before", "after") if isinstance(cursors.get(name), str)
+    }
+
+
+def _kept(
+    operation: Operation, tree: FieldTree | None, payload: Mapping[str, object], *, with_cost: bool
+) -> dict[str, object]:
+    """What an operation's answer, or the edge of the same operation, may show."""
+    if operation.node is None:
+        kept = operation.answer.keep(payload) if operation.answer is not None else {}
+        kept = kept if with_cost or COST not in operation.adds.values() else _without_cost(kept)
+        return kept if isinstance(kept, dict) else {}
+    node = NODES[operation.node]
+    if not operation.listed or "data" not in payload:
+        return _node(node, tree, payload, with_cost=with_cost)
+    kept = {"data": _rows(operation, node, tree, payload["data"], with_cost=with_cost)}
+    summary = SUMMARY.keep(payload.get("summary"))
+    return kept if summary is DROPPED else {**kept, "summary": summary}
+
+
+def _rows(
+    operation: Operation, node: Node, tree: FieldTree | None, data: object, *, with_cost: bool
+) -> object:
+    if operation.inside is not None and isinstance(data, dict):
+        inner = data.get(operation.inside)
+        return {operation.inside: _nodes(node, tree, inner, with_cost=with_cost)}
+    return _nodes(node, tree, data, with_cost=with_cost)
+
+
+def _nodes(
+    node: Node, tree: FieldTree | None, rows: object, *, with_cost: bool
+) -> list[dict[str, object]]:
+    if not isinstance(rows, list):
+        return []
+    return [_node(node, tree, row, with_cost=with_cost) for row in rows if isinstance(row, dict)]
+
+
+def _node(
+    node: Node, tree: FieldTree | None, value: Mapping[str, object], *, with_cost: bool
+) -> dict[str, object]:
+    kept: dict[str, object] = {}
+    for item in _default(node) if tree is None else (_ID, *tree):
+        if item.name not in value:
+            continue
+        if item.name in node.fields:
+            part = _field(node.fields[item.name], item, value[item.name])
+        else:
+            part = _edge(node, item, value[item.name], with_cost=with_cost)
+        if part is not DROPPED:
+            kept[item.name] = part
+    return kept
+
+
+_ID: Final = Field("id")
+
+
+def _default(node: Node) -> Iterable[Field]:
+    """What Graph may show unasked: never an edge, never what needs a permission of its own."""
+    return (Field(name) for name, one in node.fields.items() if one.permission is None)
+
+
+def _field(field: NodeField, item: Field, value: object) -> object:
+    if item.children is None:
+        return field.shape.keep(value)
+    return _selected(members_of(field.shape) or {}, item.children, value)
+
+
+def _selected(members: Mapping[str, Shape], tree: FieldTree, value: object) -> object:
+    """The selected members of an object, or of every object of a list; Graph adds the id."""
+    if isinstance(value, list):
+        return [_selected(members, tree, one) for one in value]
+    if not isinstance(value, dict):
+        return DROPPED
+    kept: dict[str, object] = {}
+    for item in (_ID, *tree):
+        shape = members.get(item.name)
+        if shape is None or item.name not in value:
+            continue
+        inner = value[item.name]
+        children = item.children
+        part = (
+            shape.keep(inner)
+            if children is None
+            else _selected(members_of(shape) or {}, children, inner)
+        )
+        if part is not DROPPED:
+            kept[item.name] = part
+    return kept
+
+
+def _edge(node: Node, item: Field, value: object, *, with_cost: bool) -> object:
+    if not isinstance(value, dict):
+        return DROPPED
+    operation = BY_NAME[node.edges[item.name]]
+    kept = _kept(operation, item.children, value, with_cost=with_cost)
+    cursors = _cursors(value.get("paging"))
+    return {**kept, "paging": {"cursors": cursors}} if cursors else kept
+
+
+def _without_cost(value: object) -> object:
+    if isinstance(value, list):
+        return [_without_cost(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _without_cost(part) for name, part in value.items() if name != "cost"}
+    return value
+
+
+def rebuild_error(status: int, payload: object) -> GraphError:
+    """Meta's error as the caller may see it: known members, without tokens, app ids and links.
+
+    An error about the gateway's own credential is none of the caller's: it becomes `unavailable`.
+    """
+    error = payload.get("error") if isinstance(payload, dict) else None
+    if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+        return GraphError(
+            http=_error_status(status), code=1, message="An unknown error occurred", transient=True
+        )
+    code: int = error["code"]
+    if code in _BROKEN_CREDENTIAL:
+        return refusal_for("unavailable", "Meta does not accept the credential of this workspace.")
+    kind = error.get("type")
+    return GraphError(
+        http=_error_status(status),
+        code=code,
+        message=_text(error.get("message")) or f"(#{code}) Unknown error",
+        type=kind if isinstance(kind, str) and _TYPE.fullmatch(kind) else "OAuthException",
+        subcode=_integer(error.get("error_subcode")),
+        details=_details(error.get("error_data")),
+        user_title=_text(error.get("error_user_title")),
+        user_msg=_text(error.get("error_user_msg")),
+        transient=error.get("is_transient") is True,
+    )
+
+
+def _error_status(status: int) -> int:
+    return status if 400 <= status <= 599 else 502
+
+
+def _details(data: object) -> str | None:
+    return _text(data.get("details")) if isinstance(data, dict) else _text(data)
+
+
+def _text(value: object) -> str | None:
+    if not isinstance(value, str):
+        return None
+    text = _LINK.sub("[link]", scrubbing.clean_text(value))
+    return _APP_ID.sub(r"\1[redacted]", text)[:_MAX_TEXT]
+
+
+def _integer(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

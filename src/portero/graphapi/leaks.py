@@ -1,0 +1,54 @@
+"""The last look at an answer before it leaves: does it hold a live secret in any usual encoding?"""
+
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator, Sequence
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+_SHORTEST: Final = 8  # bytes; anything shorter turns up by chance
+_FIRST_OWN_CHAR: Final = (0, 2, 3)  # base64 characters that earlier bytes share, by alignment
+_ESCAPE = re.compile(rb"\\u00([0-9A-Fa-f]{2})|\\(.)")
+
+
+def find_secret(payload: bytes, secrets: Sequence[bytes]) -> bool:
+    """Whether a secret of at least 8 bytes is in the payload.
+
+    Looked for raw, percent-encoded once or twice, JSON-escaped, in hex of either case, and in both
+    base64 alphabets wherever it begins within the encoded bytes.
+    """
+    texts = tuple(_readings(payload))
+    lower = payload.lower()
+    for secret in secrets:
+        if len(secret) < _SHORTEST:
+            continue
+        if any(secret in text for text in texts) or secret.hex().encode() in lower:
+            return True
+        if any(needle in text for needle in _base64(secret) for text in texts):
+            return True
+    return False
+
+
+def _readings(payload: bytes) -> Iterator[bytes]:
+    """The payload as it is, and with its escapes resolved."""
+    yield payload
+    if b"\\" in payload:
+        payload = _ESCAPE.sub(_unescape, payload)
+        yield payload
+    if b"%" in payload:
+        once = unquote_to_bytes(payload)
+        yield once
+        yield unquote_to_bytes(once)
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode()) if match[1] else match[2]
+
+
+def _base64(secret: bytes) -> Iterator[bytes]:
+    """The characters that are in every base64 text with the secret in it, by alignment."""
+    for before, first in enumerate(_FIRST_OWN_CHAR):
+        whole = (before + len(secret)) * 8 // 6
+        padded = bytes(before) + secret
+        yield b64encode(padded)[first:whole]
+        yield urlsafe_b64encode(padded)[first:whole]

@@ -1,0 +1,246 @@
+"""From a raw request to the one operation it is, in typed parts (security rules B4.1 to B4.5)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from portero.graphapi import messages, strict_json
+from portero.graphapi.fields import parse_fields, permissions_of
+from portero.graphapi.inputs import Input, Inputs, read_inputs
+from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, TemplateRef, has_shape
+from portero.graphapi.operation import Call, FieldTree, Operation, Payload, RiskClass, UploadedFile
+from portero.graphapi.operations import ROUTES
+from portero.graphapi.paths import Path, ids_of, read_path
+from portero.graphapi.refusals import id_unknown, malformed, never_offered
+from portero.graphapi.said import says
+from portero.graphapi.shapes import Found, Shape
+
+_READS_MESSAGE: Final = frozenset({"send_message", "mark_message_read"})
+_READS_MARKETING: Final = "send_marketing_message"
+
+
+@dataclass(frozen=True, slots=True)
+class RawCall:
+    """A request as it came over the wire.
+
+    `path` and `query` are undecoded, the query without its question mark. `body` is None for
+    multipart and byte bodies, which the gateway streams.
+    """
+
+    method: str
+    path: bytes
+    query: bytes
+    content_type: str | None
+    body: bytes | None
+
+
+def ids_in_path(raw: RawCall) -> tuple[str, ...]:
+    """The ids of the path that the workspace's registry must know, for the caller to look up.
+
+    Raises:
+        GraphError: malformed or never_offered: the path is no operation's.
+    """
+    path = read_path(raw.path)
+    operation = ROUTES.matching(path)[0]
+    return tuple(
+        value
+        for position, value in ids_of(operation, path).items()
+        if _kind_at(operation, position) not in CHECKED_BY_PARENT
+    )
+
+
+def parse(
+    raw: RawCall,
+    kinds: Mapping[str, Kind],
+    *,
+    fields: Mapping[str, str] | None = None,
+    file: UploadedFile | None = None,
+    default_country: str | None = None,
+) -> Call:
+    """The call that a request is.
+
+    `kinds` says what the registry knows about `ids_in_path(raw)`. `fields` and `file` are the text
+    fields and the file of a multipart body. `default_country` (ISO alpha-2) is that of the business
+    number, for recipients written in national form.
+
+    Raises:
+        GraphError: malformed, never_offered, or id_unknown for an id of no or of another kind.
+    """
+    path = read_path(raw.path)
+    candidates = _candidates(raw.method, path, kinds)
+    inputs = read_inputs(raw.query, raw.content_type, raw.body, fields)
+    operation = _one(candidates, inputs)
+    if operation.risk is RiskClass.NEVER:
+        raise never_offered("This operation is never offered.")
+    if file is not None and operation.payload is not Payload.FILE:
+        raise malformed("This operation takes no file.")
+    call = _call(operation, path, inputs)
+    if operation.name in _READS_MESSAGE:
+        return _with_message(
+            call, messages.parse_message(call.body, default_country=default_country)
+        )
+    if operation.name == _READS_MARKETING:
+        marketing = messages.parse_marketing_message(call.body, default_country=default_country)
+        return _with_message(call, marketing)
+    return call if file is None else replace(call, file=file)
+
+
+def _kind_at(operation: Operation, position: int) -> Kind:
+    return Kind(operation.segments[position][1:-1])
+
+
+def _candidates(method: str, path: Path, kinds: Mapping[str, Kind]) -> list[Operation]:
+    """The operations of this method whose ids are of the kinds that the registry says."""
+    offered = [o for o in ROUTES.matching(path) if o.method == method]
+    if not offered:
+        raise never_offered("This method is not offered on this path.")
+    if all(operation.risk is RiskClass.NEVER for operation in offered):
+        raise never_offered("This operation is never offered.")
+    fitting = [o for o in offered if all(_fits(o, path, kinds))]
+    if not fitting:
+        raise id_unknown(_first_id(offered[0], path), method=method)
+    return fitting
+
+
+def _fits(operation: Operation, path: Path, kinds: Mapping[str, Kind]) -> Iterable[bool]:
+    for position, value in ids_of(operation, path).items():
+        kind = _kind_at(operation, position)
+        known = kind in CHECKED_BY_PARENT or kinds.get(value) is kind
+        yield known and has_shape(kind, value)
+
+
+def _first_id(operation: Operation, path: Path) -> str:
+    return next(iter(ids_of(operation, path).values()), "")
+
+
+def _one(candidates: Sequence[Operation], inputs: Inputs) -> Operation:
+    """The one candidate that the whole request means."""
+    if len(candidates) == 1 and not candidates[0].claims:
+        return candidates[0]
+    said = _said(candidates, inputs)
+    claims = {o.name: [c for c in o.claims if says(said, c)] for o in candidates}
+    meant = [o for o in candidates if claims[o.name] and not _outdone(o.name, claims)]
+    meant = meant or [o for o in candidates if not o.claims]
+    if len(meant) > 1:
+        names = " and ".join(operation.name for operation in meant)
+        raise malformed(f"The request asks for several things at once: {names}.")
+    if not meant:
+        known = sorted({claim for o in candidates for claim in o.claims})
+        raise malformed(f"The request must say one of: {', '.join(known)}.")
+    return meant[0]
+
+
+def _outdone(name: str, claims: Mapping[str, Sequence[str]]) -> bool:
+    """Whether others claim a part inside every part that this operation claims."""
+    inner = [claim for other, theirs in claims.items() if other != name for claim in theirs]
+    return all(any(i.startswith(f"{claim}.") for i in inner) for claim in claims[name])
+
+
+def _said(candidates: Iterable[Operation], inputs: Inputs) -> dict[str, object]:
+    """The raw values by name, those decoded in which a candidate claims an inner part."""
+    inner = {claim.partition(".")[0] for o in candidates for claim in o.claims if "." in claim}
+    said: dict[str, object] = {}
+    for name in inputs.names:
+        given = inputs.of(name)[0]
+        decode = given.is_text and name in inner
+        said[name] = strict_json.loads(str(given.value).encode()) if decode else given.value
+    return said
+
+
+def _call(operation: Operation, path: Path, inputs: Inputs) -> Call:
+    found = Found()
+    for position, value in ids_of(operation, path).items():
+        found.ids.append(IdRef(_kind_at(operation, position), value, "path"))
+    tree = _selection(operation, inputs, found)
+    params, body = _typed(operation, inputs, found)
+    return Call(
+        operation=operation,
+        version=path.version,
+        ids=tuple(found.ids),
+        permissions=tuple(dict.fromkeys(_permissions(operation, {**params, **(body or {})}, tree))),
+        params=params,
+        body=body,
+        form=inputs.form,
+        fields=tree,
+        recipients=tuple(found.recipients),
+        template=_template(params if body is None else {**params, **body}, operation),
+    )
+
+
+def _selection(operation: Operation, inputs: Inputs, found: Found) -> FieldTree | None:
+    if operation.node is None:
+        return None
+    given = {str(one.value) for one in inputs.of("fields") if one.is_text and one.value}
+    if len(given) > 1:
+        raise malformed("Parameter 'fields' is given twice with different values.")
+    return parse_fields(given.pop(), operation.node, found) if given else None
+
+
+def _typed(
+    operation: Operation, inputs: Inputs, found: Found
+) -> tuple[dict[str, object], dict[str, object] | None]:
+    """The typed parameters and the typed body; every input belongs to exactly one of them."""
+    params: dict[str, object] = {}
+    body: dict[str, object] = {}
+    in_body = operation.body.members if operation.body is not None else {}
+    for name in inputs.names:
+        if name == "fields" and operation.node is not None:
+            continue
+        if name in operation.params:
+            params[name] = _value(name, operation.params[name], inputs.of(name), "query", found)
+        elif name in in_body:
+            body[name] = _value(name, in_body[name], inputs.of(name), "body", found)
+        else:
+            raise malformed(f"Parameter '{name[:64]}' is not offered for {operation.name}.")
+    _require(operation, params, body)
+    return params, body if operation.body is not None else None
+
+
+def _value(name: str, shape: Shape, given: Sequence[Input], place: str, found: Found) -> object:
+    first, *copies = (one.read(shape, f"{place}.{name}", found) for one in given)
+    if any(copy != first for copy in copies):
+        raise malformed(f"Parameter '{name}' is given twice with different values.")
+    return first
+
+
+def _require(
+    operation: Operation, params: Mapping[str, object], body: Mapping[str, object]
+) -> None:
+    required = operation.required | (operation.body.required if operation.body else frozenset())
+    for name in sorted(required):
+        if name not in params and name not in body:
+            raise malformed(f"Parameter '{name}' is missing.")
+
+
+def _permissions(
+    operation: Operation, said: Mapping[str, object], tree: FieldTree | None
+) -> Iterable[str]:
+    yield from operation.permissions
+    yield from (needed for claim, needed in operation.adds.items() if says(said, claim))
+    if tree is not None and operation.node is not None:
+        yield from permissions_of(tree, operation.node)
+
+
+def _template(said: Mapping[str, object], operation: Operation) -> TemplateRef | None:
+    name = said.get("name")
+    if not operation.names_template or not isinstance(name, str):
+        return None
+    language, template_id = said.get("language"), said.get("hsm_id")
+    return TemplateRef(
+        name,
+        language if isinstance(language, str) else None,
+        template_id if isinstance(template_id, str) else None,
+    )
+
+
+def _with_message(call: Call, message: messages.Message) -> Call:
+    return replace(
+        call,
+        ids=call.path_ids + message.ids,
+        permissions=tuple(dict.fromkeys((*message.permissions, *call.permissions))),
+        body=message.body,
+        recipients=message.recipients,
+        template=message.template,
+        contents=message.contents,
+        messages=message.messages,
+    )

@@ -1,0 +1,1 @@
+"""Our judgement of every operation: permission, risk and audit event. Shapes are data beside it."""

@@ -1,0 +1,196 @@
+"""Portfolios, apps, partners, pre-verified numbers, and everything that concerns identity itself."""
+
+from typing import Final
+
+from portero.graphapi.operation import Operation
+from portero.graphapi.tables.rows import high, list_of, never, read
+
+_SUBSCRIPTIONS: Final = "/{app}/subscriptions"
+_PREVERIFIED: Final = "/{preverified_number}"
+_MANAGE: Final = "waba:manage_solutions"
+
+ROWS: Final[tuple[Operation, ...]] = (
+    read("read_business", "/{business}", "business:read", "business.read", node="business"),
+    list_of(
+        "waba",
+        "list_owned_wabas",
+        "/{business}/owned_whatsapp_business_accounts",
+        "waba:read",
+        "waba.listed",
+    ),
+    list_of(
+        "waba",
+        "list_client_wabas",
+        "/{business}/client_whatsapp_business_accounts",
+        "waba:read",
+        "waba.listed",
+    ),
+    list_of(
+        "waba",
+        "list_assigned_wabas",
+        "/{user}/assigned_whatsapp_business_accounts",
+        "waba:read_meta_users",
+        "waba.listed",
+    ),
+    list_of(
+        "system_user",
+        "list_system_users",
+        "/{business}/system_users",
+        "waba:read_meta_users",
+        "meta_user.listed",
+    ),
+    list_of(
+        "business_user",
+        "list_business_users",
+        "/{business}/business_users",
+        "waba:read_meta_users",
+        "meta_user.listed",
+    ),
+    high(
+        "read_credit_lines",
+        "GET",
+        "/{business}/extendedcredits",
+        "business:read_credit",
+        "credit.read",
+        listed=True,
+    ),
+    high(
+        "onboard_marketing",
+        "POST",
+        "/{business}/onboard_partners_to_mm_lite",
+        "business:onboard_marketing",
+        "business.onboarded",
+    ),
+    high(
+        "add_preverified_number",
+        "POST",
+        "/{business}/add_phone_numbers",
+        "number:manage_preverified",
+        "preverified_number.added",
+    ),
+    list_of(
+        "preverified_number",
+        "list_preverified_numbers",
+        "/{business}/preverified_numbers",
+        "number:read_preverified",
+        "preverified_number.listed",
+    ),
+    high(
+        "share_preverified_number",
+        "POST",
+        "/{business}/share_preverified_numbers",
+        "number:manage_preverified",
+        "preverified_number.shared",
+    ),
+    read(
+        "read_preverified_number",
+        _PREVERIFIED,
+        "number:read_preverified",
+        "preverified_number.read",
+        node="preverified_number",
+    ),
+    high(
+        "delete_preverified_number",
+        "DELETE",
+        _PREVERIFIED,
+        "number:manage_preverified",
+        "preverified_number.deleted",
+    ),
+    list_of(
+        "partner",
+        "list_preverified_partners",
+        f"{_PREVERIFIED}/partners",
+        "number:read_preverified",
+        "preverified_number.read",
+    ),
+    high(
+        "request_preverified_code",
+        "POST",
+        f"{_PREVERIFIED}/request_code",
+        "number:manage_preverified",
+        "preverified_number.code_requested",
+    ),
+    high(
+        "verify_preverified_code",
+        "POST",
+        f"{_PREVERIFIED}/verify_code",
+        "number:manage_preverified",
+        "preverified_number.verified",
+    ),
+    read("read_app", "/{app}", "app:read", "app.read", node="app"),
+    list_of(
+        "client_business",
+        "list_client_businesses",
+        "/{app}/connected_client_businesses",
+        "app:read",
+        "app.read",
+    ),
+    list_of(
+        "solution",
+        "list_app_solutions",
+        "/{app}/whatsapp_business_solutions",
+        "waba:read_solutions",
+        "solution.read",
+    ),
+    high(
+        "create_solution",
+        "POST",
+        "/{app}/whatsapp_business_solution",
+        _MANAGE,
+        "solution.created",
+    ),
+    list_of(
+        "app_subscription",
+        "list_app_subscriptions",
+        _SUBSCRIPTIONS,
+        "webhook:read_subscription",
+        "webhook.subscriptions_read",
+    ),
+    high("subscribe_webhook", "POST", _SUBSCRIPTIONS, "webhook:redirect", "webhook.redirected"),
+    high(
+        "unsubscribe_webhook",
+        "DELETE",
+        _SUBSCRIPTIONS,
+        "webhook:redirect",
+        "webhook.unsubscribed",
+    ),
+    read("read_solution", "/{solution}", "waba:read_solutions", "solution.read", node="solution"),
+    high("accept_solution", "POST", "/{solution}/accept", _MANAGE, "solution.accepted"),
+    high("reject_solution", "POST", "/{solution}/reject", _MANAGE, "solution.rejected"),
+    high(
+        "request_deactivation",
+        "POST",
+        "/{solution}/send_deactivation_request",
+        _MANAGE,
+        "solution.deactivation_requested",
+    ),
+    high(
+        "accept_deactivation",
+        "POST",
+        "/{solution}/accept_deactivation_request",
+        _MANAGE,
+        "solution.deactivated",
+        node="solution",
+    ),
+    high(
+        "reject_deactivation",
+        "POST",
+        "/{solution}/reject_deactivation_request",
+        _MANAGE,
+        "solution.deactivation_rejected",
+        node="solution",
+    ),
+    # What returns a credential or makes an identity (B4.6).
+    never("read_solution_token", "GET", "/{solution}/access_token"),
+    never("create_token", "POST", "/{business}/access_token"),
+    never("create_system_user_token", "POST", "/{user}/access_tokens"),
+    never("create_system_user", "POST", "/{business}/system_users"),
+    never("inspect_token", "GET", "/debug_token"),
+    never("exchange_token", "GET", "/oauth/access_token"),
+    never("exchange_token_by_post", "POST", "/oauth/access_token"),
+    # What shows or stands for the gateway's own identity, or hides several requests in one.
+    never("read_me", "GET", "/me"),
+    never("write_me", "POST", "/me"),
+    never("multi_read", "GET", "/"),
+    never("batch", "POST", "/"),
+)

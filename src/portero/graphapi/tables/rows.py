@@ -1,0 +1,41 @@
+"""Short ways to write the rows of the table: one per risk class."""
+
+from typing import Any, Final
+
+from portero.graphapi.operation import Operation, RiskClass
+
+COST: Final = "report:read_cost"
+COST_METRICS: Final = {"metric_types=cost": COST, "!metric_types": COST}
+"""Without `metric_types` Graph returns every metric, cost among them."""
+
+
+def read(name: str, path: str, permission: str, event: str, **rest: Any) -> Operation:
+    """An operation that only reads."""
+    return Operation(name, "GET", path, RiskClass.READ, event, (permission,), **rest)
+
+
+def list_of(node: str, name: str, path: str, permission: str, event: str, **rest: Any) -> Operation:
+    """An operation that reads a list of nodes, page by page."""
+    return read(name, path, permission, event, node=node, listed=True, **rest)
+
+
+def change(
+    name: str, method: str, path: str, permission: str, event: str, **rest: Any
+) -> Operation:
+    """An operation that changes something without being high-risk."""
+    return Operation(name, method, path, RiskClass.CONFIGURE, event, (permission,), **rest)
+
+
+def high(name: str, method: str, path: str, permission: str, event: str, **rest: Any) -> Operation:
+    """An operation that needs an owner, a fresh factor and a second person."""
+    return Operation(name, method, path, RiskClass.HIGH_RISK, event, (permission,), **rest)
+
+
+def send(name: str, method: str, path: str, permission: str, event: str, **rest: Any) -> Operation:
+    """An operation that reaches a customer, or prepares what will."""
+    return Operation(name, method, path, RiskClass.SEND, event, (permission,), **rest)
+
+
+def never(name: str, method: str, path: str, **rest: Any) -> Operation:
+    """An operation that is recognised in order to be refused."""
+    return Operation(name, method, path, RiskClass.NEVER, "operation.refused", **rest)

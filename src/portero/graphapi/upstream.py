@@ -1,0 +1,92 @@
+"""The request that goes to Meta, built from a call's typed parts and from nothing else (B4.1)."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from urllib.parse import quote
+
+from portero.graphapi.fields import write_argument, write_fields
+from portero.graphapi.operation import Call, Host, Payload
+from portero.graphapi.shapes import Items, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One request to Meta.
+
+    `path` begins with a slash; `query` has no question mark. `body` is None when there is none and
+    when the gateway streams one: then `form` holds the fields of the multipart body.
+    """
+
+    method: str
+    path: str
+    query: str
+    content_type: str | None
+    body: bytes | None
+    host: Host = Host.GRAPH
+    form: Mapping[str, str] | None = None
+
+
+def rebuild(call: Call, *, version: str) -> Upstream:
+    """The request for a call; `version` ("v23.0") is ours, whatever the caller wrote."""
+    operation = call.operation
+    prefix = "" if operation.host is Host.API else f"/{version}"
+    body = _body(call)
+    is_file = operation.payload is Payload.FILE
+    return Upstream(
+        method=operation.method,
+        path=prefix + path_of(call),
+        query=query_of(call),
+        content_type="application/json" if body is not None else None,
+        body=body,
+        host=operation.host,
+        form=dict(_form(call)) if is_file else None,
+    )
+
+
+def path_of(call: Call) -> str:
+    """The path without version: the template with the call's ids in their places."""
+    ids = iter(ref.value for ref in call.path_ids)
+    parts = (next(ids) if s.startswith("{") else s for s in call.operation.segments)
+    return "/" + "/".join(parts)
+
+
+def query_of(
+    call: Call, *, without: str | None = None, instead: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The query of a call, less one parameter; `instead` replaces or adds parameters."""
+    pairs = {
+        name: _written(value, call.operation.params[name])
+        for name, value in call.params.items()
+        if name != without
+    }
+    if call.fields is not None:
+        pairs["fields"] = write_fields(call.fields)
+    return "&".join(
+        f"{name}={quote(value, safe='')}" for name, value in {**pairs, **instead}.items()
+    )
+
+
+def _written(value: object, shape: Shape) -> str:
+    if isinstance(shape, Items) and shape.commas and isinstance(value, tuple):
+        return ",".join(str(item) for item in value)
+    return write_argument(value)
+
+
+def _body(call: Call) -> bytes | None:
+    if not call.body or call.operation.payload is not Payload.FIELDS:
+        return None
+    shapes = call.operation.body.members if call.operation.body is not None else {}
+    body = {name: _json_value(value, shapes.get(name)) for name, value in call.body.items()}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _json_value(value: object, shape: Shape | None) -> object:
+    commas = isinstance(shape, Items) and shape.commas
+    return _written(value, shape) if commas and shape is not None else value
+
+
+def _form(call: Call) -> Iterable[tuple[str, str]]:
+    for name, value in (call.body or {}).items():
+        yield name, write_argument(value)
