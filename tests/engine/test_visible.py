@@ -1,0 +1,185 @@
+"""A list shows a row exactly when a check of that row would allow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import islice
+from random import Random
+
+import pytest
+
+from engine import generate
+from engine.filtering import EVERY_DIMENSION, admits
+from engine.readings import SEED, readings
+from portero.engine import (
+    Binding,
+    Branch,
+    Check,
+    Context,
+    Dimension,
+    Guardrail,
+    GuardrailKind,
+    Policy,
+    Principal,
+    PrincipalKind,
+    Reach,
+    Resource,
+    Role,
+    Scope,
+    Term,
+    Visible,
+    compile_policy,
+)
+
+ROWS = 2000
+EVERYWHERE = Scope()
+NOON = Context(now=0.0, weekday=0, minute=720)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Rows such as a list holds: they send nothing."""
+    random = Random(SEED)  # noqa: S311 - repeatable on purpose, and no secret
+    return [
+        replace(generate.resource(random, random.choice(generate.PEOPLE)), contents=None)
+        for _ in range(ROWS)
+    ]
+
+
+def lists(count):
+    """Yield snapshots and the arguments of `visible`, sometimes several permissions of one."""
+    for _, snapshot, asked in islice(readings(count * 2), 0, None, 2):
+        permission = asked.checks[0].permission if asked.checks else "send:text"
+        yield snapshot, asked.principal, permission, asked.context, asked.credential
+
+
+def test_a_filter_shows_a_row_exactly_when_a_check_allows_it(rows):
+    shapes = Counter()
+    for n, (snapshot, principal, permission, context, credential) in enumerate(lists(600)):
+        visible = snapshot.visible(principal, permission, context, credential)
+        shapes["all" if visible.all else "none" if visible.none else "some"] += 1
+        shapes["excluding"] += bool(visible.exclusions)
+        shapes["several branches"] += len(visible.branches) > 1
+        for row in rows[n % 40 :: 40]:
+            checks = [Check(permission, row)]
+            allowed = snapshot.decide(principal, checks, context, credential).allowed
+            assert admits(visible, row) == allowed, (visible, row)
+
+    assert min(shapes[shape] for shape in shapes) > 10
+    assert set(shapes) == {"all", "none", "some", "excluding", "several branches"}
+
+
+def test_every_row_of_a_long_list_is_decided_alike(rows):
+    some = (arguments for arguments in lists(2000) if shows_some(arguments))
+    for snapshot, principal, permission, context, credential in islice(some, 12):
+        visible = snapshot.visible(principal, permission, context, credential)
+        shown = [row for row in rows if admits(visible, row)]
+        allowed = [
+            row
+            for row in rows
+            if snapshot.decide(principal, [Check(permission, row)], context, credential).allowed
+        ]
+        assert shown == allowed
+
+
+def shows_some(arguments):
+    snapshot, principal, permission, context, credential = arguments
+    visible = snapshot.visible(principal, permission, context, credential)
+    return not visible.all and not visible.none
+
+
+def test_an_undeclared_dimension_only_ever_hides(rows):
+    random = Random(SEED)  # noqa: S311 - repeatable on purpose, and no secret
+    hidden = 0
+    for snapshot, principal, permission, context, credential in lists(1500):
+        visible = snapshot.visible(principal, permission, context, credential)
+        declared = random.sample(sorted(EVERY_DIMENSION), random.randint(0, 8))
+        for row in random.sample(rows, 20):
+            shown = admits(visible, row, declared)
+            assert not shown or admits(visible, row)
+            hidden += admits(visible, row) and not shown
+
+    assert hidden > 100
+
+
+def policy(*, scope=EVERYWHERE, reach=Reach.ALL, guardrails=(), more=()):
+    return Policy(
+        workspace="w",
+        version=1,
+        principals=(
+            Principal("beto", PrincipalKind.PERSON, "Beto", teams=frozenset({"soporte"})),
+            Principal("soporte", PrincipalKind.TEAM, "Soporte"),
+        ),
+        roles=(Role("agent", "Agent", {"send:text": reach}),),
+        bindings=(Binding("b1", "beto", "agent", scope), *more),
+        guardrails=guardrails,
+    )
+
+
+def seen(policy):
+    return compile_policy(policy).visible("beto", "send:text", NOON)
+
+
+def numbers(*ids):
+    return Scope(numbers=frozenset(ids))
+
+
+def number_term(*ids):
+    return Term(Dimension.NUMBER, frozenset(ids))
+
+
+def test_nobody_sees_anything_without_a_binding():
+    assert compile_policy(policy()).visible("carla", "send:text", NOON).none
+    assert compile_policy(policy()).visible("beto", "send:image", NOON).none
+
+
+def test_an_unrestricted_binding_shows_everything():
+    assert seen(policy()).all
+
+
+def test_an_empty_scope_shows_nothing():
+    assert seen(policy(scope=numbers())).none
+
+
+def test_a_queue_is_what_is_mine_and_what_is_unassigned_in_my_teams():
+    me = frozenset({"beto"})
+
+    assert seen(policy(reach=Reach.QUEUE)).branches == (
+        Branch((Term(Dimension.OWNER, me),)),
+        Branch((Term(Dimension.PARTICIPANT, me),)),
+        Branch((Term(Dimension.TEAM, frozenset({"soporte"})), Term(Dimension.UNASSIGNED))),
+    )
+
+
+def test_a_branch_within_another_is_dropped():
+    wider = Binding("b2", "beto", "agent", numbers("n1", "n2"))
+
+    assert seen(policy(scope=numbers("n1"), more=(wider,))).branches == (
+        Branch((number_term("n1", "n2"),)),
+    )
+
+
+def test_a_guardrail_with_a_scope_becomes_an_exclusion():
+    closed = Guardrail(
+        "g1", "Closed", GuardrailKind.DENY, frozenset({"send:*"}), scope=numbers("n2")
+    )
+    visible = seen(policy(guardrails=(closed,)))
+
+    assert not visible.all
+    assert [exclusion.terms for exclusion in visible.exclusions] == [(number_term("n2"),)]
+    assert admits(visible, Resource("conversation", number="n1"))
+    assert not admits(visible, Resource("conversation", number="n2"))
+    assert not admits(visible, Resource("conversation"))
+
+
+def test_a_guardrail_without_a_scope_hides_everything():
+    closed = Guardrail("g1", "Closed", GuardrailKind.DENY, frozenset({"send:text"}))
+
+    assert seen(policy(guardrails=(closed,))) == Visible()
+
+
+def test_a_requirement_hides_nothing():
+    window = Guardrail("g1", "Window", GuardrailKind.REQUIRE_WINDOW, frozenset({"send:text"}))
+
+    assert seen(policy(guardrails=(window,))).all
