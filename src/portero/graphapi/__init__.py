@@ -15,7 +15,8 @@ from portero.graphapi.kinds import (
     TemplateRef,
 )
 from portero.graphapi.leaks import find_secret
-from portero.graphapi.learning import Learned, learned_ids
+from portero.graphapi.learned import Learned
+from portero.graphapi.learning import learned_ids
 from portero.graphapi.media import MEDIA_LIMITS, MediaLimit, limit_for, parse_media_upload
 from portero.graphapi.operation import (
     Call,

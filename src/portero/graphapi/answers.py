@@ -6,6 +6,8 @@ from typing import Final, Literal
 
 from portero.graphapi import scrubbing
 from portero.graphapi.errors import GraphError
+from portero.graphapi.leaks import find_secret
+from portero.graphapi.learning import learned_ids
 from portero.graphapi.nodes import NODES, Node, NodeField, members_of
 from portero.graphapi.operation import Call, Field, FieldTree, Operation
 from portero.graphapi.operations import BY_NAME, SUMMARY
@@ -13,6 +15,8 @@ from portero.graphapi.refusals import refusal_for
 from portero.graphapi.shapes import DROPPED, Shape
 from portero.graphapi.tables.rows import COST
 from portero.graphapi.upstream import path_of, query_of
+
+__all__ = ["find_secret", "learned_ids", "paging_link", "rebuild_answer", "rebuild_error"]
 
 Direction = Literal["after", "before"]
 

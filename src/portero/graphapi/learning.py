@@ -5,29 +5,15 @@ are: their lists hold everything a credential can reach, and two workspaces may 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from portero.graphapi.kinds import Kind, has_shape
+from portero.graphapi.learned import Learned
 from portero.graphapi.nodes import NODES
 from portero.graphapi.operation import Call
 from portero.graphapi.operations import BY_NAME
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """One id, what it stands for, and what is worth remembering of it.
-
-    `parent` is the account, flow, app or number it hangs on, `number` the business number it
-    belongs to, where known.
-    """
-
-    kind: Kind
-    id: str
-    parent: str | None = None
-    number: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
