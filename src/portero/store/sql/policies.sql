@@ -5,8 +5,9 @@
 -- tests/migrations compares the catalogue with this list.
 --
 --   portero_app      one workspace, set by the first statement of its transaction
---   portero_gateway  reads what it decides with in every workspace, because a key is looked up
---                    before its workspace is known; writes only to the workspaces of its batch
+--   portero_gateway  finds a key, a policy head or an account in every workspace, because whose
+--                    they are is not known before; reads and writes everything else only in the
+--                    workspaces its transaction lists
 --   portero_log      the sequencer: reads records and numbers them, in every workspace
 --
 -- Nobody gets TRUNCATE or REFERENCES: row-level security stops neither.
@@ -38,25 +39,25 @@ BEGIN
         -- table                 app                                         gateway                           gateway reads  log
         ('workspace',           'SELECT, INSERT, UPDATE (name, timezone, suspended)', 'SELECT',                'every',       'SELECT'),
         -- what decides
-        ('principal',           'SELECT, INSERT, UPDATE (name, active, owner, accountable_id)', 'SELECT',      'every',       NULL),
-        ('team_member',         'SELECT, INSERT, DELETE',                   'SELECT',                          'every',       NULL),
-        ('role',                'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'every',       NULL),
-        ('role_version',        'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'every',       NULL),
-        ('binding',             'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'every',       NULL),
-        ('guardrail',           'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'every',       NULL),
-        ('usage_limit',         'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'every',       NULL),
+        ('principal',           'SELECT, INSERT, UPDATE (name, active, owner, accountable_id)', 'SELECT',      'listed',       NULL),
+        ('team_member',         'SELECT, INSERT, DELETE',                   'SELECT',                          'listed',       NULL),
+        ('role',                'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'listed',       NULL),
+        ('role_version',        'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
+        ('binding',             'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
+        ('guardrail',           'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
+        ('usage_limit',         'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
         ('policy_head',         'SELECT, INSERT, UPDATE (version, xid, changed_at)', 'SELECT',                 'every',       NULL),
         ('api_key',             'SELECT, INSERT, UPDATE (name, revoked_at, disabled_reason)', 'SELECT, UPDATE (last_used_at)', 'every', NULL),
         -- secrets: written by the app, read by the gateway
-        ('credential',          'INSERT',                                   'SELECT',                          'every',       NULL),
+        ('credential',          'INSERT',                                   'SELECT',                          'listed',       NULL),
         ('meta_app',            'INSERT',                                   'SELECT',                          'every',       NULL),
-        ('workspace_key',       'SELECT, INSERT, UPDATE (retired_at)',      'SELECT',                          'every',       NULL),
+        ('workspace_key',       'SELECT, INSERT, UPDATE (retired_at)',      'SELECT',                          'listed',       NULL),
         -- what of Meta's belongs to the workspace
         ('waba',                'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'every',       NULL),
-        ('number',              'SELECT, INSERT, UPDATE (display, name)',   'SELECT',                          'every',       NULL),
-        ('template_set',        'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'every',       NULL),
-        ('template_set_member', 'SELECT, INSERT, DELETE',                   'SELECT',                          'every',       NULL),
-        ('resource',            'SELECT, INSERT, UPDATE, DELETE',           'SELECT, INSERT, UPDATE, DELETE',  'every',       NULL),
+        ('number',              'SELECT, INSERT, UPDATE (display, name)',   'SELECT',                          'listed',       NULL),
+        ('template_set',        'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'listed',       NULL),
+        ('template_set_member', 'SELECT, INSERT, DELETE',                   'SELECT',                          'listed',       NULL),
+        ('resource',            'SELECT, INSERT, UPDATE, DELETE',           'SELECT, INSERT, UPDATE, DELETE',  'listed',       NULL),
         -- customers
         ('contact',             'SELECT, INSERT',                           'SELECT, INSERT',                  'listed',      NULL),
         ('contact_identity',    'SELECT, INSERT',                           'SELECT, INSERT, UPDATE (contact_id)', 'listed',  NULL),

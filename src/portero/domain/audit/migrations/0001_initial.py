@@ -29,9 +29,11 @@ CREATE TABLE record (
     outcome          text,
     leaf             bytea       NOT NULL,
     digest           bytea       NOT NULL,
+    process          uuid,
     PRIMARY KEY (workspace_id, call_id, kind, attempt, at)
 ) PARTITION BY RANGE (at);
 CREATE INDEX record_newest ON record (workspace_id, at DESC);
+CREATE INDEX record_process ON record (process, at) WHERE process IS NOT NULL;
 CREATE TABLE record_default PARTITION OF record DEFAULT;
 """
 
@@ -173,6 +175,7 @@ class Migration(migrations.Migration):
                         ("outcome", models.TextField(null=True)),
                         ("leaf", models.BinaryField()),
                         ("digest", models.BinaryField()),
+                        ("process", models.UUIDField(null=True)),
                     ],
                     options={
                         "db_table": "record",

@@ -41,6 +41,8 @@ class Record(WorkspaceModel):
     outcome = models.TextField(null=True)
     leaf = models.BinaryField()
     digest = models.BinaryField()
+    process = models.UUIDField(null=True)
+    """The gateway process that wrote it, so that what a dead one left open can be closed."""
 
     class Meta:
         db_table = "record"

@@ -184,7 +184,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("kind__in", ["phone", "bsuid", "parent_bsuid", "username"])
+                            ("kind__in", ["phone", "bsuid", "parent_bsuid", "username", "group"])
                         ),
                         name="contact_identity_kind",
                     ),
