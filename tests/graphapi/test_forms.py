@@ -3,7 +3,7 @@
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portero.graphapi import forms
@@ -96,6 +96,7 @@ def test_a_form_too_large_is_refused() -> None:
         forms.parse(b"a=" + b"x" * forms.MAX_BYTES)
 
 
+@settings(deadline=None)  # slow machines are not wrong
 @given(
     fields=st.dictionaries(
         st.text("abcXYZ019_.-[]", min_size=1, max_size=10), st.text(max_size=30), max_size=10

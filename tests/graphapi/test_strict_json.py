@@ -189,12 +189,6 @@ def test_a_refusal_never_repeats_what_was_sent() -> None:
     assert "secret" not in str(caught.value.details)
 
 
-def test_the_size_limit_can_be_raised_for_trusted_senders() -> None:
-    data = b'"' + b"a" * strict_json.MAX_BYTES + b'"'
-
-    assert strict_json.loads(data, max_bytes=len(data)) == "a" * strict_json.MAX_BYTES
-
-
 _numbers = st.integers(-BIG, BIG) | st.floats(allow_nan=False, allow_infinity=False)
 _json = st.recursive(
     st.none() | st.booleans() | _numbers | st.text(),
@@ -203,6 +197,7 @@ _json = st.recursive(
 )
 
 
+@settings(deadline=None)  # slow machines are not wrong
 @given(value=_json, escaped=st.booleans())
 def test_g15_what_is_accepted_reads_the_same_in_the_standard_library(
     value: object, escaped: bool
@@ -221,7 +216,7 @@ def test_g15_what_is_accepted_reads_the_same_in_the_standard_library(
 _PIECES = rb"""{ } [ ] : , " \ \u d800 a 1 e9 - 0 . null NaN "a" "a":""".split()
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(pieces=st.lists(st.sampled_from((*_PIECES, b" ", b"\n", b"\xff", b"\xc3\xb1")), max_size=40))
 def test_g15_arbitrary_bytes_are_read_as_the_standard_library_does_or_refused(
     pieces: list[bytes],
@@ -237,6 +232,7 @@ def test_g15_arbitrary_bytes_are_read_as_the_standard_library_does_or_refused(
     assert json.loads(json.dumps(accepted).encode()) == accepted
 
 
+@settings(deadline=None)  # slow machines are not wrong
 @given(depth=st.integers(1, 60), data=st.data())
 def test_g15_the_depth_limit_is_exact(depth: int, data: st.DataObject) -> None:
     shapes = data.draw(st.lists(st.booleans(), min_size=depth, max_size=depth))

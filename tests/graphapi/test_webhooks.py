@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphapi.message_bodies import GROUP_ID, WAMID
@@ -200,6 +200,21 @@ def test_flows_and_new_groups_are_learned() -> None:
     assert learned("group_lifecycle_update", groups) == {("group", GROUP_ID)}
 
 
+def test_who_is_named_by_number_and_by_scoped_id_is_told_once() -> None:
+    contacts = [
+        {"wa_id": "525512345678", "user_id": "MX.1"},
+        {"wa_id": "525512345678", "user_id": "MX.1"},
+        {"wa_id": "", "user_id": "MX.2"},
+        {"wa_id": "34600111222"},
+        {"user_id": ["MX.3"], "wa_id": "1"},
+        None,
+    ]
+
+    assert webhooks.people(envelope("messages", {"contacts": contacts})) == (
+        ("525512345678", "MX.1"),
+    )
+
+
 @pytest.mark.parametrize("identifier", ["../1", "1 2", "\u0661", "", None, True, 1.5, -1, [], {}])
 def test_what_is_not_spelled_as_an_id_is_not_learned(identifier: object) -> None:
     assert learned("flows", {"flow_id": identifier}) == set()
@@ -217,14 +232,23 @@ def test_an_unknown_field_is_kept_by_name_and_teaches_nothing() -> None:
     assert entry.learned == ()
 
 
-def test_what_one_delivery_can_teach_is_bounded() -> None:
-    ids = [{"id": f"{WAMID}{i}"} for i in range(1_200)]
-    change = {"field": "messages", "value": {"messages": ids, "statuses": ids}}
-    payload = {"entry": [{"id": WABA, "changes": [change] * 1_200}] * 2}
+def _arrivals(change: int, count: int) -> dict[str, Any]:
+    messages = [{"id": f"{WAMID}{change}x{i}"} for i in range(count)]
+    return {"field": "messages", "value": {"messages": messages}}
 
-    found = webhooks.entries(payload)
 
-    assert [len(entry.learned) for entry in found] == [1_000, 1_000]
+def test_the_updates_read_from_one_list_are_bounded() -> None:
+    (entry,) = webhooks.entries({"entry": [{"id": WABA, "changes": [_arrivals(0, 1_200)]}]})
+
+    assert len(entry.learned) == 1_000
+
+
+def test_what_one_entry_can_teach_is_bounded() -> None:
+    changes = [_arrivals(change, 1_000) for change in range(12)]
+
+    (entry,) = webhooks.entries({"entry": [{"id": WABA, "changes": changes}]})
+
+    assert len(entry.learned) == 10_000
 
 
 _names = st.sampled_from(
@@ -262,13 +286,19 @@ _anything = st.recursive(
 )
 
 
+@settings(deadline=None)  # slow machines are not wrong
 @given(payload=_anything)
 def test_no_payload_is_too_strange(payload: object) -> None:
     assert isinstance(webhooks.entries(payload), tuple)
+    assert isinstance(webhooks.people(payload), tuple)
 
 
+@settings(deadline=None)  # slow machines are not wrong
 @given(value=_anything, field=_fields)
 def test_no_change_is_too_strange(value: object, field: str) -> None:
-    (entry,) = webhooks.entries(envelope(field, value))
+    payload = envelope(field, value)
+
+    (entry,) = webhooks.entries(payload)
 
     assert entry.waba == WABA
+    assert isinstance(webhooks.people(payload), tuple)

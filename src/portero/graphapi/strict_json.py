@@ -26,16 +26,16 @@ class _Refused(ValueError):
     """An objection; its text completes the sentence "The JSON …"."""
 
 
-def loads(data: bytes, *, max_bytes: int = MAX_BYTES) -> object:
-    """Read one JSON value of at most `max_bytes`.
+def loads(data: bytes) -> object:
+    """Read one JSON value.
 
     Raises:
         GraphError: malformed: not UTF-8, a byte-order mark, a duplicate key, NaN or an infinity, an
-            integer beyond ±2^53, more than 20 levels, a lone surrogate, anything after the value,
-            or too many bytes.
+            integer beyond ±2^53, more than 20 levels, more than 256 KiB, a lone surrogate, or
+            anything after the value.
     """
     try:
-        return _read(data, max_bytes)
+        return _read(data)
     except _Refused as objection:
         raise refusals.malformed(f"The JSON {objection}.") from None
     except UnicodeDecodeError:
@@ -44,9 +44,9 @@ def loads(data: bytes, *, max_bytes: int = MAX_BYTES) -> object:
         raise refusals.malformed(f"The JSON cannot be read: byte {error.pos}.") from None
 
 
-def _read(data: bytes, max_bytes: int) -> object:
-    if len(data) > max_bytes:
-        raise _Refused(f"is larger than {max_bytes} bytes")
+def _read(data: bytes) -> object:
+    if len(data) > MAX_BYTES:
+        raise _Refused(f"is larger than {MAX_BYTES} bytes")
     if _depth_exceeds(data, MAX_DEPTH):
         raise _Refused(f"is nested deeper than {MAX_DEPTH} levels")
     value: object = _DECODER.decode(_text(data))

@@ -65,6 +65,18 @@ def entries(payload: object) -> tuple[Entry, ...]:
     return tuple(_entry(entry) for entry in _objects(_object(payload), "entry") if _id_of(entry))
 
 
+def people(payload: object) -> tuple[tuple[str, str], ...]:
+    """Who is named by number and by business-scoped id at once: (wa_id, user_id) pairs."""
+    changes = (
+        _object(change.get("value"))
+        for entry in _objects(_object(payload), "entry")
+        for change in _objects(entry, "changes")
+    )
+    contacts = (contact for value in changes for contact in _objects(value, "contacts"))
+    named = ((_text(contact, "wa_id"), _text(contact, "user_id")) for contact in contacts)
+    return tuple(dict.fromkeys(pair for pair in named if all(pair)))
+
+
 def _entry(entry: Mapping[str, object]) -> Entry:
     waba = _id_of(entry)
     changes = tuple(_objects(entry, "changes"))
