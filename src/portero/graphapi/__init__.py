@@ -17,7 +17,7 @@ from portero.graphapi.kinds import (
 from portero.graphapi.leaks import find_secret
 from portero.graphapi.learned import Learned
 from portero.graphapi.learning import learned_ids
-from portero.graphapi.media import MEDIA_LIMITS, MediaLimit, limit_for, parse_media_upload
+from portero.graphapi.media import MEDIA_LIMITS, MediaLimit, limit_for
 from portero.graphapi.operation import (
     Call,
     Field,
@@ -30,7 +30,7 @@ from portero.graphapi.operation import (
     UploadedFile,
 )
 from portero.graphapi.operations import OPERATIONS, TEMPLATE_CATEGORY_PERMISSIONS
-from portero.graphapi.parse import RawCall, ids_in_path, parse
+from portero.graphapi.parse import RawCall, ids_in_path, parse, parse_media_upload
 from portero.graphapi.refusals import refusal_for
 from portero.graphapi.upstream import Upstream, rebuild
 

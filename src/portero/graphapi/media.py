@@ -1,13 +1,11 @@
-"""Files that may be uploaded: Meta's types and sizes per kind, read from the form beside the file."""
+"""Files that may be uploaded: Meta's types and sizes per kind."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from portero.graphapi.kinds import Kind
-from portero.graphapi.operation import Call, UploadedFile
-from portero.graphapi.parse import RawCall, parse
+from portero.graphapi.operation import Call, Operation, UploadedFile
 from portero.graphapi.refusals import malformed
 
 _KB: Final = 1024
@@ -62,46 +60,35 @@ _FILES: Final[Mapping[str, tuple[str, Mapping[str, MediaLimit]]]] = MappingProxy
 )
 
 
-def parse_media_upload(
-    raw: RawCall,
-    kinds: Mapping[str, Kind],
-    fields: Mapping[str, str],
-    file_type: str,
-    file_name: str,
-    *,
-    file_field: str = "file",
-) -> Call:
-    """The call of a multipart request with one file, from its text fields and the file's own header.
+def check_file(operation: Operation, file: UploadedFile, said: object) -> None:
+    """Refuse a file that the operation does not take.
 
-    `file_type` is the MIME type in the file's part, `file_name` the name there; the call's `file`
-    holds the type without parameters. The gateway still has to see that the bytes are of that type.
+    `said` is the value of the form's `type` field, which may name a MIME type or a kind of media.
+    That the bytes are of the type is for the gateway to see.
 
     Raises:
-        GraphError: malformed: no operation that takes this file, a type that Meta does not take, or
-            a `type` field that says another type than the file.
+        GraphError: malformed: no file is taken, another field holds it, Meta does not take its type,
+            or the form says another type than the file's own header.
     """
-    declared = _bare(file_type)
-    call = parse(raw, kinds, fields=fields, file=UploadedFile(file_field, file_name, declared))
-    field, limits = _FILES[call.operation.name]
-    if file_field != field:
+    if operation.name not in _FILES:
+        raise malformed("This operation takes no file.")
+    field, limits = _FILES[operation.name]
+    if file.field != field:
         raise malformed(f"The file must be in the field '{field}'.")
-    if declared not in limits:
-        raise malformed(f"Files of type '{declared[:80]}' are not taken here.")
-    said = (call.body or {}).get("type")
-    if isinstance(said, str) and "/" in said and _bare(said) != declared:
+    if bare_type(file.type) not in limits:
+        raise malformed(f"Files of type '{file.type[:80]}' are not taken here.")
+    if isinstance(said, str) and "/" in said and bare_type(said) != bare_type(file.type):
         raise malformed("The field 'type' says another type than the file.")
-    return call
 
 
-def limit_for(call: Call) -> MediaLimit:
-    """The limit for the file of a call that `parse_media_upload` returned.
-
-    Raises:
-        KeyError: the call has no file.
-    """
+def limit_for(call: Call) -> MediaLimit | None:
+    """The limit for the file of a call; None when it has no file."""
+    if call.file is None:
+        return None
     _, limits = _FILES[call.operation.name]
-    return limits[call.file.type if call.file is not None else ""]
+    return limits[bare_type(call.file.type)]
 
 
-def _bare(mime_type: str) -> str:
+def bare_type(mime_type: str) -> str:
+    """A MIME type in lower case without its parameters."""
     return mime_type.partition(";")[0].strip().lower()

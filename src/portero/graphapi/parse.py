@@ -8,6 +8,7 @@ from portero.graphapi import messages, strict_json
 from portero.graphapi.fields import parse_fields, permissions_of
 from portero.graphapi.inputs import Input, Inputs, read_inputs
 from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, TemplateRef, has_shape
+from portero.graphapi.media import check_file
 from portero.graphapi.operation import Call, FieldTree, Operation, Payload, RiskClass, UploadedFile
 from portero.graphapi.operations import ROUTES
 from portero.graphapi.paths import Path, ids_of, read_path
@@ -72,9 +73,8 @@ def parse(
     operation = _one(candidates, inputs)
     if operation.risk is RiskClass.NEVER:
         raise never_offered("This operation is never offered.")
-    if file is not None and operation.payload is not Payload.FILE:
-        raise malformed("This operation takes no file.")
-    call = _call(operation, path, inputs)
+    call = replace(_call(operation, path, inputs), file=file)
+    _check_file(call)
     if operation.name in _READS_MESSAGE:
         return _with_message(
             call, messages.parse_message(call.body, default_country=default_country)
@@ -82,7 +82,31 @@ def parse(
     if operation.name == _READS_MARKETING:
         marketing = messages.parse_marketing_message(call.body, default_country=default_country)
         return _with_message(call, marketing)
-    return call if file is None else replace(call, file=file)
+    return call
+
+
+def parse_media_upload(
+    raw: RawCall,
+    kinds: Mapping[str, Kind],
+    fields: Mapping[str, str],
+    file_type: str,
+    file_name: str,
+) -> Call:
+    """The call of a multipart request with one file in the field `file`.
+
+    `fields` are its text fields, `file_type` and `file_name` what the file's part says.
+
+    Raises:
+        GraphError: as `parse`, and malformed when Meta takes no such file here.
+    """
+    return parse(raw, kinds, fields=fields, file=UploadedFile("file", file_name, file_type))
+
+
+def _check_file(call: Call) -> None:
+    if call.file is not None:
+        check_file(call.operation, call.file, (call.body or {}).get("type"))
+    elif call.operation.payload is Payload.FILE:
+        raise malformed("This operation needs a multipart body with a file.")
 
 
 def _kind_at(operation: Operation, position: int) -> Kind:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from portero.graphapi.fields import write_argument, write_fields
-from portero.graphapi.operation import Call, Host, Payload
+from portero.graphapi.operation import Call, Host
 from portero.graphapi.shapes import Items, Shape
 
 
@@ -33,7 +33,6 @@ def rebuild(call: Call, *, version: str) -> Upstream:
     operation = call.operation
     prefix = "" if operation.host is Host.API else f"/{version}"
     body = _body(call)
-    is_file = operation.payload is Payload.FILE
     return Upstream(
         method=operation.method,
         path=prefix + path_of(call),
@@ -41,7 +40,7 @@ def rebuild(call: Call, *, version: str) -> Upstream:
         content_type="application/json" if body is not None else None,
         body=body,
         host=operation.host,
-        form=dict(_form(call)) if is_file else None,
+        form=dict(_form(call)) if call.file is not None else None,
     )
 
 
@@ -75,7 +74,7 @@ def _written(value: object, shape: Shape) -> str:
 
 
 def _body(call: Call) -> bytes | None:
-    if not call.body or call.operation.payload is not Payload.FIELDS:
+    if not call.body or call.file is not None:
         return None
     shapes = call.operation.body.members if call.operation.body is not None else {}
     body = {name: _json_value(value, shapes.get(name)) for name, value in call.body.items()}
