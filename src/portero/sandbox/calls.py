@@ -10,6 +10,7 @@ from portero.sandbox.reading import GraphRequest
 from portero.sandbox.world import World
 
 Task: TypeAlias = Callable[[], None]
+Expand: TypeAlias = Callable[["Call", Any, str, Json], Json | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Call:
     Attributes:
         rest: path segments after the edge.
         waba: the account the addressed node belongs to, for the usage header.
+        expand: reads an edge of a node for `fields`; None where the node has no such edge.
         afterwards: what to start once the answer is on the wire, such as status webhooks.
     """
 
@@ -37,6 +39,7 @@ class Call:
     token: Token | None = None
     rest: tuple[str, ...] = ()
     waba: Waba | None = None
+    expand: Expand | None = None
     afterwards: list[Task] = field(default_factory=list)
 
     @property

@@ -95,7 +95,7 @@ class Control:
 
     async def reset(self, request: Request) -> Json:
         """Everything as at the start: world, ledger, faults, webhooks under way."""
-        self.courier.cancel()
+        await self.courier.settle()
         self.world.reset()
         self.ledger.clear()
         self.faults.clear()

@@ -6,7 +6,7 @@ import hmac
 import http.client
 import json
 import logging
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +37,7 @@ class Courier:
         self._world = world
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox-webhook")
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._exchanges: set[asyncio.Future[tuple[int, bytes]]] = set()
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run something in the background, kept alive until it ends."""
@@ -44,19 +45,17 @@ class Courier:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def idle(self) -> None:
-        """Wait until nothing is under way."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
-
-    def cancel(self) -> None:
-        """Drop what is still under way."""
+    async def settle(self) -> None:
+        """Drop what has not begun and wait for what has: afterwards nothing old arrives."""
         for task in self._tasks:
             task.cancel()
+        if self._exchanges:
+            await asyncio.wait(set(self._exchanges), timeout=_TIMEOUT_S)
 
     def close(self) -> None:
-        """Drop what is under way and release the threads."""
-        self.cancel()
+        """Drop everything and release the threads."""
+        for task in self._tasks:
+            task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def deliver(
@@ -121,11 +120,18 @@ class Courier:
             return Delivery(delivered=False, error=str(error) or type(error).__name__)
         return Delivery(delivered=status == 200, status=status)
 
-    def _in_thread(self, url: str, body: bytes | None) -> Awaitable[tuple[int, bytes]]:
+    async def _in_thread(self, url: str, body: bytes | None) -> tuple[int, bytes]:
+        secret = self._world.app.secret.encode()
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(
-            self._threads, _exchange, url, body, self._world.app.secret.encode()
-        )
+        exchange = loop.run_in_executor(self._threads, _exchange, url, body, secret)
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._forget)
+        return await asyncio.shield(exchange)  # a cancelled task does not stop its thread
+
+    def _forget(self, exchange: asyncio.Future[tuple[int, bytes]]) -> None:
+        self._exchanges.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()  # seen, even where the task that asked was cancelled
 
 
 def _as_meta_writes(payload: Any) -> bytes:

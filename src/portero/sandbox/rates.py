@@ -12,6 +12,7 @@ _TIERS = {
     "TIER_100K": 100_000,
 }
 _DAY_S = 24 * 3600.0
+_SLACK_S = 0.001  # sums of floating-point times
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class Rates:
     def _take(self, key: tuple[str, ...], interval_s: float, burst: int, now: float) -> bool:
         """Generic cell rate: `_due` is when the used quota will have been paid back."""
         due = max(self._due.get(key, now), now)
-        if due - now > interval_s * (burst - 1) + 1e-9:
+        if due - now > interval_s * (burst - 1) + _SLACK_S:
             return False
         self._due[key] = due + interval_s
         return True

@@ -87,8 +87,9 @@ class GraphRequest:
         raise meta_error(100, details=f"Param {name} must be a boolean.")
 
     def listed(self, name: str) -> list[Any]:
-        """A parameter as a list: a JSON array, or text with commas."""
+        """A parameter as a list: a JSON array, an array written as text, or text with commas."""
         value = self.params.get(name)
+        value = _loosened(value) if isinstance(value, str) else value
         if value is None or isinstance(value, list):
             return value or []
         return [part.strip(" '\"") for part in str(value).strip("[]").split(",") if part.strip()]

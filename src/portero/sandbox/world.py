@@ -3,7 +3,7 @@
 import copy
 import json
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -112,7 +112,6 @@ class World:
         self.numbers: dict[str, Number] = {}
         self.templates: dict[str, Template] = {}
         self.media: OrderedDict[str, Media] = OrderedDict()
-        self.media_links: dict[str, tuple[str, float]] = {}
         self.uploads: dict[str, Upload] = {}
         self.handles: dict[str, Upload] = {}
         self.flows: dict[str, Flow] = {}
@@ -120,6 +119,9 @@ class World:
         self.received: OrderedDict[str, str] = OrderedDict()  # message id → number id
         self.names: dict[str, str] = {}
         self.rates = Rates()
+        self.creations: defaultdict[str, list[float]] = defaultdict(list)  # account id → times
+        # account id, template name, language → time
+        self.deleted_names: dict[tuple[str, str, str], float] = {}
         self.opted_out: set[str] = set()
         self._windows: dict[tuple[str, str], float] = {}
         self._by_user_id: dict[str, str] = {}

@@ -1,0 +1,174 @@
+"""How a request may come: wherever the token, whichever the version, however the body."""
+
+import hashlib
+import hmac
+import json
+
+import pytest
+
+from sandbox.harness import CUSTOMER, NUMBER, SECRET, TOKEN, WABA, Running
+
+BODY = {"messaging_product": "whatsapp", "to": CUSTOMER, "type": "text", "text": {"body": "hola"}}
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "OAuth"])
+def test_the_token_may_come_in_the_header_under_either_scheme(
+    sandbox: Running, scheme: str
+) -> None:
+    headers = {"Authorization": f"{scheme} {TOKEN}"}
+
+    response = sandbox.http.post(f"/{NUMBER}/messages", json=BODY, headers=headers)
+
+    assert response.status_code == 200
+
+
+def test_the_token_may_come_in_the_query(sandbox: Running) -> None:
+    response = sandbox.http.post(f"/{NUMBER}/messages?access_token={TOKEN}", json=BODY)
+
+    assert response.status_code == 200
+
+
+def test_the_token_may_come_in_a_form_whose_values_are_json(sandbox: Running) -> None:
+    form = BODY | {"text": json.dumps(BODY["text"]), "access_token": TOKEN}
+
+    response = sandbox.http.post(f"/{NUMBER}/messages", data=form)
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["", "/v13.0", "/v26.0", "/v99.9"])
+@pytest.mark.parametrize("end", ["", "/"])
+def test_any_version_or_none_and_a_trailing_slash_lead_to_the_same_place(
+    sandbox: Running, prefix: str, end: str
+) -> None:
+    response = sandbox.call("GET", f"{prefix}/{NUMBER}{end}")
+
+    assert response.status_code == 200
+    assert response.headers["facebook-api-version"] == (prefix.strip("/") or "v26.0")
+
+
+def test_a_chunked_body_is_read(sandbox: Running) -> None:
+    chunks = iter([json.dumps(BODY).encode()[:20], json.dumps(BODY).encode()[20:]])
+    headers = {"Content-Type": "application/json"}
+
+    response = sandbox.call("POST", f"/{NUMBER}/messages", content=chunks, headers=headers)
+
+    assert response.status_code == 200
+
+
+def test_the_last_of_two_equal_keys_wins_as_at_meta(sandbox: Running) -> None:
+    raw = json.dumps(BODY).replace('"to":', '"to": "34600131026", "to":')
+
+    response = sandbox.call("POST", f"/{NUMBER}/messages", content=raw)
+
+    assert response.json()["contacts"][0]["input"] == CUSTOMER
+
+
+def test_a_method_parameter_overrides_the_verb(sandbox: Running) -> None:
+    response = sandbox.call("POST", f"/{WABA}/subscribed_apps?method=delete")
+
+    assert response.json() == {"success": True}
+    assert sandbox.get(f"/{WABA}/subscribed_apps") == {"data": []}
+
+
+def test_no_token_is_104(sandbox: Running) -> None:
+    error = sandbox.http.get(f"/{NUMBER}").json()["error"]
+
+    assert (error["code"], error["type"]) == (104, "OAuthException")
+    assert error["message"] == "An access token is required to request this resource."
+
+
+@pytest.mark.parametrize(
+    ("token", "code", "subcode"), [("garbage", 190, None), ("expired", 190, 463)]
+)
+def test_a_bad_token_is_190_with_its_subcode(
+    sandbox: Running, token: str, code: int, subcode: int | None
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+
+    response = sandbox.call("GET", f"/{NUMBER}", headers=headers)
+
+    error = response.json()["error"]
+    assert response.status_code == 401
+    assert (error["code"], error.get("error_subcode")) == (code, subcode)
+    assert response.headers["www-authenticate"].startswith('OAuth "Facebook Platform"')
+
+
+def test_an_unknown_id_is_100_33_in_metas_words(sandbox: Running) -> None:
+    error = sandbox.refusal("GET", "/v23.0/999999")
+
+    assert (error["http"], error["code"], error["error_subcode"]) == (400, 100, 33)
+    assert error["type"] == "GraphMethodException"
+    assert error["message"].startswith(
+        "Unsupported get request. Object with ID '999999' does not exist, cannot be loaded due to "
+        "missing permissions, or does not support this operation."
+    )
+
+
+def test_a_token_of_one_account_does_not_see_the_other(sandbox: Running) -> None:
+    headers = {"Authorization": "Bearer one-account"}
+
+    error = sandbox.refusal("GET", "/100000000000301", headers=headers)
+
+    assert (error["code"], error["error_subcode"]) == (100, 33)
+    assert sandbox.call("GET", f"/{NUMBER}", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("token", "method", "path"),
+    [("manager", "POST", f"/{NUMBER}/messages"), ("sender", "GET", f"/{WABA}/message_templates")],
+)
+def test_a_token_without_the_scope_is_refused_with_200(
+    sandbox: Running, token: str, method: str, path: str
+) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+
+    error = sandbox.refusal(method, path, json=BODY, headers=headers)
+
+    assert (error["http"], error["code"]) == (403, 200)
+
+
+def test_a_scope_is_asked_for_each_edge_that_fields_names(sandbox: Running) -> None:
+    headers = {"Authorization": "Bearer sender"}
+
+    error = sandbox.refusal("GET", f"/{WABA}?fields=message_templates", headers=headers)
+
+    assert error["code"] == 200
+
+
+def test_a_right_proof_of_the_secret_passes_and_a_wrong_one_does_not(sandbox: Running) -> None:
+    proof = hmac.new(SECRET.encode(), TOKEN.encode(), hashlib.sha256).hexdigest()
+
+    assert sandbox.get(f"/{NUMBER}", appsecret_proof=proof)["id"] == NUMBER
+    error = sandbox.refusal("GET", f"/{NUMBER}", params={"appsecret_proof": "0" * 64})
+    assert error["message"] == "Invalid appsecret_proof provided in the API argument"
+
+
+def test_several_ids_are_read_at_once(sandbox: Running) -> None:
+    nodes = sandbox.get("/", ids=f"{NUMBER},{WABA}", fields="id")
+
+    assert nodes == {NUMBER: {"id": NUMBER}, WABA: {"id": WABA}}
+
+
+def test_every_answer_carries_metas_headers(sandbox: Running) -> None:
+    response = sandbox.call("GET", f"/v24.0/{NUMBER}")
+
+    usage = json.loads(response.headers["x-business-use-case-usage"])
+    assert usage[WABA][0]["estimated_time_to_regain_access"] == 0
+    assert {"x-fb-trace-id", "x-fb-request-id", "x-app-usage"} <= set(response.headers)
+
+
+def test_an_error_names_the_trace_that_its_header_names(sandbox: Running) -> None:
+    response = sandbox.call("GET", "/999999")
+
+    assert response.json()["error"]["fbtrace_id"] == response.headers["x-fb-trace-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [("POST", f"/{NUMBER}/nothing", 2500), ("GET", f"/{NUMBER}/nothing", 100)],
+)
+def test_an_edge_that_does_not_exist_is_refused(
+    sandbox: Running, method: str, path: str, code: int
+) -> None:
+    assert sandbox.refusal(method, path)["code"] == code
