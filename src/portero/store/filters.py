@@ -1,0 +1,236 @@
+"""What may be seen, as SQL: the engine's filter over the columns of a table.
+
+A page is not one query with OR: where two rare branches meet, the planner walks the whole date index.
+Each branch fetches its own first rows through its own index, and the few that come are merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from portero.engine import Branch, Dimension, Exclusion, Term, Visible
+
+
+class Placeholders(Enum):
+    """How a driver marks parameters."""
+
+    ASYNCPG = "${}"
+    PSYCOPG = "%s"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the listed table that serves a dimension; NULL = the attribute is absent."""
+
+    sql: str
+    type: str = "uuid"
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """Rows of another table that serve a many-valued dimension; no row = it is known to be empty."""
+
+    table: str
+    match: str
+    """The condition that joins it to the listed table."""
+    value: str
+    """Its column with the dimension's value."""
+    type: str = "uuid"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """A column that a list is ordered by, latest first; never NULL."""
+
+    column: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table whose rows are listed, and which of its columns serve the engine's dimensions.
+
+    All SQL here is written by developers; values only ever travel as parameters.
+    """
+
+    table: str
+    select: str
+    """The columns of a page, each with a comparable type; the order keys are among them."""
+    order: tuple[OrderKey, ...]
+    """Together unique, so that pages neither repeat nor skip a row."""
+    dimensions: Mapping[Dimension, Column | Exists]
+    """Those that nothing serves are left out. The columns that select best come first: a branch is
+    driven by the first of its columns here, so each wants an index that ends in the order keys.
+    `unassigned` follows from the column of `owner`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is asked of the rows besides being visible: SQL with one `{}` for each value."""
+
+    sql: str
+    values: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement and its parameters, in order."""
+
+    sql: str
+    values: tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Parameters:
+    """The parameters of a statement that is being written; added in the order of its text."""
+
+    style: Placeholders
+    values: list[object] = field(default_factory=list)
+
+    def add(self, value: object) -> str:
+        """Add a value and return its placeholder."""
+        self.values.append(value)
+        return self.style.value.format(len(self.values))
+
+    def fill(self, given: Given) -> str:
+        return given.sql.format(*map(self.add, given.values))
+
+
+def page(
+    listing: Listing,
+    visible: Visible,
+    given: Given,
+    *,
+    limit: int,
+    style: Placeholders,
+    after: Sequence[object] | None = None,
+) -> Query:
+    """Select the first `limit` visible rows, or those that follow the order keys `after`."""
+    writer = _Writer(listing, Parameters(style))
+    order = f"ORDER BY {', '.join(f'{key.column} DESC' for key in listing.order)} LIMIT {limit:d}"
+    tops = [
+        writer.top(branch, visible.exclusions, given, after, order)
+        for branch in writer.served(visible.branches)
+    ]
+    if not tops:
+        return Query(f"SELECT {listing.select} FROM {listing.table} WHERE false", ())  # noqa: S608
+    merged = f"SELECT * FROM ({' UNION '.join(tops)}) AS merged {order}"  # noqa: S608
+    return Query(merged, tuple(writer.parameters.values))
+
+
+def count(
+    listing: Listing, visible: Visible, given: Given, *, at_most: int, style: Placeholders
+) -> Query:
+    """Count the visible rows, none beyond `at_most` + 1: that one says "more than"."""
+    parameters = Parameters(style)
+    condition = f"{parameters.fill(given)} AND {where(listing, visible, parameters)}"
+    rows = f"SELECT FROM {listing.table} WHERE {condition} LIMIT {at_most + 1:d}"
+    return Query(f"SELECT count(*) FROM ({rows}) AS counted", tuple(parameters.values))  # noqa: S608
+
+
+def where(listing: Listing, visible: Visible, parameters: Parameters) -> str:
+    """Write the whole filter as one condition: for counts, and for rows found by their id."""
+    writer = _Writer(listing, parameters)
+    branches = [_all(writer.terms(branch.terms)) for branch in writer.served(visible.branches)]
+    if not branches:
+        return "false"
+    return _all([f"({' OR '.join(branches)})", *writer.outside(visible.exclusions)])
+
+
+def _all(conditions: Iterable[str]) -> str:
+    return " AND ".join(conditions) or "true"
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes the parts of one statement, each adding its parameters as it goes."""
+
+    listing: Listing
+    parameters: Parameters
+
+    def served(self, branches: Iterable[Branch]) -> list[Branch]:
+        """Leave out every branch with a dimension that nothing serves: it is empty."""
+        return [b for b in branches if all(self._serving(t.dimension) for t in b.terms)]
+
+    def top(
+        self,
+        branch: Branch,
+        exclusions: Sequence[Exclusion],
+        given: Given,
+        after: Sequence[object] | None,
+        order: str,
+    ) -> str:
+        """Select the first rows of a branch, from as many index ranges as its driver has values."""
+        driver = self._driver(branch)
+        rest = [term for term in branch.terms if driver is None or term is not driver[0]]
+        # Placeholders are numbered as they are written, so the pieces are made in textual order.
+        values = self._values(*driver) if driver is not None else ""
+        condition = _all(
+            [
+                self.parameters.fill(given),
+                *([f"{driver[1].sql} = driving.value"] if driver is not None else []),
+                *self.terms(rest),
+                *self.outside(exclusions),
+                *self._following(after),
+            ]
+        )
+        select = f"SELECT {self.listing.select} FROM {self.listing.table} WHERE {condition} {order}"  # noqa: S608
+        if driver is None:
+            return f"({select})"
+        return f"(SELECT top.* FROM unnest({values}) AS driving(value), LATERAL ({select}) AS top)"  # noqa: S608
+
+    def terms(self, terms: Iterable[Term]) -> Iterator[str]:
+        for term in terms:
+            serving = self._serving(term.dimension)
+            if serving is not None:
+                yield self._term(term, serving)
+
+    def outside(self, exclusions: Iterable[Exclusion]) -> Iterator[str]:
+        """Write that a row lies in none of the exclusions; what nothing serves holds there."""
+        for exclusion in exclusions:
+            yield f"NOT ({_all(self._absent_or(exclusion.terms))})"
+
+    def _absent_or(self, terms: Iterable[Term]) -> Iterator[str]:
+        for term in terms:
+            match self._serving(term.dimension):
+                case Column() as column:
+                    yield f"({column.sql} IS NULL OR {self._term(term, column)})"
+                case Exists() as exists:
+                    yield self._term(term, exists)
+
+    def _following(self, after: Sequence[object] | None) -> Iterator[str]:
+        if after is not None:
+            keys = list(zip(self.listing.order, after, strict=True))
+            columns = ", ".join(key.column for key, _ in keys)
+            values = ", ".join(f"{self.parameters.add(value)}::{key.type}" for key, value in keys)
+            yield f"({columns}) < ({values})"
+
+    def _serving(self, dimension: Dimension) -> Column | Exists | None:
+        if dimension is not Dimension.UNASSIGNED:
+            return self.listing.dimensions.get(dimension)
+        owner = self.listing.dimensions.get(Dimension.OWNER)
+        return owner if isinstance(owner, Column) else None
+
+    def _driver(self, branch: Branch) -> tuple[Term, Column] | None:
+        terms = {term.dimension: term for term in branch.terms}
+        for dimension, serving in self.listing.dimensions.items():
+            if isinstance(serving, Column) and dimension in terms:
+                return terms[dimension], serving
+        return None
+
+    def _term(self, term: Term, serving: Column | Exists) -> str:
+        match serving:
+            case Column() if term.dimension is Dimension.UNASSIGNED:
+                return f"{serving.sql} IS NULL"
+            case Column():
+                return f"{serving.sql} = ANY({self._values(term, serving)})"
+            case Exists():
+                matching = (
+                    f"{serving.match} AND {serving.value} = ANY({self._values(term, serving)})"
+                )
+                return f"EXISTS (SELECT FROM {serving.table} WHERE {matching})"
+
+    def _values(self, term: Term, serving: Column | Exists) -> str:
+        return f"{self.parameters.add(sorted(term.values))}::{serving.type}[]"
