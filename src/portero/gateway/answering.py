@@ -1,0 +1,208 @@
+"""From Meta's answer to ours: known members only, our links, nothing the caller may not see."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from portero import engine
+from portero.gateway.attempt import Attempt, Caller, Replay, context_of
+from portero.gateway.customers import people_in_answer
+from portero.gateway.forwarding import Answered
+from portero.gateway.media_links import LIFE_S, MediaLink, MediaLinks
+from portero.gateway.listing import Listing
+from portero.gateway.replies import Reply, error_reply
+from portero.gateway.resources import BOUND_TO_NUMBER
+from portero.gateway.understanding import Understood
+from portero.gateway.upstream import UpstreamResponse
+from portero.gateway.workspaces import WorkspaceState
+from portero.graphapi.answers import rebuild_answer, rebuild_error
+from portero.graphapi.kinds import Kind
+from portero.graphapi.leaks import find_secret
+from portero.graphapi.learned import Learned
+from portero.graphapi.learning import learned_ids
+from portero.graphapi.operation import Call
+from portero.graphapi.refusals import refusal_for
+from portero.store.records import Outcome
+from portero.store.registry import Resource
+
+_SERVER_ERROR = 500
+_CLIENT_ERROR = 400
+_REDIRECT = 300
+_SHOWN_IDS = 20
+_DELETES = frozenset({"delete_media", "delete_flow", "delete_template", "delete_group"})
+
+logger = logging.getLogger(__name__)
+
+
+class Answering:
+    """Gives the caller what became of an admitted call, and records it."""
+
+    def __init__(self, *, links: MediaLinks, public_url: str) -> None:
+        self._links = links
+        self._public_url = public_url
+
+    async def finish(
+        self, attempt: Attempt, caller: Caller, understood: Understood, answered: Answered
+    ) -> Reply:
+        response = answered.response
+        if response is None:
+            return await self._unknown(attempt, f"no_answer_{answered.why}")
+        payload = _json_of(response)
+        if payload is None:
+            return await self._unreadable(attempt, understood.call, response)
+        if response.status >= _CLIENT_ERROR:
+            return await self._failed(attempt, understood.call, response, payload)
+        return await self._done(attempt, caller, understood, payload)
+
+    def again(self, state: WorkspaceState, replay: Replay) -> Reply:
+        """The first answer, once more."""
+        body = state.secrets.open("idempotency", "answer", replay.call, replay.sealed)
+        headers = [
+            (b"content-type", b"application/json; charset=UTF-8"),
+            (b"idempotent-replay", b"true"),
+        ]
+        return Reply(replay.status, body, headers)
+
+    async def _done(
+        self, attempt: Attempt, caller: Caller, understood: Understood, payload: object
+    ) -> Reply:
+        call, state = understood.call, attempt.state
+        rebuilt = rebuild_answer(call, 200, payload, base_url=self._public_url)
+        answer = Listing(call, understood.target).shown(rebuilt, state, may_of(state, caller))
+        body = orjson.dumps(self._completed(answer, caller, understood, state))
+        learned = tuple(_resource(state, understood, one) for one in learned_ids(call, payload))
+        withheld = find_secret(body, state.live_secrets())
+        await attempt.finish(
+            Outcome.DONE,
+            shown={"status": 200, "learned": [one.meta_id for one in learned][:_SHOWN_IDS]},
+            learned=learned,
+            forgotten=_forgotten(understood),
+            people=people_in_answer(payload, state) if call.messages else (),
+            answer=(200, state.secrets.seal("idempotency", "answer", attempt.call, body)),
+            # What the caller may name in its next request must be known to every process by then.
+            durable=any(one.kind != Kind.MESSAGE for one in learned),
+        )
+        if withheld:
+            logger.critical("an answer held a live secret and was withheld: %s", attempt.call)
+            sentence = "It was done, but the answer held a secret and is not shown."
+            return error_reply(refusal_for("answer_withheld", sentence), str(attempt.call))
+        return Reply(200, body)
+
+    async def _failed(
+        self, attempt: Attempt, call: Call, response: UpstreamResponse, payload: object
+    ) -> Reply:
+        error = rebuild_error(response.status, payload)
+        # Meta answers some bulk calls with an error and, beside it, what was done all the same.
+        effects = rebuild_answer(call, response.status, payload)
+        outcome = _outcome_of(response.status, call, partial=bool(effects))
+        shown = {"status": response.status, "code": error.code, "details": error.details}
+        await attempt.finish(outcome, shown=shown)
+        reply = error_reply(error, str(attempt.call))
+        if effects:
+            both = {**effects, **error.body(str(attempt.call))}
+            reply = Reply(reply.status, orjson.dumps(both), reply.headers)
+        if find_secret(reply.body, attempt.state.live_secrets()):
+            sentence = "Meta refused; its answer held a secret and is not shown."
+            return error_reply(refusal_for("answer_withheld", sentence), str(attempt.call))
+        return reply
+
+    async def _unreadable(self, attempt: Attempt, call: Call, response: UpstreamResponse) -> Reply:
+        """Not JSON: a redirect, a page of some proxy. What it did is known only for reads."""
+        if call.operation.method == "GET" or _REDIRECT <= response.status < _CLIENT_ERROR:
+            await attempt.finish(Outcome.FAILED, shown={"status": response.status})
+            sentence = f"Meta answered with status {response.status} and nothing readable."
+            return error_reply(refusal_for("unavailable", sentence), str(attempt.call))
+        return await self._unknown(attempt, f"unreadable_{response.status}")
+
+    async def _unknown(self, attempt: Attempt, why: str) -> Reply:
+        await attempt.finish(Outcome.UNKNOWN, shown={"why": why}, durable=True)
+        sentence = (
+            "The request left and no answer came: it may have been carried out. It is not sent "
+            "again by itself; the status of the message will tell."
+        )
+        return error_reply(refusal_for("outcome_unknown", sentence), str(attempt.call))
+
+    def _completed(
+        self,
+        answer: dict[str, Any],
+        caller: Caller,
+        understood: Understood,
+        state: WorkspaceState,
+    ) -> dict[str, Any]:
+        """The parts only we can write: media links, and the recipient as it was asked for."""
+        call = understood.call
+        if call.operation.name == "read_media" and "url" in answer:
+            answer["url"] = self._media_url(answer, caller, understood, state)
+        for contact, recipient in zip(answer.get("contacts") or (), call.recipients, strict=False):
+            contact["input"] = recipient.original
+        return answer
+
+    def _media_url(
+        self,
+        answer: Mapping[str, Any],
+        caller: Caller,
+        understood: Understood,
+        state: WorkspaceState,
+    ) -> str:
+        key = next((k for k in state.keys.values() if k.id == caller.credential), None)
+        return self._links.url(
+            MediaLink(
+                workspace=state.id,
+                principal=caller.principal,
+                credential=caller.credential,
+                media=understood.target.id,
+                number=understood.target.number,
+                upstream=answer["url"],
+                mime_type=str(answer.get("mime_type", "application/octet-stream")),
+                bearer=key is not None and key.url_compatible,
+                ends_at=time.time() + LIFE_S,
+            )
+        )
+
+
+def _json_of(response: UpstreamResponse) -> object | None:
+    try:
+        payload: object = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        return None
+    return payload if isinstance(payload, dict | list) else None
+
+
+def _outcome_of(status: int, call: Call, *, partial: bool) -> Outcome:
+    if partial:
+        return Outcome.PARTIAL
+    # A server error after a send was written says nothing about whether it was sent (B11.2).
+    if status >= _SERVER_ERROR and call.operation.method != "GET":
+        return Outcome.UNKNOWN
+    return Outcome.FAILED
+
+
+def _resource(state: WorkspaceState, understood: Understood, one: Learned) -> Resource:
+    """Where the answer does not say what a thing belongs to, the call it answers does."""
+    target = understood.target
+    number = one.number or (target.number if one.kind in BOUND_TO_NUMBER else None)
+    return Resource(state.id, one.kind, one.id, one.parent or target.waba, number, one.attributes)
+
+
+def _forgotten(understood: Understood) -> tuple[tuple[str, str], ...]:
+    """What a delete names by id, or a template by its name, is the workspace's no more."""
+    call = understood.call
+    if call.operation.method != "DELETE" or call.operation.name not in _DELETES:
+        return ()
+    kinds = (Kind.MEDIA, Kind.FLOW, Kind.TEMPLATE, Kind.GROUP)
+    return tuple((ref.kind.value, ref.value) for ref in call.ids if ref.kind in kinds)
+
+
+def may_of(state: WorkspaceState, caller: Caller) -> Callable[[Iterable[engine.Check]], bool]:
+    """Decides row by row for one caller."""
+    context = context_of(state, caller)
+
+    def may(checks: Iterable[engine.Check]) -> bool:
+        return state.snapshot.decide(
+            caller.principal, tuple(checks), context, caller.credential
+        ).allowed
+
+    return may

@@ -1,0 +1,91 @@
+"""The public ASGI application: which door a request is for, and nothing else."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from portero.gateway import ingest, media_links, upload_door
+from portero.gateway.addresses import TrustedProxies
+from portero.gateway.downloads import DownloadDoor
+from portero.gateway.graph import GraphDoor
+from portero.gateway.ingest import WebhookDoor
+from portero.gateway.replies import Receive, Reply, Send, error_reply, json_reply
+from portero.gateway.request import read_request
+from portero.gateway.upload_door import UploadDoor
+from portero.graphapi.errors import GraphError
+from portero.graphapi.refusals import refusal_for
+from portero.store.ids import uuid7
+from portero.store.presence import Presence
+
+HEALTH = b"/-/health"
+_WEBHOOKS = ingest.PATH.encode()
+_MEDIA = media_links.PATH.encode()
+
+logger = logging.getLogger(__name__)
+
+
+class GatewayApp:
+    """Routes by path. An error nobody foresaw refuses (I7), and says so without a detail."""
+
+    def __init__(
+        self,
+        *,
+        graph: GraphDoor,
+        uploads: UploadDoor,
+        downloads: DownloadDoor,
+        webhooks: WebhookDoor,
+        presence: Presence,
+        proxies: TrustedProxies,
+    ) -> None:
+        self._graph = graph
+        self._uploads = uploads
+        self._downloads = downloads
+        self._webhooks = webhooks
+        self._presence = presence
+        self._proxies = proxies
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        started = False
+
+        async def sending(message: Mapping[str, Any]) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, sending)
+        except Exception:  # a process border: whatever went wrong must not let anything through
+            logger.exception("gateway: a request failed")
+            if started:
+                raise
+            error = refusal_for("unavailable", "The gateway failed; nothing more is known.")
+            await error_reply(error, str(uuid7())).send(send)
+
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        path: bytes = scope["raw_path"]
+        if path == HEALTH:
+            await self._health().send(send)
+            return
+        try:
+            request = read_request(scope, receive, self._proxies)
+        except GraphError as error:
+            await error_reply(error, str(uuid7())).send(send)
+            return
+        if path.startswith(_MEDIA):
+            text = path.removeprefix(_MEDIA).decode("latin-1")
+            await self._downloads.answer(request, text, send)
+        elif path == _WEBHOOKS and request.method == "GET":
+            await (await self._webhooks.verify(request)).send(send)
+        elif path == _WEBHOOKS and request.method == "POST":
+            signature = dict(scope["headers"]).get(b"x-hub-signature-256", b"").decode("latin-1")
+            await (await self._webhooks.receive(request, signature)).send(send)
+        elif request.media_type == upload_door.MULTIPART:
+            await (await self._uploads.answer(request)).send(send)
+        else:
+            await (await self._graph.answer(request)).send(send)
+
+    def _health(self) -> Reply:
+        alive = self._presence.alive()
+        return json_reply({"alive": alive}, status=200 if alive else 503)

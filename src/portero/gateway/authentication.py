@@ -1,0 +1,75 @@
+"""Who asks: from a presented key to a caller, without a hint to somebody who guesses."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from portero.gateway.attempt import Caller
+from portero.gateway.presented import Presented
+from portero.gateway.settings import Settings
+from portero.gateway.workspaces import Workspaces, WorkspaceState
+from portero.graphapi.errors import GraphError
+from portero.graphapi.refusals import refusal_for
+from portero.store import keys
+from portero.store.policy import KeyRow
+
+NO_KEY = "The request has no key. Send it as `Authorization: Bearer <key>`."
+NOT_A_KEY = (
+    "This is not a Portero key. Keys begin with `ptr_`; Meta's own token never belongs here."
+)
+UNKNOWN = "No such key."
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A caller whose key is genuine; `refusal` says why it may not be used all the same."""
+
+    caller: Caller
+    state: WorkspaceState
+    key: KeyRow
+    refusal: GraphError | None
+
+
+class Authenticator:
+    """Looks keys up by their public part, then compares digests in constant time."""
+
+    def __init__(self, *, workspaces: Workspaces, settings: Settings) -> None:
+        self._workspaces = workspaces
+        self._peppers = settings.peppers
+
+    async def authenticate(
+        self, presented: Presented | None, *, address: str | None
+    ) -> Authenticated:
+        """Raises GraphError for what is no key of ours: there is no workspace to record it in."""
+        if presented is None:
+            raise refusal_for("key_malformed", NO_KEY)
+        parsed = keys.read(presented.text)
+        if parsed is None:
+            raise refusal_for("key_malformed", NOT_A_KEY)
+        state = await self._workspaces.of_key(parsed.public_id)
+        key = state.keys.get(parsed.public_id) if state is not None else None
+        if state is None or key is None or not self._genuine(key, presented.text):
+            raise refusal_for("key_unknown", UNKNOWN)
+        caller = Caller(
+            workspace=state.id, principal=key.principal, credential=key.id, address=address
+        )
+        return Authenticated(caller, state, key, _unusable(key, presented))
+
+    def _genuine(self, key: KeyRow, text: str) -> bool:
+        pepper = self._peppers.key(key.pepper_version)
+        return pepper is not None and keys.matches(key.digest, pepper.reveal(), text)
+
+
+def _unusable(key: KeyRow, presented: Presented) -> GraphError | None:
+    if key.revoked_at is not None:
+        return refusal_for("key_revoked", f"The key was revoked at {key.revoked_at.isoformat()}.")
+    if key.disabled_reason is not None:
+        return refusal_for("key_revoked", f"The key is disabled: {key.disabled_reason}.")
+    if key.expires_at <= datetime.now(UTC):
+        return refusal_for("key_expired", f"The key expired at {key.expires_at.isoformat()}.")
+    if presented.in_url and not key.url_compatible:
+        return refusal_for(
+            "key_malformed",
+            "This key may come in the Authorization header only, and it has now stood in a URL or "
+            "a form: roll it. A key made url-compatible may also come as `access_token`.",
+        )
+    return None

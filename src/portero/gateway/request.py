@@ -1,0 +1,73 @@
+"""One HTTP request with its headers sorted out, whichever door it is for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portero.gateway.addresses import TrustedProxies
+from portero.gateway.replies import Receive
+from portero.graphapi.refusals import malformed
+
+_IDEMPOTENCY_KEY_MAX = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`path` and `query` are raw; `address` is the client's, proxies accounted for."""
+
+    method: str
+    path: bytes
+    query: bytes
+    authorization: Sequence[bytes]
+    content_type: str | None
+    content_length: int | None
+    idempotency_key: str | None
+    address: str | None
+    receive: Receive
+
+    @property
+    def media_type(self) -> str:
+        return (self.content_type or "").partition(";")[0].strip().lower()
+
+
+def read_request(scope: Mapping[str, Any], receive: Receive, proxies: TrustedProxies) -> Request:
+    """Raises GraphError for headers that could mean two things."""
+    headers: dict[bytes, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name, []).append(value)
+    if b"content-encoding" in headers:
+        raise malformed("Compressed bodies are not read.")
+    length = _one(headers, b"content-length")
+    return Request(
+        method=scope["method"],
+        path=scope["raw_path"],
+        query=scope["query_string"],
+        authorization=headers.get(b"authorization", ()),
+        content_type=_one(headers, b"content-type"),
+        content_length=int(length) if length is not None else None,
+        idempotency_key=_idempotency_key(headers),
+        address=_address(scope, headers, proxies),
+        receive=receive,
+    )
+
+
+def _one(headers: Mapping[bytes, Sequence[bytes]], name: bytes) -> str | None:
+    values = set(headers.get(name, ()))
+    if len(values) > 1:
+        raise malformed(f"The header {name.decode()} is there twice with different values.")
+    return values.pop().decode("latin-1") if values else None
+
+
+def _idempotency_key(headers: Mapping[bytes, Sequence[bytes]]) -> str | None:
+    key = _one(headers, b"idempotency-key")
+    if key is not None and not (0 < len(key) <= _IDEMPOTENCY_KEY_MAX and key.isprintable()):
+        raise malformed("An Idempotency-Key has 1 to 255 printable characters.")
+    return key
+
+
+def _address(
+    scope: Mapping[str, Any], headers: Mapping[bytes, Sequence[bytes]], proxies: TrustedProxies
+) -> str | None:
+    peer = scope.get("client")
+    found = proxies.client(peer[0] if peer else None, headers.get(b"x-forwarded-for", ()))
+    return str(found) if found is not None else None

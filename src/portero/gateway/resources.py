@@ -1,0 +1,173 @@
+"""From the ids of a call to the resources the engine decides on.
+
+Every id is looked up in the workspace's own registry, whatever its place in the request. The kind
+of a thing, the number and the account it belongs to come from there, never from the caller.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import asyncpg
+
+from portero import engine
+from portero.gateway.workspaces import WorkspaceState
+from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, Recipient, TemplateRef
+from portero.graphapi.operation import Call
+from portero.graphapi.refusals import id_unknown
+from portero.store import registry
+from portero.store.listed import in_workspace
+from portero.store.recorder import Recorder
+from portero.store.registry import Resource
+
+MARKETING = "template:use_marketing"
+AUTHENTICATION = "template:use_authentication"
+_CATEGORY_PERMISSIONS = {"MARKETING": MARKETING, "AUTHENTICATION": AUTHENTICATION}
+# Media and messages live on one number; elsewhere in the workspace they are somebody else's (G21).
+BOUND_TO_NUMBER = frozenset({Kind.MEDIA, Kind.MESSAGE})
+
+
+class Registry:
+    """The id registry as calls use it."""
+
+    def __init__(self, *, pool: asyncpg.Pool, recorder: Recorder) -> None:
+        self._pool = pool
+        self._recorder = recorder
+
+    async def look_up(self, state: WorkspaceState, ids: Iterable[str]) -> Mapping[str, Resource]:
+        """What the workspace knows of each id; what it does not know is absent."""
+        wanted = set(ids)
+        found = {value: one for value in wanted if (one := _in_state(state, value)) is not None}
+        missing = sorted(wanted - found.keys())
+        if missing:
+            found |= await self._in_database(state.id, missing)
+        still_missing = sorted(wanted - found.keys())
+        if still_missing:
+            # An id this process has just learned may be in a commit under way.
+            await self._recorder.settled()
+            found |= await self._in_database(state.id, still_missing)
+        return found
+
+    async def templates(
+        self, state: WorkspaceState, waba: str, ref: TemplateRef
+    ) -> Sequence[Resource]:
+        async with in_workspace(self._pool, state.id) as connection:
+            return await registry.find_template(connection, state.id, waba, ref.name, ref.language)
+
+    async def _in_database(self, workspace: UUID, ids: Sequence[str]) -> dict[str, Resource]:
+        async with in_workspace(self._pool, workspace) as connection:
+            found = await registry.find(connection, workspace, ids)
+        # A number is on itself; the registry says so only of what lives on one.
+        return {
+            r.meta_id: replace(r, number=r.meta_id) if r.kind == Kind.NUMBER else r for r in found
+        }
+
+
+def _in_state(state: WorkspaceState, value: str) -> Resource | None:
+    """Numbers and accounts are part of the state: the hot path asks no database for them."""
+    waba = state.numbers.get(value)
+    if waba is not None:
+        return Resource(state.id, Kind.NUMBER, value, parent=waba, number=value)
+    if value in state.numbers.values():
+        return Resource(state.id, Kind.WABA, value)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a call is about, as far as scopes look at it."""
+
+    kind: str
+    id: str
+    waba: str | None
+    number: str | None
+    template_sets: frozenset[str] | None
+    category_permissions: tuple[str, ...]
+    recipients: tuple[Recipient, ...]
+    contents: str | None
+
+    def checks(self, permissions: Iterable[str]) -> tuple[engine.Check, ...]:
+        """One check per permission and, where people are reached, per country reached."""
+        countries = sorted({r.country for r in self.recipients}, key=str) or [None]
+        return tuple(
+            engine.Check(permission, self._resource(country))
+            for permission in dict.fromkeys((*permissions, *self.category_permissions))
+            for country in countries
+        )
+
+    def _resource(self, country: str | None) -> engine.Resource:
+        return engine.Resource(
+            kind=self.kind,
+            id=self.id,
+            waba=self.waba,
+            number=self.number,
+            country=country,
+            template_sets=self.template_sets,
+            contents=self.contents,
+        )
+
+
+def known_ids(call: Call, known: Mapping[str, Resource], method: str) -> None:
+    """Every id of the call is the workspace's, of its kind, on its number. Raises GraphError."""
+    number = _number_of(call, known)
+    for ref in call.ids:
+        if ref.kind in CHECKED_BY_PARENT:
+            continue
+        resource = known.get(ref.value)
+        if resource is None or resource.kind != ref.kind or _elsewhere(ref, resource, number):
+            raise id_unknown(ref.value, method=method)
+
+
+def _elsewhere(ref: IdRef, resource: Resource, number: str | None) -> bool:
+    return ref.kind in BOUND_TO_NUMBER and number is not None and resource.number != number
+
+
+def target_of(
+    call: Call, known: Mapping[str, Resource], templates: Sequence[Resource], state: WorkspaceState
+) -> Target:
+    """What the call is about. `templates` are the registered languages of its template, if any."""
+    first = call.path_ids[0] if call.path_ids else None
+    resource = known.get(first.value) if first is not None else None
+    number = _number_of(call, known)
+    named = [*templates, *(known[r.value] for r in call.ids if r.kind is Kind.TEMPLATE)]
+    names = {r.attributes["name"] for r in named if "name" in r.attributes}
+    if call.template is not None and call.template.name:
+        names.add(call.template.name)
+    categories = {r.attributes.get("category", "").upper() for r in templates}
+    sending = call.messages > 0
+    return Target(
+        kind=first.kind if first is not None else "workspace",
+        id=first.value if first is not None else "",
+        waba=_waba_of(resource, number, state),
+        number=number,
+        template_sets=_sets_of(names, state) if names else None,
+        category_permissions=tuple(
+            permission
+            for category, permission in _CATEGORY_PERMISSIONS.items()
+            if sending and category in categories
+        ),
+        recipients=call.recipients,
+        contents=call.contents,
+    )
+
+
+def _sets_of(names: Iterable[str], state: WorkspaceState) -> frozenset[str]:
+    """The sets that hold every one of the names: what touches two templates needs both."""
+    sets = [state.template_sets.get(name, frozenset()) for name in names]
+    return frozenset.intersection(*sets)
+
+
+def _number_of(call: Call, known: Mapping[str, Resource]) -> str | None:
+    for ref in call.path_ids:
+        resource = known.get(ref.value)
+        if resource is not None and resource.number is not None:
+            return resource.number
+    return None
+
+
+def _waba_of(resource: Resource | None, number: str | None, state: WorkspaceState) -> str | None:
+    if number is not None and number in state.numbers:
+        return state.numbers[number]
+    if resource is None:
+        return None
+    return resource.meta_id if resource.kind == Kind.WABA else resource.parent

@@ -1,0 +1,54 @@
+"""A refusal in words: what is missing, what was wanted and what was there, what to do."""
+
+from portero import engine
+
+_NOBODY = "This request was refused ({reason})."
+
+
+def refusal_sentence(explanation: engine.Explanation) -> str:
+    """One paragraph for `error_data.details`: the failing part, then the smallest change."""
+    refused = next((check for check in explanation.checks if not check.allowed), None)
+    parts = [_what(refused, explanation.decision.reason)]
+    parts += [change.sentence() for change in explanation.changes]
+    return " ".join(parts)
+
+
+def _what(refused: engine.CheckAccount | None, reason: str) -> str:
+    if refused is None:
+        return _NOBODY.format(reason=reason)
+    permission = refused.check.permission
+    if refused.missing is not None:
+        return f"The permission {refused.missing} is missing."
+    if refused.missed and not refused.matched:
+        return f"{permission} is not given here: {_failings(refused.missed[0].failing)}."
+    if refused.credential is not None:
+        return f"The key does not cover this {permission}: {_failings(refused.credential.failing)}."
+    names = ", ".join(f"“{guardrail.name}”" for guardrail in refused.guardrails)
+    return f"The guardrail {names} does not let {permission} happen here."
+
+
+def _failings(failing: tuple[engine.Failing, ...]) -> str:
+    return "; ".join(
+        f"{one.dimension.replace('_', ' ')} must be {_words(one.wanted)}, not {_words(one.actual)}"
+        for one in failing
+    )
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, engine.Reach):
+        return value.name.lower()
+    if isinstance(value, frozenset | tuple):
+        return " or ".join(sorted(_words(one) for one in value)) or "none"
+    if isinstance(value, engine.Hours):
+        days = ",".join(_DAYS[day] for day in sorted(value.days))
+        return f"{days} {_clock(value.start)}-{_clock(value.end)}"
+    return str(value)
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"

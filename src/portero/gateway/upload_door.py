@@ -1,0 +1,147 @@
+"""The upload door: a file goes through in chunks, decided before its first byte, never held whole."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from uuid import UUID
+
+from portero.gateway.answering import Answering, may_of
+from portero.gateway.attempt import Attempt, Caller, Doorway, Refusal
+from portero.gateway.authentication import Authenticator
+from portero.gateway.forwarding import Answered, Forwarding, Multipart
+from portero.gateway.graph import subject_of
+from portero.gateway.presented import presented_key
+from portero.gateway.protocol import BodyError, BodyLimits, BodyReader
+from portero.gateway.replies import Reply, error_reply
+from portero.gateway.request import Request
+from portero.gateway.understanding import Understanding, Understood
+from portero.gateway.uploads import MultipartUpload, UploadedFile, UploadError, build_multipart
+from portero.gateway.workspaces import WorkspaceState
+from portero.graphapi.errors import GraphError
+from portero.graphapi.operation import UploadedFile as FileFacts
+from portero.graphapi.parse import RawCall
+from portero.graphapi.refusals import malformed
+from portero.store.ids import uuid7
+
+MULTIPART = "multipart/form-data"
+# The largest file Meta takes is 100 MB; what surrounds it in the body is small.
+BODY_MAX = 105 * 1024 * 1024
+_PRODUCT = "messaging_product"
+_WHATSAPP = "whatsapp"
+
+
+class UploadDoor:
+    """Answers multipart requests."""
+
+    def __init__(
+        self,
+        *,
+        door: Doorway,
+        authenticator: Authenticator,
+        understanding: Understanding,
+        forwarding: Forwarding,
+        answering: Answering,
+    ) -> None:
+        self._door = door
+        self._authenticator = authenticator
+        self._understanding = understanding
+        self._forwarding = forwarding
+        self._answering = answering
+
+    async def answer(self, request: Request) -> Reply:
+        call_id = uuid7()
+        try:
+            presented = presented_key(authorization=request.authorization, query=request.query)
+            found = await self._authenticator.authenticate(presented, address=request.address)
+        except GraphError as error:
+            return error_reply(error, str(call_id))
+        caller, state = found.caller, found.state
+        try:
+            if found.refusal is not None:
+                raise found.refusal
+            upload, file = await _open(request)
+            understood = await self._understand(request, upload, file, caller, state)
+        except GraphError as error:
+            return await self._refused(call_id, caller, state, error)
+        attempt = Attempt(self._door, call_id, caller, subject_of(understood, caller, state, None))
+        try:
+            answered = await self._forward(attempt, understood, upload, file)
+        except Refusal as refusal:
+            return error_reply(refusal.error, str(call_id), retry_after_s=refusal.retry_after_s)
+        except (UploadError, BodyError) as error:
+            # The connection to Meta was cut with the body unfinished: there is no upload there.
+            attempt.stopped(f"upload_{error.code}")
+            return error_reply(_refusal(error), str(call_id))
+        return await self._answering.finish(attempt, caller, understood, answered)
+
+    async def _understand(
+        self,
+        request: Request,
+        upload: MultipartUpload,
+        file: UploadedFile,
+        caller: Caller,
+        state: WorkspaceState,
+    ) -> Understood:
+        raw = RawCall(request.method, request.path, request.query, MULTIPART, None)
+        # Fields may follow the file; those are checked when they come, before the body ends.
+        fields = {_PRODUCT: _WHATSAPP, "type": file.media.mime, **upload.fields}
+        facts = FileFacts(field="file", name=file.safe_name, type=file.media.mime)
+        return await self._understanding.understand(
+            raw, state, may_of(state, caller), fields=fields, file=facts
+        )
+
+    async def _forward(
+        self, attempt: Attempt, understood: Understood, upload: MultipartUpload, file: UploadedFile
+    ) -> Answered:
+        boundary = secrets.token_hex(16)
+        chunks = _checked(upload, understood.call.body or {})
+
+        def body_of(form: Mapping[str, str]) -> AsyncIterator[bytes]:
+            return build_multipart(
+                fields=list(form.items()),
+                file_name=file.safe_name,
+                file_type=file.media.mime,
+                chunks=chunks,
+                boundary=boundary,
+            )
+
+        return await self._forwarding.forward(
+            attempt,
+            understood.call,
+            understood.target,
+            multipart=Multipart(boundary, body_of),
+        )
+
+    async def _refused(
+        self, call_id: UUID, caller: Caller, state: WorkspaceState, error: GraphError
+    ) -> Reply:
+        try:
+            await self._door.record_refusal(call_id, caller, state, error)
+        except Refusal as refusal:
+            return error_reply(refusal.error, str(call_id), retry_after_s=refusal.retry_after_s)
+        return error_reply(error, str(call_id))
+
+
+async def _open(request: Request) -> tuple[MultipartUpload, UploadedFile]:
+    reader = BodyReader(
+        request.receive,
+        BodyLimits(max_bytes=BODY_MAX, total_s=900.0),
+        content_length=request.content_length,
+    )
+    upload = MultipartUpload((request.content_type or "").encode("latin-1"), reader)
+    try:
+        return upload, await upload.open()
+    except (UploadError, BodyError) as error:
+        raise _refusal(error) from None
+
+
+async def _checked(upload: MultipartUpload, decided: Mapping[str, object]) -> AsyncIterator[bytes]:
+    """The file, and then a look at the fields behind it: they may not change what was decided."""
+    async for chunk in upload.chunks():
+        yield chunk
+    for name, value in upload.fields.items():
+        if str(decided.get(name)) != value:
+            raise UploadError("unknown_field")
+
+
+def _refusal(error: UploadError | BodyError) -> GraphError:
+    return malformed(f"The upload is refused: {error.code}.")

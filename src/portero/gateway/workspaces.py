@@ -1,0 +1,161 @@
+"""What the gateway knows of each workspace: policy, keys, numbers and sealed secrets, as one state.
+
+A state is immutable and belongs to one policy version. It is loaded whole in one database snapshot
+and replaced by reference when the head moves; nothing in it is ever patched.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import asyncpg
+
+from portero import engine
+from portero.store.listed import in_workspace
+from portero.store.policy import KeyRow, load_policy
+from portero.store.presence import Presence
+from portero.store.sealing import KeyRing
+from portero.store.workspace_keys import WorkspaceKeys
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceState:
+    """One workspace at one policy version.
+
+    Attributes:
+        numbers: Meta id of each business number -> Meta id of its WABA.
+        template_sets: template name -> ids of the sets it is in.
+        tokens: Meta id of a WABA -> its sealed Meta token.
+        app: the sealed secret of the Meta app, None when none is connected.
+    """
+
+    id: UUID
+    version: int
+    snapshot: engine.Snapshot
+    zone: ZoneInfo
+    keys: Mapping[str, KeyRow]
+    limits: Mapping[str, engine.Limit]
+    numbers: Mapping[str, str]
+    template_sets: Mapping[str, frozenset[str]]
+    secrets: WorkspaceKeys
+    tokens: Mapping[str, "SealedValue"]
+    app: "SealedValue | None"
+
+    def token(self, waba: str | None) -> bytes:
+        """The Meta token for an account, in clear: only to write the one outgoing header.
+
+        Things above accounts, a business or an app, are asked with any of the workspace's tokens.
+        """
+        sealed = self.tokens.get(waba or "") or (None if waba else next(iter(self.tokens.values())))
+        if sealed is None:
+            raise NoCredential(waba)
+        return self.secrets.open("credential", "sealed", sealed.id, sealed.sealed)
+
+    def live_secrets(self) -> list[bytes]:
+        """Everything that must never stand in an answer."""
+        found = [
+            self.secrets.open("credential", "sealed", t.id, t.sealed) for t in self.tokens.values()
+        ]
+        app = self.app_secret()
+        return found if app is None else [*found, app]
+
+    def app_secret(self) -> bytes | None:
+        if self.app is None:
+            return None
+        return self.secrets.open("meta_app", "app_secret", self.app.id, self.app.sealed)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedValue:
+    """A secret at rest; opened where it is used and nowhere else."""
+
+    id: UUID
+    sealed: bytes = field(repr=False)
+
+
+class NoCredential(Exception):
+    """The workspace has no Meta token for the account a call is about."""
+
+
+class Workspaces:
+    """The states in use, each at the newest head this process knows of."""
+
+    def __init__(self, *, pool: asyncpg.Pool, presence: Presence, kek: KeyRing) -> None:
+        self._pool = pool
+        self._presence = presence
+        self._kek = kek
+        self._states: dict[UUID, WorkspaceState] = {}
+        self._loading: dict[UUID, asyncio.Task[WorkspaceState]] = {}
+        self._workspace_of_key: dict[str, UUID] = {}
+
+    async def of_key(self, public_id: str) -> WorkspaceState | None:
+        """The workspace a key belongs to; None when no such key was ever made."""
+        workspace = self._workspace_of_key.get(public_id)
+        if workspace is None:
+            workspace = await self._pool.fetchval(_WORKSPACE_OF_KEY, public_id)
+            if workspace is None:
+                return None
+            self._workspace_of_key[public_id] = workspace  # a key never changes its workspace
+        return await self.current(workspace)
+
+    async def current(self, workspace: UUID) -> WorkspaceState:
+        """The state at the newest known head; concurrent callers share one load."""
+        while True:
+            state = self._states.get(workspace)
+            if state is not None and state.version >= self._presence.head(workspace):
+                return state
+            task = self._loading.get(workspace)
+            if task is None:
+                task = asyncio.get_running_loop().create_task(self._load(workspace))
+                self._loading[workspace] = task
+                task.add_done_callback(lambda _task: self._loading.pop(workspace, None))
+            await asyncio.shield(task)
+
+    async def _load(self, workspace: UUID) -> WorkspaceState:
+        async with in_workspace(self._pool, workspace, readonly=True) as connection:
+            loaded = await load_policy(connection, workspace)
+            numbers = await connection.fetch(_NUMBERS, workspace)
+            members = await connection.fetch(_TEMPLATE_SETS, workspace)
+            tokens = await connection.fetch(_TOKENS, workspace)
+            app = await connection.fetchrow(_APP, workspace)
+            wrapped = await connection.fetch(_WORKSPACE_KEYS, workspace)
+        sets: dict[str, set[str]] = {}
+        for row in members:
+            sets.setdefault(row["template_name"], set()).add(str(row["set_id"]))
+        state = WorkspaceState(
+            id=workspace,
+            version=loaded.policy.version,
+            snapshot=engine.compile_policy(loaded.policy),
+            zone=ZoneInfo(loaded.timezone),
+            keys=loaded.keys,
+            limits={limit.id: limit for limit in loaded.policy.limits},
+            numbers={row["number"]: row["waba"] for row in numbers},
+            template_sets={name: frozenset(ids) for name, ids in sets.items()},
+            secrets=WorkspaceKeys.unwrap(self._kek, workspace, wrapped),
+            tokens={row["waba"]: SealedValue(row["id"], row["sealed"]) for row in tokens},
+            app=SealedValue(app["id"], app["app_secret"]) if app is not None else None,
+        )
+        self._states[workspace] = state
+        self._presence.moved(workspace, state.version)
+        return state
+
+
+_WORKSPACE_OF_KEY = "SELECT workspace_id FROM api_key WHERE public_id = $1"
+_NUMBERS = """
+SELECT n.meta_id AS number, w.meta_id AS waba
+  FROM number n JOIN waba w ON w.workspace_id = n.workspace_id AND w.id = n.waba_id
+ WHERE n.workspace_id = $1
+"""
+_TEMPLATE_SETS = "SELECT set_id, template_name FROM template_set_member WHERE workspace_id = $1"
+_TOKENS = """
+SELECT DISTINCT ON (waba) waba, id, sealed FROM credential
+ WHERE workspace_id = $1 AND retired_at IS NULL AND kind = 'system_user_token'
+ ORDER BY waba, created_at DESC
+"""
+_APP = "SELECT id, app_secret FROM meta_app WHERE workspace_id = $1 ORDER BY id DESC LIMIT 1"
+_WORKSPACE_KEYS = """
+SELECT id, purpose, version, wrapped FROM workspace_key
+ WHERE workspace_id = $1 AND retired_at IS NULL
+"""

@@ -1,0 +1,33 @@
+"""The workspaces a transaction of the gateway may touch: row-level security reads this list."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+# A pool lends a proxy that is a connection in all but its type.
+Connection = asyncpg.Connection | PoolConnectionProxy
+
+_LIST = "SELECT set_config('portero.workspaces', $1, true)"
+
+
+async def list_workspaces(connection: Connection, workspaces: Iterable[UUID]) -> None:
+    """Say so, as the first statement of a transaction; the list ends with it."""
+    await connection.execute(_LIST, ",".join(str(workspace) for workspace in workspaces))
+
+
+@asynccontextmanager
+async def in_workspace(
+    pool: asyncpg.Pool, workspace: UUID, *, readonly: bool = False
+) -> AsyncIterator[Connection]:
+    """A transaction that sees one workspace."""
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(
+            isolation="repeatable_read" if readonly else None, readonly=readonly
+        ),
+    ):
+        await list_workspaces(connection, [workspace])
+        yield connection

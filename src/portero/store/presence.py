@@ -1,0 +1,143 @@
+"""A gateway process's lease, and the policy versions it has seen.
+
+A revocation returns once every live process has *confirmed* it, that is, has published a database
+snapshot in which the change is visible, or has let its lease lapse. So two rules hold here, in
+this order: the heads read by a beat are in memory before the beat publishes its snapshot, and a
+process whose lease has lapsed by its own monotonic clock forwards nothing.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import asyncpg
+
+LEASE_S = 1.0
+# The server adds LEASE_S to a time later than ours, so ours always ends first; the margin covers
+# two clocks that do not tick at quite the same rate.
+LEASE_MARGIN_S = 0.02
+BEAT_S = 0.25
+CHANNEL = "portero_policy"
+
+_READ = """
+SELECT pg_current_snapshot()::text AS seen,
+       pg_snapshot_xmin(pg_current_snapshot())::text AS xmin,
+       ARRAY(SELECT workspace_id FROM policy_head WHERE xid >= $1::text::xid8 ORDER BY workspace_id) AS workspaces,
+       ARRAY(SELECT version FROM policy_head WHERE xid >= $1::text::xid8 ORDER BY workspace_id) AS versions
+"""
+_PUBLISH = """
+UPDATE gateway_process
+   SET seen = $2::text::pg_snapshot, lease_until = clock_timestamp() + make_interval(secs => $3)
+ WHERE id = $1
+"""
+_ENTER = """
+INSERT INTO gateway_process (id, started_at, lease_until, seen)
+VALUES ($1, clock_timestamp(), clock_timestamp(), '1:1:')
+"""
+_LEAVE = "DELETE FROM gateway_process WHERE id = $1"
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseLapsed(Exception):
+    """This process may not forward: it could not tell the database that it is alive."""
+
+
+class PolicyMoved(Exception):
+    """The policy a call was admitted under is no longer the head."""
+
+
+class Presence:
+    """This process, as the others see it: its lease and how far it has read the policy heads."""
+
+    def __init__(
+        self,
+        *,
+        process: UUID,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        on_move: Callable[[UUID, int], None] = lambda _workspace, _version: None,
+    ) -> None:
+        self.process = process
+        self._connect = connect
+        self._on_move = on_move
+        self._heads: dict[UUID, int] = {}
+        self._read_from = "0"
+        self._lease_ends = 0.0
+        self._wake = asyncio.Event()
+
+    def head(self, workspace: UUID) -> int:
+        """The newest version this process knows of; 0 when it never met the workspace."""
+        return self._heads.get(workspace, 0)
+
+    def moved(self, workspace: UUID, version: int) -> None:
+        """Take note of a head read elsewhere, by an admission for example. Never goes back."""
+        if version > self._heads.get(workspace, 0):
+            self._heads[workspace] = version
+            self._on_move(workspace, version)
+
+    def alive(self) -> bool:
+        return time.monotonic() < self._lease_ends
+
+    def require(self, workspace: UUID, version: int) -> None:
+        """The last look before a first byte leaves. No await may stand between this and it."""
+        if not self.alive():
+            raise LeaseLapsed
+        if self._heads.get(workspace, 0) != version:
+            raise PolicyMoved
+
+    async def run(self) -> None:
+        """Beat until cancelled; after an error, start over on a fresh connection."""
+        while True:
+            try:
+                await self._beat_on_one_connection()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                logger.warning("lease: the database is away: %s", type(error).__name__)
+                await asyncio.sleep(BEAT_S)
+
+    async def leave(self) -> None:
+        """Say goodbye, so that no revocation waits for a process that has stopped."""
+        self._lease_ends = 0.0
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection = await self._connect()
+            try:
+                await connection.execute(_LEAVE, self.process)
+            finally:
+                await connection.close()
+
+    async def _beat_on_one_connection(self) -> None:
+        # NOTIFY gets a connection of its own: one that arrives amid another query can be missed.
+        listener = await self._connect()
+        connection = await self._connect()
+        try:
+            listener.add_termination_listener(lambda _connection: self._wake.set())
+            await listener.add_listener(CHANNEL, lambda *_notice: self._wake.set())
+            while True:
+                self._wake.clear()
+                await self._beat(connection)
+                if listener.is_closed():
+                    raise ConnectionResetError("the listening connection ended")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), BEAT_S)
+        finally:
+            listener.terminate()
+            connection.terminate()
+
+    async def _beat(self, connection: asyncpg.Connection) -> None:
+        row = await connection.fetchrow(_READ, self._read_from, timeout=LEASE_S)
+        assert row is not None  # noqa: S101 - an aggregate query always has one row
+        for workspace, version in zip(row["workspaces"], row["versions"], strict=True):
+            self.moved(workspace, version)
+        # Rows from the oldest transaction still running are read again: it may commit below us.
+        self._read_from = row["xmin"]
+        asked_at = time.monotonic()
+        status = await connection.execute(
+            _PUBLISH, self.process, row["seen"], LEASE_S, timeout=LEASE_S
+        )
+        if status == "UPDATE 0":
+            await connection.execute(_ENTER, self.process, timeout=LEASE_S)
+            self._wake.set()  # the row is there; the next beat, at once, gives it a lease
+            return
+        self._lease_ends = asked_at + LEASE_S - LEASE_MARGIN_S

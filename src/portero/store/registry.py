@@ -1,0 +1,100 @@
+"""The id registry: which of Meta's ids belong to a workspace, and what they are.
+
+A bare Graph id does not say what it stands for, and Meta would answer for any id its token can
+see. So every id of a request is looked up here first; what is not here is not the workspace's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from portero.store.listed import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One of Meta's objects. `number` and `parent` are Meta ids: of the number, of the WABA."""
+
+    workspace: UUID
+    kind: str
+    meta_id: str
+    parent: str | None = None
+    number: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+async def find(connection: Connection, workspace: UUID, meta_ids: Sequence[str]) -> list[Resource]:
+    """Every registered thing that bears one of the ids; an id may bear several kinds."""
+    rows = await connection.fetch(_FIND, workspace, list(meta_ids))
+    return [_resource(workspace, row) for row in rows]
+
+
+async def find_template(
+    connection: Connection, workspace: UUID, waba: str, name: str, language: str | None
+) -> list[Resource]:
+    """The languages of a template, or the one asked for."""
+    rows = await connection.fetch(_FIND_TEMPLATE, workspace, waba, name, language)
+    return [_resource(workspace, row) for row in rows]
+
+
+async def learn(connection: Connection, resources: Iterable[Resource]) -> None:
+    """Register what answers and webhooks tell; what is known gets its newest attributes."""
+    unique = {(r.workspace, r.kind, r.meta_id): r for r in resources}
+    rows = [unique[key] for key in sorted(unique)]
+    if not rows:
+        return
+    await connection.execute(
+        _LEARN,
+        [r.workspace for r in rows],
+        [r.kind for r in rows],
+        [r.meta_id for r in rows],
+        [r.parent for r in rows],
+        [r.number for r in rows],
+        [orjson.dumps(dict(r.attributes)).decode() for r in rows],
+    )
+
+
+async def forget(
+    connection: Connection, workspace: UUID, kind: str, meta_ids: Sequence[str]
+) -> None:
+    """Drop what Meta says is deleted."""
+    await connection.execute(_FORGET, workspace, kind, list(meta_ids))
+
+
+def _resource(workspace: UUID, row: asyncpg.Record) -> Resource:
+    return Resource(
+        workspace,
+        row["kind"],
+        row["meta_id"],
+        row["parent"],
+        row["number"],
+        orjson.loads(row["attributes"]),
+    )
+
+
+_FIND = """
+SELECT kind, meta_id, parent, number, attributes
+  FROM resource WHERE workspace_id = $1 AND meta_id = ANY($2)
+"""
+_FIND_TEMPLATE = """
+SELECT kind, meta_id, parent, number, attributes
+  FROM resource
+ WHERE workspace_id = $1 AND kind = 'template' AND parent = $2
+   AND attributes->>'name' = $3 AND ($4::text IS NULL OR attributes->>'language' = $4)
+"""
+# An empty answer must not blank what was known: attributes are merged, parents only filled in.
+_LEARN = """
+INSERT INTO resource (workspace_id, kind, meta_id, parent, number, attributes, seen_at)
+SELECT w, k, m, p, n, a::jsonb, now()
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    AS t(w, k, m, p, n, a)
+ON CONFLICT (workspace_id, kind, meta_id) DO UPDATE
+   SET parent = coalesce(resource.parent, excluded.parent),
+       number = coalesce(resource.number, excluded.number),
+       attributes = resource.attributes || excluded.attributes,
+       seen_at = excluded.seen_at
+"""
+_FORGET = "DELETE FROM resource WHERE workspace_id = $1 AND kind = $2 AND meta_id = ANY($3)"
