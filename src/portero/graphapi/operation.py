@@ -62,6 +62,8 @@ class Operation:
         names_template: whether `name` and `language` of the request name a template.
         payload: what else than fields the body may be.
         host: Meta's host.
+        segments: the parts of the template: literals, and placeholders such as "{number}".
+        slots: the position of every id in the path, and its kind.
     """
 
     name: str
@@ -82,16 +84,15 @@ class Operation:
     names_template: bool = False
     payload: Payload = Payload.FIELDS
     host: Host = Host.GRAPH
+    segments: tuple[str, ...] = field(init=False)
+    slots: tuple[tuple[int, Kind], ...] = field(init=False)
 
-    @property
-    def segments(self) -> tuple[str, ...]:
-        """The parts of the template: literals, and placeholders such as "{number}"."""
-        return tuple(part for part in self.template.split("/") if part)
-
-    @property
-    def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of the ids in the path, in order."""
-        return tuple(Kind(s[1:-1]) for s in self.segments if s.startswith("{"))
+    def __post_init__(self) -> None:
+        """Read the template once; every request is compared with it."""
+        segments = tuple(part for part in self.template.split("/") if part)
+        slots = tuple((i, Kind(s[1:-1])) for i, s in enumerate(segments) if s.startswith("{"))
+        object.__setattr__(self, "segments", segments)
+        object.__setattr__(self, "slots", slots)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, TemplateRef, 
 from portero.graphapi.media import check_file
 from portero.graphapi.operation import Call, FieldTree, Operation, Payload, RiskClass, UploadedFile
 from portero.graphapi.operations import ROUTES
-from portero.graphapi.paths import Path, ids_of, read_path
+from portero.graphapi.paths import Path, read_path
 from portero.graphapi.refusals import id_unknown, malformed, never_offered
 from portero.graphapi.said import says
 from portero.graphapi.shapes import Found, Shape
@@ -42,12 +42,8 @@ def ids_in_path(raw: RawCall) -> tuple[str, ...]:
         GraphError: malformed or never_offered: the path is no operation's.
     """
     path = read_path(raw.path)
-    operation = ROUTES.matching(path)[0]
-    return tuple(
-        value
-        for position, value in ids_of(operation, path).items()
-        if _kind_at(operation, position) not in CHECKED_BY_PARENT
-    )
+    slots = ROUTES.matching(path)[0].slots
+    return tuple(path.segments[i] for i, kind in slots if kind not in CHECKED_BY_PARENT)
 
 
 def parse(
@@ -73,7 +69,7 @@ def parse(
     operation = _one(candidates, inputs)
     if operation.risk is RiskClass.NEVER:
         raise never_offered("This operation is never offered.")
-    call = replace(_call(operation, path, inputs), file=file)
+    call = _call(operation, path, inputs, file)
     _check_file(call)
     if operation.name in _READS_MESSAGE:
         return _with_message(
@@ -109,10 +105,6 @@ def _check_file(call: Call) -> None:
         raise malformed("This operation needs a multipart body with a file.")
 
 
-def _kind_at(operation: Operation, position: int) -> Kind:
-    return Kind(operation.segments[position][1:-1])
-
-
 def _candidates(method: str, path: Path, kinds: Mapping[str, Kind]) -> list[Operation]:
     """The operations of this method whose ids are of the kinds that the registry says."""
     offered = [o for o in ROUTES.matching(path) if o.method == method]
@@ -120,21 +112,20 @@ def _candidates(method: str, path: Path, kinds: Mapping[str, Kind]) -> list[Oper
         raise never_offered("This method is not offered on this path.")
     if all(operation.risk is RiskClass.NEVER for operation in offered):
         raise never_offered("This operation is never offered.")
-    fitting = [o for o in offered if all(_fits(o, path, kinds))]
+    fitting = [o for o in offered if _fits(o, path, kinds)]
     if not fitting:
-        raise id_unknown(_first_id(offered[0], path), method=method)
+        raise id_unknown(path.segments[offered[0].slots[0][0]], method=method)
     return fitting
 
 
-def _fits(operation: Operation, path: Path, kinds: Mapping[str, Kind]) -> Iterable[bool]:
-    for position, value in ids_of(operation, path).items():
-        kind = _kind_at(operation, position)
-        known = kind in CHECKED_BY_PARENT or kinds.get(value) is kind
-        yield known and has_shape(kind, value)
-
-
-def _first_id(operation: Operation, path: Path) -> str:
-    return next(iter(ids_of(operation, path).values()), "")
+def _fits(operation: Operation, path: Path, kinds: Mapping[str, Kind]) -> bool:
+    for position, kind in operation.slots:
+        value = path.segments[position]
+        if kind not in CHECKED_BY_PARENT and kinds.get(value) is not kind:
+            return False
+        if not has_shape(kind, value):
+            return False
+    return True
 
 
 def _one(candidates: Sequence[Operation], inputs: Inputs) -> Operation:
@@ -171,10 +162,10 @@ def _said(candidates: Iterable[Operation], inputs: Inputs) -> dict[str, object]:
     return said
 
 
-def _call(operation: Operation, path: Path, inputs: Inputs) -> Call:
+def _call(operation: Operation, path: Path, inputs: Inputs, file: UploadedFile | None) -> Call:
     found = Found()
-    for position, value in ids_of(operation, path).items():
-        found.ids.append(IdRef(_kind_at(operation, position), value, "path"))
+    for position, kind in operation.slots:
+        found.ids.append(IdRef(kind, path.segments[position], "path"))
     tree = _selection(operation, inputs, found)
     params, body = _typed(operation, inputs, found)
     return Call(
@@ -188,6 +179,7 @@ def _call(operation: Operation, path: Path, inputs: Inputs) -> Call:
         fields=tree,
         recipients=tuple(found.recipients),
         template=_template(params if body is None else {**params, **body}, operation),
+        file=file,
     )
 
 

@@ -5,7 +5,7 @@ has no legitimate use here and would let the path mean one thing to us and anoth
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,9 +78,3 @@ def _patterns(segments: tuple[str, ...]) -> Iterable[tuple[str | None, ...]]:
     elif len(segments) == 3:
         yield (None, *segments[1:])
         yield (None, segments[1], None)
-
-
-def ids_of(operation: Operation, path: Path) -> Mapping[int, str]:
-    """The id segments of a path that has the operation's pattern, by their position."""
-    pairs = zip(operation.segments, path.segments, strict=True)
-    return {i: value for i, (written, value) in enumerate(pairs) if written.startswith("{")}
