@@ -102,7 +102,6 @@ number:read_profile | . | - | See the business profile | About, address, website
 number:update_profile | ! | - | Edit the business profile | New opening address.
 number:read_settings | . | - | See the settings of a number | Calling hours, data storage.
 number:update_settings | !! | - | Change the settings of a number | Turn calling on.
-number:read_sip_secret | !! | - | Read the SIP password of a number | For the telephone exchange.
 number:read_username | . | - | See the username of a number | @tiendaandina
 number:manage_username | !! | - | Choose and give up the username of a number | Claim @tiendaandina.
 number:read_official | . | - | See the state of the official-account request | Pending since Monday.
