@@ -200,6 +200,7 @@ def test_g22_a_url_is_split_strictly() -> None:
         Origin("https", "lookaside.fbsbx.com", 443),
         "/a?mid=1&x=%2f",
     )
+    assert split_url("https://graph.facebook.com")[1] == "/"
     assert split_url("http://127.0.0.1:9002/m") == (Origin("http", "127.0.0.1", 9002), "/m")
     for url in (
         "https://graph.facebook.com@evil.example/",
@@ -208,7 +209,7 @@ def test_g22_a_url_is_split_strictly() -> None:
         "https://graph.facebook.com\\@evil.example/",
         "https://graph.facebook.com/a b",
         "https://graph.facebook.com/a\r\nX: y",
-        "https://graph.facebook.com",
+        "https://graph.facebook.com?x=y",
         "https://graph.facebook.com:99999999/",
         "https://gráph.facebook.com/",
         "//graph.facebook.com/",

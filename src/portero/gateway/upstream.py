@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?(?P<target>/[!\"$-~]*)"
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?(?P<target>/[!\"$-~]*)?"
 )
 
 
@@ -62,7 +62,7 @@ def split_url(url: str) -> tuple[Origin, str]:
     if match is None:
         raise NotSent("bad_url")
     port = int(match["port"]) if match["port"] else DEFAULT_PORTS[match["scheme"]]
-    return Origin(match["scheme"], match["host"].lower(), port), match["target"]
+    return Origin(match["scheme"], match["host"].lower(), port), match["target"] or "/"
 
 
 class Upstream:
