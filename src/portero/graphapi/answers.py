@@ -118,6 +118,8 @@ def _node(
             continue
         if item.name in node.fields:
             part = _field(node.fields[item.name], item, value[item.name])
+        elif item.name not in node.edges:
+            continue
         else:
             part = _edge(node, item, value[item.name], with_cost=with_cost)
         if part is not DROPPED:

@@ -4,7 +4,8 @@
   `integer 1..30`, `number`, `boolean`, `moment` (Unix seconds or an ISO date), `any`, `customer`,
   `id:template`, `one of PNG|SVG`, `$component` (a shape declared once under that name)
 * a list: `["text"]`, `["text", 10]` at most ten, `["token", "commas"]` sent on between commas
-* an object: `{"name!": "text", "email": "text"}`; the exclamation mark says required
+* an object: `{"name!": "text", "email?": "text", "phone?": "text"}`; the exclamation mark says
+  required, question marks say that exactly one of those must be given
 """
 
 import re
@@ -74,8 +75,9 @@ class Notation:
     def members(self, written: Mapping[str, object]) -> Members:
         """The object that is written."""
         return Members(
-            {name.removesuffix("!"): self.read(part) for name, part in written.items()},
-            frozenset(name[:-1] for name in written if name.endswith("!")),
+            {name.rstrip("!?"): self.read(part) for name, part in written.items()},
+            required=frozenset(name[:-1] for name in written if name.endswith("!")),
+            either=frozenset(name[:-1] for name in written if name.endswith("?")),
         )
 
     def _items(self, written: list[object]) -> Items:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from portero.graphapi.kinds import IdRef, Kind, Recipient, TemplateRef
-from portero.graphapi.shapes import Members, Shape
+from portero.graphapi.shapes import Members
 
 
 class RiskClass(StrEnum):
@@ -52,8 +52,7 @@ class Operation:
         claims: parts of a request that mean this operation and not another of the same path:
             "pin", "calling.sip" (a part inside a part), "action=connect" (a value).
         adds: claim → permission that its presence adds.
-        params: query parameters by name.
-        required: the parameters without which it means nothing.
+        params: query parameters.
         body: body fields, None when it takes none.
         answer: what is kept of the answer, beside nodes.
         node: the name of the node type that `fields=` selects from.
@@ -74,8 +73,7 @@ class Operation:
     permissions: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     adds: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping[str, Shape] = field(default_factory=dict)
-    required: frozenset[str] = frozenset()
+    params: Members = field(default_factory=lambda: Members({}))
     body: Members | None = None
     answer: Members | None = None
     node: str | None = None

@@ -58,8 +58,7 @@ def _complete(row: Operation) -> Operation:
     answer = by_hand.get("answer", meta.get("answer"))
     return replace(
         row,
-        params=MappingProxyType({**params.members, **(_PAGING if row.listed else {})}),
-        required=params.required,
+        params=replace(params, members={**params.members, **_PAGING}) if row.listed else params,
         body=_members(body) if row.method != "GET" and body else _no_body(row),
         answer=_members(answer) if answer and row.node is None else _default_answer(row),
     )

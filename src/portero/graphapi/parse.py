@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from portero.graphapi import messages, strict_json
-from portero.graphapi.fields import parse_fields, permissions_of
+from portero.graphapi.fields import MAX_CHARS, parse_fields, permissions_of
 from portero.graphapi.inputs import Input, Inputs, read_inputs
 from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, TemplateRef, has_shape
 from portero.graphapi.media import check_file
@@ -14,10 +14,11 @@ from portero.graphapi.operations import ROUTES
 from portero.graphapi.paths import Path, read_path
 from portero.graphapi.refusals import id_unknown, malformed, never_offered
 from portero.graphapi.said import says
-from portero.graphapi.shapes import Found, Shape
+from portero.graphapi.shapes import Found, Shape, Text
 
 _READS_MESSAGE: Final = frozenset({"send_message", "mark_message_read"})
 _READS_MARKETING: Final = "send_marketing_message"
+_FIELDS: Final = Text(MAX_CHARS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +187,10 @@ def _call(operation: Operation, path: Path, inputs: Inputs, file: UploadedFile |
 def _selection(operation: Operation, inputs: Inputs, found: Found) -> FieldTree | None:
     if operation.node is None:
         return None
-    given = {str(one.value) for one in inputs.of("fields") if one.is_text and one.value}
-    if len(given) > 1:
+    given = [one.read(_FIELDS, "fields", found) for one in inputs.of("fields")]
+    if any(copy != given[0] for copy in given):
         raise malformed("Parameter 'fields' is given twice with different values.")
-    return parse_fields(given.pop(), operation.node, found) if given else None
+    return parse_fields(str(given[0]), operation.node, found) if given and given[0] else None
 
 
 def _typed(
@@ -198,18 +199,22 @@ def _typed(
     """The typed parameters and the typed body; every input belongs to exactly one of them."""
     params: dict[str, object] = {}
     body: dict[str, object] = {}
+    in_query = operation.params.members
     in_body = operation.body.members if operation.body is not None else {}
     for name in inputs.names:
         if name == "fields" and operation.node is not None:
             continue
-        if name in operation.params:
-            params[name] = _value(name, operation.params[name], inputs.of(name), "query", found)
+        if name in in_query:
+            params[name] = _value(name, in_query[name], inputs.of(name), "query", found)
         elif name in in_body:
             body[name] = _value(name, in_body[name], inputs.of(name), "body", found)
         else:
             raise malformed(f"Parameter '{name[:64]}' is not offered for {operation.name}.")
-    _require(operation, params, body)
-    return params, body if operation.body is not None else None
+    operation.params.check(params, "query")
+    if operation.body is None:
+        return params, None
+    operation.body.check(body, "body")
+    return params, body
 
 
 def _value(name: str, shape: Shape, given: Sequence[Input], place: str, found: Found) -> object:
@@ -217,15 +222,6 @@ def _value(name: str, shape: Shape, given: Sequence[Input], place: str, found: F
     if any(copy != first for copy in copies):
         raise malformed(f"Parameter '{name}' is given twice with different values.")
     return first
-
-
-def _require(
-    operation: Operation, params: Mapping[str, object], body: Mapping[str, object]
-) -> None:
-    required = operation.required | (operation.body.required if operation.body else frozenset())
-    for name in sorted(required):
-        if name not in params and name not in body:
-            raise malformed(f"Parameter '{name}' is missing.")
 
 
 def _permissions(

@@ -13,6 +13,7 @@ from portero.graphapi.operation import Operation
 from portero.graphapi.refusals import malformed, never_offered
 
 _MAX_BYTES: Final = 2048
+_MYSELF: Final = "me"
 _SEGMENT: Final = rb"[A-Za-z0-9_:=-][A-Za-z0-9_.:=-]*"
 _PLAIN = re.compile(rb"/(?:" + _SEGMENT + rb"(?:/" + _SEGMENT + rb")*/?)?")
 _VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
@@ -58,6 +59,8 @@ class Routes:
         Raises:
             GraphError: never_offered: none does.
         """
+        if len(path.segments) > 1 and path.segments[0] == _MYSELF:
+            raise never_offered("The identity that calls Meta is not shown.")
         for pattern in _patterns(path.segments):
             if pattern in self._by_pattern:
                 return tuple(self._by_pattern[pattern])

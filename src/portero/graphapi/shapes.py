@@ -233,15 +233,19 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """An object with a closed set of members."""
+    """An object with a closed set of members.
+
+    `required` must be given; of `either`, where there is any, exactly one: two names for one thing.
+    """
 
     members: Mapping[str, Shape]
     required: frozenset[str] = frozenset()
+    either: frozenset[str] = frozenset()
 
     def read(self, value: object, place: str, found: Found) -> dict[str, object]:
         if not isinstance(value, dict):
             raise malformed(f"{place} must be an object.")
-        self.check_names(value, place)
+        self.check(value, place)
         return {
             name: self.members[name].read(part, f"{place}.{name}", found)
             for name, part in value.items()
@@ -258,14 +262,21 @@ class Members:
         kept = ((name, shapes[name].keep(part)) for name, part in value.items() if name in shapes)
         return {name: part for name, part in kept if part is not DROPPED}
 
-    def check_names(self, given: Mapping[str, object], place: str) -> None:
-        """Refuse a member that is not listed, and a missing required one; null is missing."""
+    def check(self, given: Mapping[str, object], place: str) -> None:
+        """Refuse unknown members, and missing or doubled required ones; null is not given.
+
+        Raises:
+            GraphError: malformed.
+        """
         for name in given:
             if name not in self.members:
                 raise malformed(f"{place} has an unknown member '{name[:64]}'.")
         for name in self.required:
             if given.get(name) is None:
                 raise malformed(f"{place}.{name} is missing.")
+        if self.either and sum(given.get(name) is not None for name in self.either) != 1:
+            names = " or ".join(f"{place}.{name}" for name in sorted(self.either))
+            raise malformed(f"Exactly one of {names} must be given.")
 
 
 @dataclass(frozen=True, slots=True)

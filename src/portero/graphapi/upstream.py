@@ -56,7 +56,7 @@ def query_of(
 ) -> str:
     """The query of a call, less one parameter; `instead` replaces or adds parameters."""
     pairs = {
-        name: _written(value, call.operation.params[name])
+        name: _written(value, call.operation.params.members[name])
         for name, value in call.params.items()
         if name != without
     }

@@ -94,6 +94,7 @@ ROWS: Final[tuple[Operation, ...]] = (
     ),
     change("create_group", "POST", "/{number}/groups", "group:create", "group.created"),
     read("read_group", "/{group}", "group:read", "group.read", node="group"),
+    # A new picture comes as a file; without one the body is JSON.
     change("update_group", "POST", "/{group}", "group:update", "group.updated"),
     change("delete_group", "DELETE", "/{group}", "group:delete", "group.deleted"),
     read("read_invite", _INVITE, "group:read", "group_invite.read"),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from portero.graphapi.operation import Host, Operation, Payload
+from portero.graphapi.operation import Host, Operation, Payload, RiskClass
 from portero.graphapi.tables.rows import COST_METRICS, change, high, list_of, read
 
 _LIST: Final = "/{waba}/message_templates"
@@ -64,13 +64,13 @@ ROWS: Final[tuple[Operation, ...]] = (
         "template.compared",
         listed=True,
     ),
-    change(
+    Operation(
         "upsert_templates",
         "POST",
         "/{waba}/upsert_message_templates",
-        "template:create",
+        RiskClass.CONFIGURE,
         "template.upserted",
-        adds={"name": "template:update"},
+        ("template:create", "template:update"),
         names_template=True,
     ),
     change(
