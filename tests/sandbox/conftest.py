@@ -1,9 +1,9 @@
 """An emulator on a loopback port, and a subscriber for its webhooks."""
 
-import copy
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,8 +16,9 @@ from portero.sandbox.server import server_for
 from sandbox.harness import WORLD, MovableClock, Running, Start, Subscriber
 
 
-@pytest.fixture(scope="session")
-def subscriber() -> Iterator[Subscriber]:
+@contextmanager
+def subscribing() -> Iterator[Subscriber]:
+    """A subscriber that listens on a port of its own."""
     hooks = Subscriber()
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,7 +43,7 @@ def subscriber() -> Iterator[Subscriber]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     hooks.url = f"http://127.0.0.1:{server.server_port}/webhook"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield hooks
     server.shutdown()
@@ -50,40 +51,30 @@ def subscriber() -> Iterator[Subscriber]:
     server.server_close()
 
 
-@pytest.fixture(scope="session")
-def launch(subscriber: Subscriber) -> Iterator[Start]:
-    """Starts emulators of any world; all end with the session."""
-    stops: list[Callable[[], None]] = []
-
-    def start(source: dict[str, Any]) -> Running:
+@contextmanager
+def serving(source: dict[str, Any]) -> Iterator[Running]:
+    """An emulator of a world, telling a subscriber of its own unless the world says whom."""
+    with subscribing() as hooks:
         clock = MovableClock()
-        server = server_for(create_app(World.from_dict(source), clock=clock), port=0)
+        world = World.from_dict({"callback": {"url": hooks.url}} | source)
+        server = server_for(create_app(world, clock=clock), port=0)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         deadline = time.monotonic() + 5
         while not server.started:
             assert time.monotonic() < deadline, "the emulator did not start"
             time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        client = httpx.Client(base_url=url, timeout=10)
-
-        def stop() -> None:
-            client.close()
-            server.should_exit = True
-            thread.join(timeout=10)
-
-        stops.append(stop)
-        return Running(url, subscriber, clock, client)
-
-    yield start
-    for stop in stops:
-        stop()
+        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        with httpx.Client(base_url=url, timeout=10) as client:
+            yield Running(url, hooks, clock, client)
+        server.should_exit = True
+        thread.join(timeout=10)
 
 
 @pytest.fixture(scope="session")
-def running(launch: Start, subscriber: Subscriber) -> Running:
-    return launch(WORLD | {"callback": {"url": subscriber.url}})
+def running() -> Iterator[Running]:
+    with serving(WORLD) as emulator:
+        yield emulator
 
 
 @pytest.fixture
@@ -96,12 +87,7 @@ def sandbox(running: Running) -> Running:
 
 
 @pytest.fixture
-def other_world(launch: Start, subscriber: Subscriber) -> Callable[..., Running]:
+def other_world() -> Iterator[Start]:
     """An emulator of the usual world with some keys replaced."""
-
-    def start(**changes: Any) -> Running:
-        subscriber.clear()
-        source = copy.deepcopy(WORLD) | {"callback": {"url": subscriber.url}} | changes
-        return launch(source)
-
-    return start
+    with ExitStack() as stack:
+        yield lambda **changes: stack.enter_context(serving(WORLD | changes))

@@ -240,4 +240,4 @@ class Running:
         return entries
 
 
-Start = Callable[[dict[str, Any]], Running]
+Start = Callable[..., Running]

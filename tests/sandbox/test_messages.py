@@ -1,12 +1,11 @@
 """Sending: what is accepted, what is refused at once, what fails later."""
 
 import base64
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from sandbox.harness import CUSTOMER, NUMBER, OTHER_NUMBER, Running
+from sandbox.harness import CUSTOMER, NUMBER, OTHER_NUMBER, Running, Start
 
 PARAMETERS = [
     {"type": "header", "parameters": [{"type": "image", "image": {"link": "https://x.test/a"}}]},
@@ -322,7 +321,7 @@ def test_more_than_80_messages_a_second_are_too_many(sandbox: Running) -> None:
     assert codes == [200] * 80 + [400]
 
 
-def test_a_test_number_writes_to_its_list_only(other_world: Callable[..., Running]) -> None:
+def test_a_test_number_writes_to_its_list_only(other_world: Start) -> None:
     number = {"id": "11", "display_phone_number": "+1 555 0100", "allowed_recipients": [CUSTOMER]}
     sandbox = other_world(wabas=[{"id": "10", "numbers": [number]}], windows=[])
     text = {"text": {"body": "a"}}
@@ -335,7 +334,7 @@ def test_a_test_number_writes_to_its_list_only(other_world: Callable[..., Runnin
 
 
 def test_the_messaging_limit_counts_new_customers_of_a_day(
-    other_world: Callable[..., Running],
+    other_world: Start,
 ) -> None:
     number = {"id": "11", "display_phone_number": "+1 555 0100", "messaging_limit": "TIER_50"}
     waba = {

@@ -32,4 +32,4 @@ def create_app(world: World, *, clock: Clock | None = None) -> Starlette:
         courier.close()
 
     graph = Route("/{path:path}", GraphEndpoint(world, courier, ledger, faults))
-    return Starlette(routes=[*control.routes(), graph], lifespan=lifespan)
+    return Starlette(routes=[control.mount(), graph], lifespan=lifespan)

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from portero.graphapi.errors import CATALOGUE
 from portero.sandbox import inbound, statuses
@@ -35,8 +35,9 @@ class Control:
     ledger: Ledger
     faults: Faults
 
-    def routes(self) -> list[BaseRoute]:
-        return [
+    def mount(self) -> Mount:
+        """Everything under the prefix, so that no part of it is taken for a Graph call."""
+        routes = [
             self._route("POST", "inbound", self.inbound),
             self._route("POST", "status", self.status),
             self._route("POST", "webhook", self.webhook),
@@ -44,8 +45,8 @@ class Control:
             self._route("DELETE", "faults", self.clear_faults),
             self._route("POST", "reset", self.reset),
             self._route("GET", "ledger", self.read_ledger),
-            Route(PREFIX + "/{rest:path}", _unknown),
         ]
+        return Mount(PREFIX, routes=routes)
 
     async def inbound(self, request: Request) -> Json:
         """A customer writes to a number."""
@@ -119,11 +120,7 @@ class Control:
             except (BadControl, WorldError) as error:
                 return JSONResponse({"error": str(error)}, 400)
 
-        return Route(f"{PREFIX}/{name}", endpoint, methods=[method])
-
-
-async def _unknown(request: Request) -> JSONResponse:
-    return JSONResponse({"error": "no such control"}, 404)
+        return Route(f"/{name}", endpoint, methods=[method])
 
 
 async def _object(request: Request) -> Json:

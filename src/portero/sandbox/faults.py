@@ -39,8 +39,8 @@ def fault_from(spec: dict[str, Any]) -> Fault:
     Raises:
         BadFault: a value has the wrong type or is out of range.
     """
-    match = spec.get("match") or {}
-    count, delay_ms, status = spec.get("count", 1), spec.get("delay_ms", 0), spec.get("status")
+    match, count = spec.get("match", {}), spec.get("count", 1)
+    delay_ms, status = spec.get("delay_ms", 0), spec.get("status")
     if not isinstance(match, dict) or not isinstance(count, int) or count < 1:
         raise BadFault("count must be a whole number from 1, match an object")
     if not isinstance(delay_ms, int | float) or not 0 <= delay_ms <= _MAX_DELAY_MS:
