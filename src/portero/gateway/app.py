@@ -4,6 +4,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
+
 from portero.gateway import ingest, media_links, upload_door
 from portero.gateway.addresses import TrustedProxies
 from portero.gateway.downloads import DownloadDoor
@@ -18,6 +20,7 @@ from portero.store.ids import uuid7
 from portero.store.presence import Presence
 
 HEALTH = b"/-/health"
+DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _WEBHOOKS = ingest.PATH.encode()
 _MEDIA = media_links.PATH.encode()
 
@@ -56,12 +59,18 @@ class GatewayApp:
 
         try:
             await self._answer(scope, receive, sending)
-        except Exception:  # a process border: whatever went wrong must not let anything through
+        except DATABASE_ERRORS as error:
+            logger.warning("gateway: the database is away: %s", type(error).__name__)
+            if started:
+                raise
+            away = refusal_for("unavailable", "The database is away; nothing was sent.")
+            await error_reply(away, str(uuid7()), retry_after_s=1).send(send)
+        except Exception:
             logger.exception("gateway: a request failed")
             if started:
                 raise
-            error = refusal_for("unavailable", "The gateway failed; nothing more is known.")
-            await error_reply(error, str(uuid7())).send(send)
+            failed = refusal_for("unavailable", "The gateway failed; nothing more is known.")
+            await error_reply(failed, str(uuid7())).send(send)
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         path: bytes = scope["raw_path"]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Self, TypeVar
 from uuid import UUID
 
 from portero import engine
@@ -22,8 +22,8 @@ from portero.store.contacts import Identity
 from portero.store.idempotency import Claim, Settled
 from portero.store.limits import Take, seconds_until
 from portero.store.presence import LeaseLapsed, PolicyMoved, Presence
-from portero.store.records import Outcome, Record, RecordKind, digest_of
 from portero.store.recorder import Recorder
+from portero.store.records import Outcome, Record, RecordKind, digest_of
 from portero.store.registry import Resource
 
 T = TypeVar("T")
@@ -131,7 +131,11 @@ class Doorway:
 
 
 class Attempt:
-    """The way of one call. `pass_through` is its whole life; `finish` closes it."""
+    """The way of one call: `pass_through` lets it go, `finish` closes it.
+
+    As a context manager it leaves nothing open: a call that was admitted and then lost to an error
+    nobody foresaw, or to a shutdown, ended `unknown`.
+    """
 
     def __init__(self, door: Doorway, call: UUID, caller: Caller, subject: Subject) -> None:
         self.call = call
@@ -141,7 +145,15 @@ class Attempt:
         self._caller = caller
         self._subject = subject
         self._round = 0
+        self._open = False
         self._obligations: tuple[str, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._open:
+            self._finish_later(Outcome.UNKNOWN, reason="gateway_failed")
 
     async def pass_through(self, forward: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
         """Decide and admit, then let `forward` send; it gets the look before the first byte.
@@ -174,6 +186,7 @@ class Attempt:
         durable: bool = False,
     ) -> None:
         """Record how it ended; `durable` waits for the commit, else it joins the next one."""
+        self._open = False
         note = Note(
             record=self._record(
                 RecordKind.OUTCOME, reason=outcome, outcome=outcome, sent=1, shown=shown
@@ -242,6 +255,7 @@ class Attempt:
             )
         if isinstance(verdict, Repeated):
             raise _repeated(verdict)
+        self._open = True
         return True
 
     def _decide(self) -> tuple[engine.Decision, Sequence[engine.Check]]:
@@ -267,6 +281,7 @@ class Attempt:
         self.because = decision.because
         # After an intent that will not be followed, the refusal is its outcome.
         kind = RecordKind.OUTCOME if again else RecordKind.INTENT
+        self._open = False
         await self._record_refusal(kind, decision.reason, sentence, checks)
         raise Refusal(refusal_for(decision.reason, sentence))
 
@@ -280,6 +295,7 @@ class Attempt:
         reason = f"requirement_{needs[0]}"
         sentence = _UNMET[needs[0]]
         kind = RecordKind.OUTCOME if again else RecordKind.INTENT
+        self._open = False
         await self._record_refusal(kind, reason, sentence, ())
         raise Refusal(refusal_for(reason, sentence))
 
@@ -340,6 +356,7 @@ class Attempt:
         )
 
     def _finish_later(self, outcome: Outcome, *, reason: str) -> None:
+        self._open = False
         record = self._record(RecordKind.OUTCOME, reason=reason, outcome=outcome)
         self._door.recorder.note_later(Note(record=record, settled=self._settled(outcome, None)))
 

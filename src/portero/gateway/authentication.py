@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from portero.gateway.attempt import Caller
+from portero.gateway.last_use import LastUse
 from portero.gateway.presented import Presented
 from portero.gateway.settings import Settings
 from portero.gateway.workspaces import Workspaces, WorkspaceState
@@ -32,8 +33,9 @@ class Authenticated:
 class Authenticator:
     """Looks keys up by their public part, then compares digests in constant time."""
 
-    def __init__(self, *, workspaces: Workspaces, settings: Settings) -> None:
+    def __init__(self, *, workspaces: Workspaces, settings: Settings, last_use: LastUse) -> None:
         self._workspaces = workspaces
+        self._last_use = last_use
         self._peppers = settings.peppers
 
     async def authenticate(
@@ -49,6 +51,7 @@ class Authenticator:
         key = state.keys.get(parsed.public_id) if state is not None else None
         if state is None or key is None or not self._genuine(key, presented.text):
             raise refusal_for("key_unknown", UNKNOWN)
+        self._last_use.seen(state.id, key.id)
         caller = Caller(
             workspace=state.id, principal=key.principal, credential=key.id, address=address
         )

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from uuid import UUID
 
 from portero import engine
 from portero.gateway.attempt import Attempt, Caller, Doorway, Refusal, Subject
@@ -58,8 +57,8 @@ class DownloadDoor:
             link = self._links.read(text)
             caller, state = await self._caller(request, link)
             await self._known(link, state)
-            attempt = Attempt(self._door, call, caller, _subject(link))
-            await self._stream(attempt, link, send)
+            with Attempt(self._door, call, caller, _subject(link)) as attempt:
+                await self._stream(attempt, link, send)
         except BadLink:
             error = id_unknown("media", method=request.method)
             await error_reply(error, str(call)).send(send)

@@ -88,14 +88,16 @@ class GraphDoor:
             return await self._refused(call_id, caller, state, error)
         claim = _claim(understood.call, caller, idempotency_key, call_id)
         subject = subject_of(understood, caller, state, claim)
-        attempt = Attempt(self._door, call_id, caller, subject)
-        try:
-            answered = await self._forwarding.forward(attempt, understood.call, understood.target)
-        except Refusal as refusal:
-            return error_reply(refusal.error, str(call_id), retry_after_s=refusal.retry_after_s)
-        except Replay as replay:
-            return self._answering.again(state, replay)
-        return await self._answering.finish(attempt, caller, understood, answered)
+        with Attempt(self._door, call_id, caller, subject) as attempt:
+            try:
+                answered = await self._forwarding.forward(
+                    attempt, understood.call, understood.target
+                )
+            except Refusal as refusal:
+                return error_reply(refusal.error, str(call_id), retry_after_s=refusal.retry_after_s)
+            except Replay as replay:
+                return self._answering.again(state, replay)
+            return await self._answering.finish(attempt, caller, understood, answered)
 
     async def _authenticate(self, request: Request, body: bytes) -> Authenticated:
         form: Sequence[tuple[str, str]] = ()

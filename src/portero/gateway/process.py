@@ -13,7 +13,7 @@ import asyncpg
 
 from portero.gateway.addresses import TrustedProxies
 from portero.gateway.answering import Answering
-from portero.gateway.app import GatewayApp
+from portero.gateway.app import DATABASE_ERRORS, GatewayApp
 from portero.gateway.attempt import Doorway
 from portero.gateway.authentication import Authenticator
 from portero.gateway.downloads import DownloadDoor
@@ -21,6 +21,7 @@ from portero.gateway.forwarding import Forwarding
 from portero.gateway.graph import GraphDoor
 from portero.gateway.ingest import WebhookDoor
 from portero.gateway.internal import InternalApp
+from portero.gateway.last_use import LastUse
 from portero.gateway.media_links import MediaLinks
 from portero.gateway.resources import Registry
 from portero.gateway.server import Address, Listener, serve
@@ -36,6 +37,7 @@ from portero.store.reconcile import close_the_dead
 from portero.store.recorder import Recorder
 
 POOL_MAX = 8
+COMMAND_S = 5.0
 RECONCILE_S = 2.0
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Parts:
     presence: Presence
     recorder: Recorder
     workspaces: Workspaces
+    last_use: LastUse
     public: GatewayApp
     internal: InternalApp | None
 
@@ -88,7 +91,13 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
     upstream = Upstream(origins)
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            asyncpg.create_pool(settings.database, min_size=1, max_size=POOL_MAX)
+            asyncpg.create_pool(
+                settings.database,
+                min_size=1,
+                max_size=POOL_MAX,
+                command_timeout=COMMAND_S,
+                timeout=COMMAND_S,
+            )
         )
         stack.push_async_callback(upstream.close)
         parts = _assemble(settings, pool, presence, recorder, upstream)
@@ -96,6 +105,7 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
         await stack.enter_async_context(_running(presence.run(), last=presence.leave))
         await stack.enter_async_context(_running(recorder.run(), first=recorder.settled))
         await stack.enter_async_context(_running(_reconcile(connect)))
+        await stack.enter_async_context(_running(parts.last_use.run(), first=parts.last_use.write))
         yield parts
 
 
@@ -113,7 +123,8 @@ def _assemble(
 ) -> Parts:
     workspaces = Workspaces(pool=pool, presence=presence, kek=settings.kek)
     door = Doorway(presence.process, workspaces, presence, recorder)
-    authenticator = Authenticator(workspaces=workspaces, settings=settings)
+    last_use = LastUse(pool)
+    authenticator = Authenticator(workspaces=workspaces, settings=settings, last_use=last_use)
     registry = Registry(pool=pool, recorder=recorder)
     forwarding = Forwarding(upstream=upstream, settings=settings)
     templates = Templates(
@@ -157,7 +168,7 @@ def _assemble(
     internal = None
     if settings.internal_socket is not None and settings.internal_secret is not None:
         internal = InternalApp(graph=graph, workspaces=workspaces, secret=settings.internal_secret)
-    return Parts(presence, recorder, workspaces, public, internal)
+    return Parts(presence, recorder, workspaces, last_use, public, internal)
 
 
 @asynccontextmanager
@@ -190,6 +201,6 @@ async def _reconcile(connect: Callable[[], Any]) -> None:
                 await close_the_dead(connection)
             finally:
                 await connection.close()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_ERRORS as error:
             logger.warning("reconcile: the database is away: %s", type(error).__name__)
         await asyncio.sleep(RECONCILE_S)

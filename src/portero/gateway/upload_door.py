@@ -62,15 +62,27 @@ class UploadDoor:
             understood = await self._understand(request, upload, file, caller, state)
         except GraphError as error:
             return await self._refused(call_id, caller, state, error)
-        attempt = Attempt(self._door, call_id, caller, subject_of(understood, caller, state, None))
+        subject = subject_of(understood, caller, state, None)
+        with Attempt(self._door, call_id, caller, subject) as attempt:
+            return await self._pass_on(attempt, caller, understood, upload, file)
+
+    async def _pass_on(
+        self,
+        attempt: Attempt,
+        caller: Caller,
+        understood: Understood,
+        upload: MultipartUpload,
+        file: UploadedFile,
+    ) -> Reply:
+        call_id = str(attempt.call)
         try:
             answered = await self._forward(attempt, understood, upload, file)
         except Refusal as refusal:
-            return error_reply(refusal.error, str(call_id), retry_after_s=refusal.retry_after_s)
+            return error_reply(refusal.error, call_id, retry_after_s=refusal.retry_after_s)
         except (UploadError, BodyError) as error:
             # The connection to Meta was cut with the body unfinished: there is no upload there.
             attempt.stopped(f"upload_{error.code}")
-            return error_reply(_refusal(error), str(call_id))
+            return error_reply(_refusal(error), call_id)
         return await self._answering.finish(attempt, caller, understood, answered)
 
     async def _understand(
