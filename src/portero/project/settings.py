@@ -23,6 +23,8 @@ except ConfigurationError:
 else:
     SECRET_KEY = _configuration.secret_key.reveal().decode()
     ALLOWED_HOSTS = list(_configuration.hosts)
+    PORTERO_KEK = _configuration.kek
+    PORTERO_PEPPER = _configuration.pepper
     DATABASES = {"default": database_settings(_configuration.dsn("app"))}
 
 DEBUG = False

@@ -35,7 +35,9 @@ class ContactIdentity(WorkspaceModel):
         db_table = "contact_identity"
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(kind__in=["phone", "bsuid", "parent_bsuid", "username", "group"]),
+                condition=models.Q(
+                    kind__in=["phone", "bsuid", "parent_bsuid", "username", "group"]
+                ),
                 name="contact_identity_kind",
             ),
             models.UniqueConstraint(

@@ -176,7 +176,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="PolicyHead",
             fields=[
-                ("workspace_id", models.UUIDField(primary_key=True, serialize=False)),
+                (
+                    "workspace_id",
+                    models.UUIDField(
+                        default=portero.domain.audit.models.workspace.current_workspace,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
                 ("version", models.BigIntegerField()),
                 (
                     "xid",

@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from typing_extensions import override
 
-from portero.domain.audit.models import WorkspaceModel
+from portero.domain.audit.models import WorkspaceModel, current_workspace
 
 if TYPE_CHECKING:
     TextField = models.TextField[str, str]
@@ -42,7 +42,7 @@ class CurrentTransaction(models.Func):
 class PolicyHead(WorkspaceModel):
     """The version in force. Whoever moves it holds the workspace's lock exclusively."""
 
-    workspace_id = models.UUIDField(primary_key=True)
+    workspace_id = models.UUIDField(primary_key=True, default=current_workspace)
     version = models.BigIntegerField()
     xid = Xid8Field(db_default=CurrentTransaction())
     changed_at = models.DateTimeField(db_default=Now())

@@ -1,0 +1,27 @@
+"""The one door: who asks, and whether they may."""
+
+from portero.domain.access.authorize.deciding import Actor, authorize, context_of
+from portero.domain.access.authorize.giving import (
+    Gift,
+    exceeding,
+    is_nowhere,
+    narrowed,
+    require_held,
+    require_held_somewhere,
+    resources_in,
+    stricter,
+)
+
+__all__ = [
+    "Actor",
+    "Gift",
+    "authorize",
+    "context_of",
+    "exceeding",
+    "is_nowhere",
+    "narrowed",
+    "require_held",
+    "require_held_somewhere",
+    "resources_in",
+    "stricter",
+]

@@ -1,0 +1,200 @@
+"""Nobody gives what they do not hold (B3.3): what a maker holds, compared with what they give.
+
+The comparison is on the rules, not on sampled requests: a gift is held when *one* binding of the
+maker's covers the whole of it. That refuses some gifts which only several bindings together would
+cover, and never accepts one that no binding covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from itertools import product
+from typing import Any
+
+from portero.domain.access.errors import BeyondOwnRights, InvalidRule
+from portero.engine import (
+    Binding,
+    Conditions,
+    Guardrail,
+    Policy,
+    Principal,
+    Reach,
+    Resource,
+    Scope,
+    covers,
+)
+
+MAX_PLACES = 1000
+_ATTRIBUTE_OF: Mapping[str, str] = {
+    "wabas": "waba",
+    "numbers": "number",
+    "teams": "team",
+    "labels": "labels",
+    "template_sets": "template_sets",
+    "countries": "country",
+    "integrations": "integration",
+    "bots": "bot",
+}
+_MANY_VALUED = {"labels", "template_sets"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """What somebody would get: cells of a role, where, when and until when (epoch seconds)."""
+
+    cells: Mapping[str, Reach]
+    scope: Scope
+    conditions: Conditions
+    until: float | None
+
+
+def require_held(policy: Policy, maker: str, gift: Gift, now: float) -> None:
+    """Demand that the maker holds all of a gift where and as it is given. Raises BeyondOwnRights."""
+    _refuse(exceeding(policy, maker, gift, now))
+
+
+def require_held_somewhere(
+    policy: Policy, maker: str, cells: Mapping[str, Reach], now: float
+) -> None:
+    """Demand less, for what is given to nobody yet. Raises BeyondOwnRights."""
+    _refuse(_missing(policy, maker, cells, now, lambda _binding: True))
+
+
+def exceeding(policy: Policy, maker: str, gift: Gift, now: float) -> tuple[str, ...]:
+    """Name, sorted, the permissions of a gift that the maker does not hold as far and as freely."""
+    return _missing(policy, maker, gift.cells, now, lambda binding: _covers(binding, gift))
+
+
+def _refuse(permissions: tuple[str, ...]) -> None:
+    if permissions:
+        raise BeyondOwnRights(permissions)
+
+
+def _missing(
+    policy: Policy,
+    maker: str,
+    cells: Mapping[str, Reach],
+    now: float,
+    counts: Callable[[Binding], bool],
+) -> tuple[str, ...]:
+    principal = next((p for p in policy.principals if p.id == maker and p.active), None)
+    if principal is None:
+        return tuple(sorted(cells))
+    if principal.owner:
+        return ()
+    me = {principal.id, *principal.teams}
+    roles = {role.id: role.cells for role in policy.roles}
+    held = [
+        roles.get(binding.role, {})
+        for binding in policy.bindings
+        if binding.principal in me and _in_force(binding, now) and counts(binding)
+    ]
+    return tuple(
+        sorted(
+            permission
+            for permission, reach in cells.items()
+            if reach > Reach.NONE
+            and (
+                _taken_away(policy.guardrails, principal, permission)
+                or not any(mine.get(permission, Reach.NONE) >= reach for mine in held)
+            )
+        )
+    )
+
+
+def narrowed(outer: Scope, inner: Scope) -> Scope:
+    """Where both scopes hold. Nowhere, when they share nothing in some dimension."""
+    return Scope(**{f.name: _shared(f.name, outer, inner) for f in fields(Scope)})
+
+
+def _shared(dimension: str, outer: Scope, inner: Scope) -> frozenset[str] | None:
+    mine, yours = getattr(outer, dimension), getattr(inner, dimension)
+    if mine is None or yours is None:
+        chosen: frozenset[str] | None = yours if mine is None else mine
+        return chosen
+    # A thing may bear several labels: it can be in both scopes though they share none. Of the two
+    # sets, each of which contains all such things, one is taken.
+    shared: frozenset[str] = mine if dimension in _MANY_VALUED else mine & yours
+    return shared
+
+
+def is_nowhere(scope: Scope) -> bool:
+    return any(getattr(scope, field.name) == frozenset() for field in fields(Scope))
+
+
+def stricter(one: Conditions, other: Conditions) -> Conditions:
+    """When both conditions hold, or a little more than that: one's own where both name a kind."""
+    return Conditions(
+        hours=other.hours if one.hours is None else one.hours,
+        networks=other.networks if one.networks is None else one.networks,
+        fresh_factor_s=other.fresh_factor_s if one.fresh_factor_s is None else one.fresh_factor_s,
+    )
+
+
+def resources_in(scope: Scope, kind: str) -> list[Resource]:
+    """One resource for each place a scope names, to ask a decision about each of them."""
+    named = {
+        field.name: sorted(values)
+        for field in fields(Scope)
+        if (values := getattr(scope, field.name)) is not None
+    }
+    places = list(_places(named))
+    if not places or len(places) > MAX_PLACES:
+        raise InvalidRule(f"a scope names between 1 and {MAX_PLACES} places, not {len(places)}")
+    return [Resource(kind, **place) for place in places]
+
+
+def _places(named: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:
+    for values in product(*named.values()):
+        yield {
+            _ATTRIBUTE_OF[dimension]: frozenset([value]) if dimension in _MANY_VALUED else value
+            for dimension, value in zip(named, values, strict=True)
+        }
+
+
+def _in_force(binding: Binding, now: float) -> bool:
+    return (binding.since is None or binding.since <= now) and (
+        binding.until is None or now < binding.until
+    )
+
+
+def _covers(binding: Binding, gift: Gift) -> bool:
+    lasts = binding.until is None or (gift.until is not None and gift.until <= binding.until)
+    return (
+        lasts
+        and _within(gift.scope, binding.scope)
+        and _at_least_as_strict(gift.conditions, binding.conditions)
+    )
+
+
+def _within(inner: Scope, outer: Scope) -> bool:
+    for field in fields(Scope):
+        outer_values, inner_values = getattr(outer, field.name), getattr(inner, field.name)
+        if outer_values is None:
+            continue
+        if inner_values is None or not inner_values <= outer_values:
+            return False
+    return True
+
+
+def _at_least_as_strict(inner: Conditions, outer: Conditions) -> bool:
+    hours = outer.hours is None or inner.hours == outer.hours
+    networks = outer.networks is None or (
+        inner.networks is not None and set(inner.networks) <= set(outer.networks)
+    )
+    factor = outer.fresh_factor_s is None or (
+        inner.fresh_factor_s is not None and inner.fresh_factor_s <= outer.fresh_factor_s
+    )
+    return hours and networks and factor
+
+
+def _taken_away(guardrails: tuple[Guardrail, ...], maker: Principal, permission: str) -> bool:
+    """Whether a guardrail made for this maker in particular touches the permission."""
+    me = {maker.id, *maker.teams}
+    return any(
+        guardrail.principals is not None
+        and guardrail.principals & me
+        and any(covers(pattern, permission) for pattern in guardrail.permissions)
+        for guardrail in guardrails
+    )

@@ -1,0 +1,111 @@
+"""What can go wrong in ways a caller should expect. Each has a stable code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from portero.engine import Decision, Reason
+
+
+class AccessError(Exception):
+    code = "access_error"
+
+
+class AccessDenied(AccessError):
+    """The decision said no, or a rule about giving did. `reason` is the stable code of why."""
+
+    code = "access_denied"
+
+    def __init__(
+        self, sentence: str, *, reason: str, checks: Sequence[str], because: Sequence[str] = ()
+    ):
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.reason = reason
+        self.checks = tuple(checks)
+        self.because = tuple(because)
+
+    @classmethod
+    def by(cls, decision: Decision, checks: Sequence[str]) -> AccessDenied:
+        sentence = f"{' and '.join(sorted(set(checks)))}: {decision.reason}"
+        return cls(sentence, reason=decision.reason, checks=checks, because=decision.because)
+
+
+class BeyondOwnRights(AccessDenied):
+    """Nobody gives what they do not hold (B3.3)."""
+
+    code = "beyond_own_rights"
+
+    def __init__(self, permissions: Sequence[str]):
+        sentence = f"You do not hold, at that scope and as freely: {', '.join(permissions)}"
+        super().__init__(sentence, reason=self.code, checks=permissions)
+        self.permissions = tuple(permissions)
+
+
+class OwnAccess(AccessDenied):
+    """Nobody gives to themselves: not directly, not by a team, not by a service account of theirs."""
+
+    code = "own_access"
+
+    def __init__(self) -> None:
+        super().__init__("This would give you access yourself", reason=self.code, checks=())
+
+
+class OwnerNeeded(AccessDenied):
+    """Only an owner can do this to an owner."""
+
+    code = "owner_needed"
+
+    def __init__(self) -> None:
+        super().__init__("Only an owner can do this", reason=self.code, checks=())
+
+
+class ConditionUnmet(AccessDenied):
+    """Allowed, but a guardrail demands what this door cannot show, a second person for example."""
+
+    code = "condition_unmet"
+
+    def __init__(
+        self, checks: Sequence[str], requirements: Sequence[str], guardrails: Sequence[str]
+    ):
+        sentence = f"A guardrail demands: {', '.join(requirements)}"
+        super().__init__(
+            sentence, reason=Reason.BLOCKED_BY_GUARDRAIL, checks=checks, because=guardrails
+        )
+
+
+class NotFound(AccessError):
+    """There is no such thing in this workspace; said the same of what is another workspace's."""
+
+    code = "not_found"
+
+
+class NameTaken(AccessError):
+    code = "name_taken"
+
+
+class RoleIsBuiltIn(AccessError):
+    """Built-in roles are immutable; copies are not."""
+
+    code = "role_is_built_in"
+
+
+class InvalidRule(AccessError):
+    """The rule cannot mean anything; the message says what is wrong with it."""
+
+    code = "invalid_rule"
+
+
+class LastOwner(AccessError):
+    """A workspace has at least one active owner."""
+
+    code = "last_owner"
+
+
+class NotConfirmed(AccessError):
+    """The change is saved, but a live gateway process has not confirmed it within the time.
+
+    Until it does, calls under the old policy may still leave through that process.
+    """
+
+    code = "not_confirmed"

@@ -1,0 +1,33 @@
+"""Changes of who may do what. Every one takes the workspace's lock, moves the head, leaves a record."""
+
+from portero.domain.access.services.bindings import create_binding, revoke_binding
+from portero.domain.access.services.changes import Change, policy_change
+from portero.domain.access.services.confirmation import await_confirmation
+from portero.domain.access.services.guardrails import create_guardrail, retire_guardrail
+from portero.domain.access.services.limits import create_limit, retire_limit
+from portero.domain.access.services.principals import (
+    create_team,
+    disable_principal,
+    require_service_account,
+    set_team_members,
+)
+from portero.domain.access.services.roles import create_builtin_roles, create_role, update_role
+
+__all__ = [
+    "Change",
+    "await_confirmation",
+    "create_binding",
+    "create_builtin_roles",
+    "create_guardrail",
+    "create_limit",
+    "create_role",
+    "create_team",
+    "disable_principal",
+    "policy_change",
+    "require_service_account",
+    "retire_guardrail",
+    "retire_limit",
+    "revoke_binding",
+    "set_team_members",
+    "update_role",
+]

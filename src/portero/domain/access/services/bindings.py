@@ -1,0 +1,110 @@
+"""Bindings: who gets which role, where, when and until when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from portero.domain.access.authorize import Actor, Gift
+from portero.domain.access.errors import InvalidRule, NotFound, OwnAccess
+from portero.domain.access.models import Binding, Principal, Role
+from portero.domain.access.services.changes import Change, policy_change
+from portero.domain.access.services.validation import require_conditions, require_scope
+from portero.domain.audit.services import Touched
+from portero.engine import Conditions, Scope
+from portero.store.ids import uuid7
+from portero.store.rules import write_conditions, write_scope
+
+
+def create_binding(
+    *,
+    actor: Actor,
+    principal: UUID,
+    role: UUID,
+    scope: Scope | None = None,
+    conditions: Conditions | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    reason: str = "",
+    managed_by: str = "portero",
+) -> UUID:
+    """Give a role at a scope, under conditions, until a date. `None` = everywhere, always.
+
+    Raises AccessDenied (BeyondOwnRights, OwnAccess), InvalidRule, NotFound.
+    """
+    scope, conditions = scope or Scope(), conditions or Conditions()
+    with policy_change(actor=actor, operation="create_binding", event="binding.created") as change:
+        require_scope(scope)
+        require_conditions(conditions)
+        if until is not None and until <= (since or actor.at):
+            raise InvalidRule("the binding would end before it begins")
+        change.authorize("role:assign", at=scope)
+        _require_existing(principal, role)
+        _require_somebody_else(change, principal)
+        cells = next(known.cells for known in change.state.policy.roles if known.id == str(role))
+        ends = until.timestamp() if until else None
+        change.require_held(Gift(cells, scope, conditions, ends))
+        binding = Binding.objects.create(
+            id=uuid7(),
+            principal_id=principal,
+            role_id=role,
+            scope=write_scope(scope),
+            conditions=write_conditions(conditions),
+            since=since,
+            until=until,
+            reason=reason,
+            author_id=actor.principal,
+            managed_by=managed_by,
+            valid_from=change.version,
+        )
+        change.note(
+            Touched("binding", binding.id),
+            Touched("principal", principal),
+            Touched("role", role),
+            scope=write_scope(scope),
+            conditions=write_conditions(conditions),
+            until=until.isoformat() if until else None,
+            reason=reason,
+        )
+    return binding.id
+
+
+def revoke_binding(*, actor: Actor, binding: UUID, reason: str = "") -> None:
+    """Take a role away. No first byte leaves under the binding once this has returned.
+
+    Raises AccessDenied, NotFound, NotConfirmed.
+    """
+    with policy_change(actor=actor, operation="revoke_binding", event="binding.revoked") as change:
+        known = next((b for b in change.state.policy.bindings if b.id == str(binding)), None)
+        if known is None:
+            # Decided all the same, so that a stranger learns nothing from the answer.
+            change.authorize("role:assign")
+            raise NotFound(str(binding))
+        change.authorize("role:assign", at=known.scope)
+        Binding.objects.filter(id=binding, valid_to=None).update(valid_to=change.version)
+        change.note(
+            Touched("binding", binding),
+            Touched("principal", UUID(known.principal)),
+            Touched("role", UUID(known.role)),
+            reason=reason,
+        )
+
+
+def _require_existing(principal: UUID, role: UUID) -> None:
+    if not Principal.objects.filter(id=principal, active=True).exists():
+        raise NotFound(str(principal))
+    if not Role.objects.filter(id=role).exists():
+        raise NotFound(str(role))
+
+
+def _require_somebody_else(change: Change, principal: UUID) -> None:
+    """Refuse a gift to the person behind the actor: themselves, a team or an account of theirs.
+
+    Owners are exempt, for there is nothing left to give them.
+    """
+    me = next(p for p in change.state.policy.principals if p.id == change.actor.id)
+    if me.owner:
+        return
+    accountable = Principal.objects.filter(id=principal, accountable_id=change.actor.principal)
+    if str(principal) in {me.id, *me.teams} or accountable.exists():
+        raise OwnAccess

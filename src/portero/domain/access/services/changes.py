@@ -1,0 +1,154 @@
+"""The shape of every change of policy: lock, decide, change, move the head, record, confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from portero.domain.access.authorize import (
+    Actor,
+    Gift,
+    authorize,
+    require_held,
+    require_held_somewhere,
+    resources_in,
+)
+from portero.domain.access.errors import AccessDenied
+from portero.domain.access.services.confirmation import await_confirmation
+from portero.domain.access.snapshot import State, current_state, lock_policy
+from portero.domain.audit import services as audit
+from portero.domain.audit.models import in_workspace
+from portero.domain.audit.services import Touched
+from portero.engine import Check, Decision, Effect, Reach, Reason, Resource, Scope
+from portero.store.ids import uuid7
+from portero.store.records import Record, RecordKind
+
+
+@dataclass(slots=True)
+class Change:
+    """A change under way. The lock is held and nobody else can change this workspace's policy."""
+
+    actor: Actor
+    state: State
+    version: int
+    """The version in which the change takes effect."""
+    checks: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+    touched: list[Touched] = field(default_factory=list)
+    body: dict[str, object] = field(default_factory=dict)
+
+    def authorize(self, permission: str, *, at: Scope | None = None) -> Decision:
+        """Demand a permission at every place of a scope; without one, of the workspace itself.
+
+        Raises AccessDenied, InvalidRule.
+        """
+        kind = permission.partition(":")[0]
+        places = [Resource(kind)] if at is None else resources_in(at, kind)
+        checks = [Check(permission, place) for place in places]
+        decision = authorize(actor=self.actor, state=self.state, checks=checks)
+        self.checks = tuple(sorted({*self.checks, permission}))
+        self.because = tuple(sorted({*self.because, *decision.because}))
+        return decision
+
+    def require_held(self, gift: Gift) -> None:
+        """Demand that the actor holds what they give. Raises BeyondOwnRights."""
+        require_held(self.state.policy, self.actor.id, gift, self.actor.at.timestamp())
+
+    def require_held_somewhere(self, cells: Mapping[str, Reach]) -> None:
+        """Demand that the actor holds these cells at all. Raises BeyondOwnRights."""
+        now = self.actor.at.timestamp()
+        require_held_somewhere(self.state.policy, self.actor.id, cells, now)
+
+    def note(self, *touched: Touched, **body: object) -> None:
+        """Say what was touched, and what a person needs to understand the record."""
+        self.touched.extend(touched)
+        self.body.update(body)
+
+
+@contextmanager
+def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Change]:
+    """Run a block as one change of policy.
+
+    Returns once every live gateway process has confirmed it; inside an outer transaction of the
+    workspace, that wait comes when the outermost commits. A refusal undoes the block and stays on
+    record. Raises what the block raises, and NotConfirmed.
+    """
+    try:
+        with in_workspace(actor.workspace):
+            lock_policy(exclusive=True)
+            state = current_state()
+            change = Change(actor, state, state.policy.version + 1)
+            yield change
+            xid = _move_head(actor.workspace)
+            _record(change, operation=operation, event=event)
+            transaction.on_commit(partial(await_confirmation, xid=xid))
+    except AccessDenied as refusal:
+        with in_workspace(actor.workspace):
+            _record_refusal(refusal, actor=actor, operation=operation, event=event)
+        raise
+
+
+def _move_head(workspace: UUID) -> str:
+    """Publish the next version; returns the transaction that does, as text."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE policy_head SET version = version + 1, xid = pg_current_xact_id(),"
+            " changed_at = clock_timestamp() WHERE workspace_id = %s RETURNING xid::text",
+            [workspace],
+        )
+        (xid,) = cursor.fetchone()
+    return str(xid)
+
+
+def _record(change: Change, *, operation: str, event: str) -> None:
+    audit.write_record(
+        Record(
+            workspace=change.actor.workspace,
+            call=uuid7(),
+            kind=RecordKind.EVENT,
+            event=event,
+            operation=operation,
+            effect=Effect.ALLOW,
+            reason=Reason.ALLOWED,
+            policy_version=change.state.policy.version,
+            actor=change.actor.id,
+            checks=change.checks,
+            because=change.because,
+            resources=audit.digests(change.touched),
+            body=_readable(change.body),
+        ),
+        touched=change.touched,
+    )
+
+
+def _record_refusal(refusal: AccessDenied, *, actor: Actor, operation: str, event: str) -> None:
+    audit.write_record(
+        Record(
+            workspace=actor.workspace,
+            call=uuid7(),
+            kind=RecordKind.EVENT,
+            event=event,
+            operation=operation,
+            effect=Effect.DENY,
+            reason=refusal.reason,
+            policy_version=_policy_version(),
+            actor=actor.id,
+            checks=refusal.checks,
+            because=refusal.because,
+            body={"sentence": refusal.sentence},
+        )
+    )
+
+
+def _policy_version() -> int:
+    lock_policy(exclusive=False)
+    return current_state().policy.version
+
+
+def _readable(body: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in body.items() if value is not None}

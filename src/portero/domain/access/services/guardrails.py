@@ -1,0 +1,121 @@
+"""Guardrails: what is taken away, whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from portero.domain.access.authorize import Actor
+from portero.domain.access.errors import InvalidRule, NotFound
+from portero.domain.access.models import Guardrail, Principal
+from portero.domain.access.services.changes import policy_change
+from portero.domain.access.services.validation import (
+    require_hours,
+    require_name,
+    require_networks,
+    require_patterns,
+    require_scope,
+)
+from portero.domain.audit.services import Touched
+from portero.engine import GuardrailKind, Hours, Scope
+from portero.store.ids import uuid7
+from portero.store.rules import write_hours, write_scope
+
+_NEEDED = {
+    GuardrailKind.REQUIRE_FRESH_FACTOR: "fresh_factor_s",
+    GuardrailKind.NETWORKS: "networks",
+    GuardrailKind.HOURS: "hours",
+}
+
+
+def create_guardrail(
+    *,
+    actor: Actor,
+    name: str,
+    kind: GuardrailKind,
+    permissions: Iterable[str],
+    scope: Scope | None = None,
+    principals: Iterable[UUID] | None = None,
+    fresh_factor_s: int | None = None,
+    networks: Iterable[str] | None = None,
+    hours: Iterable[Hours] | None = None,
+    threshold: int | None = None,
+    reason: str = "",
+    managed_by: str = "portero",
+) -> UUID:
+    """Take away, from the next decision on. `scope` None = everywhere, `principals` None = whoever.
+
+    Raises AccessDenied, InvalidRule, NotFound.
+    """
+    with policy_change(
+        actor=actor, operation="create_guardrail", event="guardrail.created"
+    ) as change:
+        change.authorize("guardrail:update")
+        called = require_name(name)
+        body: dict[str, Any] = {"permissions": require_patterns(permissions)}
+        if scope is not None:
+            require_scope(scope)
+            body["scope"] = write_scope(scope)
+        if principals is not None:
+            body["principals"] = _existing(principals)
+        body |= _details(fresh_factor_s, networks, hours, threshold)
+        needed = _NEEDED.get(kind)
+        if needed is not None and needed not in body:
+            raise InvalidRule(f"a guardrail of kind {kind} needs {needed}")
+        guardrail = Guardrail.objects.create(
+            id=uuid7(),
+            name=called,
+            kind=kind,
+            body=body,
+            reason=reason,
+            author_id=actor.principal,
+            managed_by=managed_by,
+            valid_from=change.version,
+        )
+        change.note(
+            Touched("guardrail", guardrail.id), name=called, kind=kind, rule=body, reason=reason
+        )
+    return guardrail.id
+
+
+def retire_guardrail(*, actor: Actor, guardrail: UUID, reason: str = "") -> None:
+    """Stop taking away. Raises AccessDenied, NotFound."""
+    with policy_change(
+        actor=actor, operation="retire_guardrail", event="guardrail.retired"
+    ) as change:
+        change.authorize("guardrail:update")
+        in_force = Guardrail.objects.filter(id=guardrail, valid_to=None)
+        if not in_force.update(valid_to=change.version):
+            raise NotFound(str(guardrail))
+        change.note(Touched("guardrail", guardrail), reason=reason)
+
+
+def _existing(principals: Iterable[UUID]) -> list[str]:
+    wanted = set(principals)
+    if not wanted or Principal.objects.filter(id__in=wanted).count() != len(wanted):
+        raise NotFound("principals")
+    return sorted(str(principal) for principal in wanted)
+
+
+def _details(
+    fresh_factor_s: int | None,
+    networks: Iterable[str] | None,
+    hours: Iterable[Hours] | None,
+    threshold: int | None,
+) -> dict[str, Any]:
+    details: dict[str, Any] = {}
+    if fresh_factor_s is not None:
+        details["fresh_factor_s"] = fresh_factor_s
+    if networks is not None:
+        details["networks"] = sorted(networks)
+        require_networks(details["networks"])
+    if hours is not None:
+        windows = tuple(hours)
+        require_hours(windows)
+        details["hours"] = write_hours(windows)
+    if threshold is not None:
+        details["threshold"] = threshold
+    if any(isinstance(n, int) and n < 0 for n in details.values()):
+        raise InvalidRule("ages and thresholds are not negative")
+    return details

@@ -1,0 +1,102 @@
+"""Roles: a name, and versions of its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from portero.domain.access.authorize import Actor, Gift
+from portero.domain.access.errors import NameTaken, NotFound, RoleIsBuiltIn
+from portero.domain.access.models import Role, RoleVersion
+from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
+from portero.domain.access.services.changes import Change, policy_change
+from portero.domain.access.services.validation import require_cells, require_name
+from portero.domain.audit.services import Touched
+from portero.engine import Reach
+from portero.store.ids import uuid7
+
+
+def create_role(
+    *,
+    actor: Actor,
+    name: str,
+    cells: Mapping[str, Reach],
+    reason: str = "",
+    managed_by: str = "portero",
+) -> UUID:
+    """Make a role of what the actor holds. Raises AccessDenied, InvalidRule, NameTaken."""
+    with policy_change(actor=actor, operation="create_role", event="role.created") as change:
+        change.authorize("role:update")
+        stored, called = require_cells(cells), require_name(name)
+        # A role gives nothing before it is bound; where and how is looked at then.
+        change.require_held_somewhere(cells)
+        if Role.objects.filter(name__iexact=called).exists():
+            raise NameTaken(called)
+        role = Role.objects.create(id=uuid7(), name=called)
+        _add_version(change, role.id, stored, reason=reason, managed_by=managed_by)
+        change.note(Touched("role", role.id), name=called, cells=stored, reason=reason)
+    return role.id
+
+
+def update_role(
+    *,
+    actor: Actor,
+    role: UUID,
+    cells: Mapping[str, Reach],
+    reason: str = "",
+    managed_by: str = "portero",
+) -> None:
+    """Replace a role's cells for everyone who has it.
+
+    What is added or raised the actor must hold wherever the role is given. Raises AccessDenied,
+    InvalidRule, NotFound, RoleIsBuiltIn.
+    """
+    with policy_change(actor=actor, operation="update_role", event="role.updated") as change:
+        change.authorize("role:update")
+        stored = require_cells(cells)
+        found = Role.objects.filter(id=role).first()
+        if found is None:
+            raise NotFound(str(role))
+        if found.builtin:
+            raise RoleIsBuiltIn(found.name)
+        before = _cells_now(change, role)
+        raised = {p: r for p, r in cells.items() if r > before.get(p, Reach.NONE)}
+        _require_held_wherever_given(change, role, raised)
+        RoleVersion.objects.filter(role_id=role, valid_to=None).update(valid_to=change.version)
+        _add_version(change, role, stored, reason=reason, managed_by=managed_by)
+        change.note(Touched("role", role), name=found.name, cells=stored, reason=reason)
+
+
+def create_builtin_roles() -> None:
+    """Give a new workspace the five roles nobody can change. They are in force from version 1."""
+    for name, cells in BUILTIN_ROLES.items():
+        role = Role.objects.create(id=uuid7(), name=name, builtin=True)
+        RoleVersion.objects.create(
+            id=uuid7(), role_id=role.id, cells=require_cells(cells), valid_from=1
+        )
+
+
+def _add_version(
+    change: Change, role: UUID, cells: Mapping[str, str], *, reason: str, managed_by: str
+) -> None:
+    RoleVersion.objects.create(
+        id=uuid7(),
+        role_id=role,
+        cells=dict(cells),
+        valid_from=change.version,
+        reason=reason,
+        author_id=change.actor.principal,
+        managed_by=managed_by,
+    )
+
+
+def _cells_now(change: Change, role: UUID) -> Mapping[str, Reach]:
+    return next(known.cells for known in change.state.policy.roles if known.id == str(role))
+
+
+def _require_held_wherever_given(change: Change, role: UUID, raised: Mapping[str, Reach]) -> None:
+    given = [b for b in change.state.policy.bindings if b.role == str(role)]
+    for binding in given:
+        change.require_held(Gift(raised, binding.scope, binding.conditions, binding.until))
+    if not given:
+        change.require_held_somewhere(raised)

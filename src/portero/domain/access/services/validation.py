@@ -1,0 +1,82 @@
+"""What a rule must look like before it is kept. Reading is as strict (`store.rules`)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+
+from portero.domain.access.errors import InvalidRule
+from portero.engine import PERMISSIONS, Conditions, Hours, Reach, Scope
+
+MINUTES = 24 * 60
+_LONGEST_NAME = 200
+
+
+def require_name(name: str) -> str:
+    """Take off surrounding space. Raises InvalidRule for what is empty, long or not printable."""
+    stripped = name.strip()
+    if not stripped or len(stripped) > _LONGEST_NAME or not stripped.isprintable():
+        raise InvalidRule(f"a name has between 1 and {_LONGEST_NAME} printable characters")
+    return stripped
+
+
+def require_cells(cells: Mapping[str, Reach]) -> dict[str, str]:
+    """Spell cells as they are stored. Raises InvalidRule."""
+    for permission, reach in cells.items():
+        spec = PERMISSIONS.get(permission)
+        if spec is None:
+            raise InvalidRule(f"there is no permission {permission!r}")
+        if not spec.ownable and reach not in (Reach.NONE, Reach.ALL):
+            raise InvalidRule(f"{permission} acts on what nobody owns: it is all or none")
+    return {key: reach.name.lower() for key, reach in cells.items() if reach > Reach.NONE}
+
+
+def require_patterns(patterns: Iterable[str]) -> list[str]:
+    """Accept permission keys and `resource:*`. Raises InvalidRule."""
+    resources = {key.partition(":")[0] for key in PERMISSIONS}
+    wanted = sorted(set(patterns))
+    for pattern in wanted:
+        resource, _, action = pattern.partition(":")
+        if pattern not in PERMISSIONS and not (action == "*" and resource in resources):
+            raise InvalidRule(f"there is no permission {pattern!r}")
+    if not wanted:
+        raise InvalidRule("the rule names no permission")
+    return wanted
+
+
+def require_scope(scope: Scope) -> None:
+    for dimension in fields(Scope):
+        values = getattr(scope, dimension.name)
+        if values is not None and not (values and all(values)):
+            raise InvalidRule(f"the scope names nothing in {dimension.name}")
+
+
+def require_conditions(conditions: Conditions) -> None:
+    if conditions.hours is not None:
+        require_hours(conditions.hours)
+    if conditions.networks is not None:
+        require_networks(conditions.networks)
+    if conditions.fresh_factor_s is not None and conditions.fresh_factor_s <= 0:
+        raise InvalidRule("the second factor's age is a positive number of seconds")
+
+
+def require_hours(hours: Iterable[Hours]) -> None:
+    windows = tuple(hours)
+    for window in windows:
+        days = window.days and window.days <= set(range(7))
+        if not days or not 0 <= window.start < MINUTES or not 0 <= window.end <= MINUTES:
+            raise InvalidRule("hours need days from 0 to 6 and minutes within a day")
+    if not windows:
+        raise InvalidRule("no hours means never: revoke instead")
+
+
+def require_networks(networks: Iterable[str]) -> None:
+    named = tuple(networks)
+    if not named:
+        raise InvalidRule("no network means nowhere: revoke instead")
+    for network in named:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise InvalidRule(f"not a network: {error}") from None

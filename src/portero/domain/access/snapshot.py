@@ -1,0 +1,60 @@
+"""The tables as the engine sees them, at the head, under the workspace's lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from portero import engine
+from portero.domain.access.models import PolicyHead
+from portero.domain.audit.models import current_workspace
+from portero.store.ids import workspace_lock
+from portero.store.policy import load_policy_locked
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One version of the current workspace's policy, compiled."""
+
+    snapshot: engine.Snapshot
+    zone: ZoneInfo
+
+    @property
+    def policy(self) -> engine.Policy:
+        return self.snapshot.policy
+
+
+# By workspace: the head's version and transaction, and what was compiled of it. The transaction is
+# part of it because a version that was rolled back is given again, to something else.
+_compiled: dict[UUID, tuple[tuple[int, str], State]] = {}
+_COMPILED_MAX = 256
+
+
+def lock_policy(*, exclusive: bool) -> None:
+    """Keep the policy as it is (shared), or for this transaction alone (exclusive).
+
+    Whoever will change it takes the lock exclusively at once: two that raise a shared lock wait
+    for each other for ever.
+    """
+    function = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [workspace_lock(current_workspace())])
+
+
+def current_state() -> State:
+    """The policy in force. The lock must be held: several statements read one state only then."""
+    workspace = current_workspace()
+    head = PolicyHead.objects.values_list("version", "xid").get()
+    known = _compiled.get(workspace)
+    if known is not None and known[0] == head:
+        return known[1]
+    connection.ensure_connection()
+    loaded = load_policy_locked(connection.connection, workspace)
+    state = State(engine.compile_policy(loaded.policy), ZoneInfo(loaded.timezone))
+    if len(_compiled) >= _COMPILED_MAX:
+        _compiled.pop(next(iter(_compiled)))
+    _compiled[workspace] = (head, state)
+    return state

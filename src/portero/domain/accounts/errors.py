@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+
+class AccountsError(Exception):
+    code = "accounts_error"
+
+
+class InvalidEmail(AccountsError):
+    code = "invalid_email"
+
+
+class AlreadyMember(AccountsError):
+    """The person is in this workspace already."""
+
+    code = "already_member"
+
+
+class InvalidLifetime(AccountsError):
+    """A key lives at least a moment and at most a year."""
+
+    code = "invalid_lifetime"

@@ -1,0 +1,17 @@
+"""People, service accounts and their keys."""
+
+from portero.domain.accounts.services.keys import NewKey, create_key, revoke_key
+from portero.domain.accounts.services.people import (
+    add_person,
+    create_service_account,
+    register_person,
+)
+
+__all__ = [
+    "NewKey",
+    "add_person",
+    "create_key",
+    "create_service_account",
+    "register_person",
+    "revoke_key",
+]

@@ -1,0 +1,78 @@
+"""Writing the log: in the transaction of the effect, so that neither is without the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+from portero.domain.audit import models
+from portero.domain.audit.queries import database_time, workspace_keys
+from portero.store.records import SCHEMA_VERSION, Record, SealedRecord, digest_of, seal
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A thing an event is about. Its id is digested in the record and clear in the outbox."""
+
+    kind: str
+    id: UUID
+
+
+def write_record(record: Record, *, touched: Iterable[Touched] = ()) -> None:
+    """Append a record, its readable half and its outbox row to the current transaction."""
+    sealed = seal(record, database_time())
+    models.Record.objects.create(
+        call_id=record.call,
+        kind=record.kind,
+        attempt=record.attempt,
+        at=sealed.at,
+        event=record.event,
+        schema=SCHEMA_VERSION,
+        actor=record.actor,
+        credential=record.credential,
+        on_behalf=record.on_behalf,
+        operation=record.operation,
+        checks=list(record.checks),
+        resources=list(record.resources),
+        effect=record.effect,
+        reason=record.reason,
+        policy_version=record.policy_version,
+        because=list(record.because),
+        obligations=list(record.obligations),
+        upstream_attempt=record.upstream_attempt,
+        outcome=record.outcome,
+        leaf=sealed.leaf,
+        digest=sealed.digest,
+        process=record.process,
+    )
+    _write_open_half(sealed)
+    _write_outbox(record, touched)
+
+
+def digests(touched: Iterable[Touched]) -> tuple[str, ...]:
+    """Name things as records of the current workspace name them."""
+    key = workspace_keys().digest_key()
+    return tuple(digest_of(key, thing.kind, str(thing.id)) for thing in touched)
+
+
+def _write_open_half(sealed: SealedRecord) -> None:
+    models.RecordOpen.objects.create(
+        call_id=sealed.record.call,
+        kind=sealed.record.kind,
+        attempt=sealed.record.attempt,
+        salt=sealed.salt,
+        body=dict(sealed.record.body),
+        at=sealed.at,
+    )
+
+
+def _write_outbox(record: Record, touched: Iterable[Touched]) -> None:
+    # Not by the model: the sequence is an identity column, which only the database fills.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO outbox (workspace_id, event, record_id, subjects) VALUES (%s, %s, %s, %s)",
+            [record.workspace, record.event, record.call, [thing.id for thing in touched]],
+        )

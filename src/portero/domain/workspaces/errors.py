@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+
+class WorkspacesError(Exception):
+    code = "workspaces_error"
+
+
+class InvalidMetaId(WorkspacesError):
+    """Not spelled as Meta spells an id of that kind."""
+
+    code = "invalid_meta_id"
+
+
+class AlreadyRegistered(WorkspacesError):
+    """The id is in this workspace already."""
+
+    code = "already_registered"
+
+
+class InvalidTimezone(WorkspacesError):
+    """Not the name of an IANA time zone."""
+
+    code = "invalid_timezone"
+
+
+class EmptySecret(WorkspacesError):
+    code = "empty_secret"

@@ -1,0 +1,55 @@
+"""The cast: Ana owns a workspace, Beto administers it, Dora only answers in it, Carla is a stranger.
+
+Carla owns a workspace of her own; nothing of either may ever show in the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import django_ready  # noqa: F401 - before any model
+from portero.domain.access import services as access
+from portero.domain.access.authorize import Actor
+from portero.domain.access.models import Role
+from portero.domain.accounts import services as accounts
+from portero.domain.audit.models import in_workspace
+from portero.domain.workspaces import services as workspaces
+
+NOW = datetime(2026, 11, 25, 15, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Cast:
+    workspace: UUID
+    ana: Actor
+    beto: Actor
+    dora: Actor
+    carla: Actor
+
+    def role(self, name: str) -> UUID:
+        with in_workspace(self.workspace):
+            found: UUID = Role.objects.get(name=name).id
+        return found
+
+
+def play() -> Cast:
+    ana = found("ana", "Tienda Andina", "America/Bogota")
+    carla = found("carla", "Clínica del Sur", "America/Buenos_Aires")
+    beto, dora = (
+        Actor(ana.workspace, accounts.add_person(actor=ana, email=f"{n}@example.com", name=n), NOW)
+        for n in ("beto", "dora")
+    )
+    cast = Cast(ana.workspace, ana, beto, dora, carla)
+    for actor, role in ((beto, "Administrator"), (dora, "Agent")):
+        access.create_binding(actor=ana, principal=actor.principal, role=cast.role(role))
+    return cast
+
+
+def found(name: str, workspace: str, timezone: str) -> Actor:
+    person = accounts.register_person(email=f"{name}@example.com", name=name)
+    new = workspaces.found_workspace(
+        name=workspace, timezone=timezone, owner=person, owner_name=name
+    )
+    return Actor(new.id, new.owner, NOW)
