@@ -95,6 +95,8 @@ class World:
         self.app = worldfile.app_from(source["app"])
         self.app.callback = worldfile.callback_from(source.get("callback"), self.app.verify_token)
         self.business = worldfile.business_from(source.get("business", {"id": "100000000000001"}))
+        if self.business.id == self.app.id:
+            raise WorldError(f"two things have the id {self.app.id}")
         self.speed = worldfile.speed_from(source.get("speed", {}))
         self.limits = worldfile.limits_from(source.get("limits", {}))
         self.public_url = source.get("public_url")
@@ -129,12 +131,18 @@ class World:
     def _read_accounts(self, sources: list[Any]) -> None:
         for source in sources:
             waba, numbers, templates = worldfile.waba_from(source)
-            self.wabas[waba.id] = waba
-            self.numbers |= {number.id: number for number in numbers}
+            self.wabas[self._unused(waba.id)] = waba
+            for number in numbers:
+                self.numbers[self._unused(number.id)] = number
             for item in templates:
                 template = worldfile.template_from(item, waba.id, self.new_id())
                 template.updated_at = int(self.clock())
-                self.templates[template.id] = template
+                self.templates[self._unused(template.id)] = template
+
+    def _unused(self, node_id: str) -> str:
+        if self.node(node_id) is not None:
+            raise WorldError(f"two things have the id {node_id}")
+        return node_id
 
     def _read_customers(self, source: Json) -> None:
         for item in source.get("customers", []):
