@@ -1,9 +1,15 @@
 """A gateway process's lease, and the policy versions it has seen.
 
 A revocation returns once every live process has *confirmed* it, that is, has published a database
-snapshot in which the change is visible, or has let its lease lapse. So two rules hold here, in
-this order: the heads read by a beat are in memory before the beat publishes its snapshot, and a
-process whose lease has lapsed by its own monotonic clock forwards nothing.
+snapshot in which the change is visible, or has let its lease lapse. Three rules make that enough:
+
+* the heads a beat reads are in memory before the beat publishes its snapshot;
+* a process whose lease has lapsed by its own monotonic clock forwards nothing;
+* heads count only if others saw a live lease from before they were read until the lease that
+  follows from them: after a gap the process publishes, and then reads again before it forwards.
+
+Without the third, a change could commit and be waited for within the gap, by somebody who saw no
+lease to wait for, while this process carried heads read before it into a lease that begins after.
 """
 
 import asyncio
@@ -29,13 +35,10 @@ SELECT pg_current_snapshot()::text AS seen,
        ARRAY(SELECT version FROM policy_head WHERE xid >= $1::text::xid8 ORDER BY workspace_id) AS versions
 """
 _PUBLISH = """
-UPDATE gateway_process
-   SET seen = $2::text::pg_snapshot, lease_until = clock_timestamp() + make_interval(secs => $3)
- WHERE id = $1
-"""
-_ENTER = """
 INSERT INTO gateway_process (id, started_at, lease_until, seen)
-VALUES ($1, clock_timestamp(), clock_timestamp(), '1:1:')
+VALUES ($1, clock_timestamp(), clock_timestamp() + make_interval(secs => $3),
+        $2::text::pg_snapshot)
+ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, lease_until = excluded.lease_until
 """
 _LEAVE = "DELETE FROM gateway_process WHERE id = $1"
 
@@ -65,7 +68,8 @@ class Presence:
         self._on_move = on_move
         self._heads: dict[UUID, int] = {}
         self._read_from = "0"
-        self._lease_ends = 0.0
+        self._lease_ends = 0.0  # until when this process may forward
+        self._published_ends = 0.0  # until when, at the least, others see it alive
         self._wake = asyncio.Event()
 
     def head(self, workspace: UUID) -> int:
@@ -133,11 +137,10 @@ class Presence:
         # Rows from the oldest transaction still running are read again: it may commit below us.
         self._read_from = row["xmin"]
         asked_at = time.monotonic()
-        status = await connection.execute(
-            _PUBLISH, self.process, row["seen"], LEASE_S, timeout=LEASE_S
-        )
-        if status == "UPDATE 0":
-            await connection.execute(_ENTER, self.process, timeout=LEASE_S)
-            self._wake.set()  # the row is there; the next beat, at once, gives it a lease
-            return
-        self._lease_ends = asked_at + LEASE_S - LEASE_MARGIN_S
+        await connection.execute(_PUBLISH, self.process, row["seen"], LEASE_S, timeout=LEASE_S)
+        unbroken = time.monotonic() < self._published_ends
+        self._published_ends = asked_at + LEASE_S - LEASE_MARGIN_S
+        if unbroken:
+            self._lease_ends = self._published_ends
+        else:
+            self._wake.set()  # seen alive from now on; the next beat, at once, reads under that
