@@ -14,6 +14,7 @@ import pytest
 from portero.engine import (
     Conditions,
     Decision,
+    Effect,
     Principal,
     PrincipalKind,
     Reach,
@@ -189,7 +190,12 @@ def guardrails_bite_everywhere(patch: pytest.MonkeyPatch) -> None:
 
 @fault
 def guardrails_know_no_teams(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(compiling, "_names", lambda principal: frozenset({principal.id}))
+    swap(
+        patch,
+        compiling.Compiler,
+        "_guardrails_for",
+        lambda f: lambda self, p, x: f(self, replace(p, teams=frozenset()), x),
+    )
 
 
 @fault
@@ -444,16 +450,14 @@ def checks_of_one_permission_are_one_check(patch: pytest.MonkeyPatch) -> None:
 
 @fault
 def a_request_for_nothing_is_allowed(patch: pytest.MonkeyPatch) -> None:
-    swap(
-        patch,
-        snapshot.Snapshot,
-        "_deny",
-        lambda f: (
-            lambda self, reason, because=(): f(
-                self, Reason.ALLOWED if reason is Reason.UNKNOWN_PERMISSION else reason, because
-            )
-        ),
-    )
+    def easy(f: Any) -> Any:
+        def decide(self: Any, who: str, checks: Any, *rest: Any) -> Decision:
+            decision = f(self, who, checks, *rest)
+            return decision if checks else replace(decision, effect=Effect.ALLOW)
+
+        return decide
+
+    swap(patch, snapshot.Snapshot, "decide", easy)
 
 
 @fault
@@ -474,13 +478,9 @@ def a_limit_of_the_workspace_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 def forget_limits(patch: pytest.MonkeyPatch, kind: str) -> None:
     swap(
         patch,
-        compiling.Compiler,
-        "_takes",
-        lambda f: (
-            lambda self, k, holder, permission: (
-                iter(()) if k == kind else f(self, k, holder, permission)
-            )
-        ),
+        compiling,
+        "_by_id",
+        lambda f: lambda rules: f(r for r in rules if getattr(r, "holder_kind", "") != kind),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Effect(StrEnum):
@@ -50,9 +51,11 @@ class Requirement(StrEnum):
     SECOND_PERSON = "second_person"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Obligation:
-    """What must be done, or hold, along with an allow."""
+class Obligation(NamedTuple):
+    """What must be done, or hold, along with an allow.
+
+    A named tuple because decisions sort and compare them: at a fifth of a data class's price.
+    """
 
     kind: ObligationKind
     name: str

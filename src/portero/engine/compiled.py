@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from portero.engine.answer import Obligation, Reason
+from portero.engine.answer import Decision, Obligation, Reason
 from portero.engine.policy import Guardrail
 from portero.engine.request import Context, Resource
 from portero.engine.restrictions import Circumstance, ContentsAre, Moment, Place, Restriction
@@ -14,8 +15,8 @@ from portero.engine.restrictions import Circumstance, ContentsAre, Moment, Place
 class Clause:
     """One binding (or credential) for one permission: it allows when every restriction holds.
 
-    Restrictions are in the order in which a refusal prefers to name them: scope, reach, hours,
-    network, factor, dates.
+    Restrictions are in the order in which a refusal prefers to name them: permission, scope,
+    reach, hours, network, factor, dates.
     """
 
     id: str
@@ -23,7 +24,7 @@ class Clause:
     restrictions: tuple[Restriction, ...]
 
     def allows(self, resource: Resource, context: Context) -> bool:
-        for restriction in self.restrictions:  # noqa: SIM110 - a generator costs twice the loop
+        for restriction in self.restrictions:  # noqa: SIM110 - a generator takes twice as long
             if not restriction.holds(resource, context):
                 return False
         return True
@@ -35,7 +36,14 @@ class Clause:
 
     def tried(self, resource: Resource, context: Context) -> Trial:
         """Find every restriction that does not hold."""
-        return Trial(self, tuple(r for r in self.restrictions if not r.holds(resource, context)))
+        return Trial(self, [r for r in self.restrictions if not r.holds(resource, context)])
+
+
+class Trial(NamedTuple):
+    """How a clause fared: it allows when nothing is failing."""
+
+    clause: Clause
+    failing: list[Restriction]
 
 
 UNRESTRICTED = Clause("", None, ())
@@ -53,7 +61,7 @@ class Denial:
     def bites(self, resource: Resource, context: Context) -> bool:
         if self.unless is not None and self.unless.holds(resource, context):
             return False
-        return all(place.may_hold(resource) for place in self.where)
+        return _may_be_inside(self.where, resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +77,26 @@ class Demand:
         audience = resource.audience
         if self.above is not None and audience is not None and audience <= self.above:
             return False
-        return all(place.may_hold(resource) for place in self.where)
+        return _may_be_inside(self.where, resource)
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """How a clause fared: it allows when nothing is failing."""
+def _may_be_inside(where: tuple[Place, ...], resource: Resource) -> bool:
+    for place in where:  # noqa: SIM110 - a generator takes twice as long
+        if not place.may_hold(resource):
+            return False
+    return True
 
-    clause: Clause
-    failing: tuple[Restriction, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """How an entry fared, with everything that was looked at."""
 
-    matched: tuple[Trial, ...]
+    matched: list[Trial]
     """Sorted by id."""
-    missed: tuple[Trial, ...]
+    missed: list[Trial]
     """The closest first."""
     narrowing: Trial
     """How the credential's part fared."""
-    bitten: tuple[Denial, ...]
+    bitten: list[Denial]
     """The guardrails that deny, sorted by id; looked at even where nothing allows."""
 
     @property
@@ -117,17 +123,25 @@ class Entry:
     denials: tuple[Denial, ...]
     """Sorted by id."""
     demands: tuple[Demand, ...]
+    """Sorted by obligation."""
     limits: tuple[Obligation, ...]
-    """The limits of the principal, its teams, the credential and the workspace."""
+    """The limits of the principal, its teams, the credential and the workspace, sorted."""
 
-    def allowing(self, resource: Resource, context: Context) -> list[str]:
+    def allowing(self, resource: Resource, context: Context) -> tuple[str, ...]:
         """The ids of the clauses that allow, sorted; empty when the request is refused."""
         if not self.narrowing.allows(resource, context):
-            return []
+            return ()
         for denial in self.denials:
             if denial.bites(resource, context):
-                return []
-        return [clause.id for clause in self.clauses if clause.allows(resource, context)]
+                return ()
+        return tuple([clause.id for clause in self.clauses if clause.allows(resource, context)])
+
+    def obligations(self, resource: Resource) -> tuple[Obligation, ...]:
+        """What an allow for this resource obliges to, sorted; limits of bindings apart."""
+        if not self.demands:
+            return self.limits
+        required = [d.obligation for d in self.demands if d.bites(resource)]
+        return (*required, *self.limits)  # "require" sorts before "take"
 
     def held(self, resource: Resource, context: Context) -> bool:
         """Whether some clause allows, but for hours, networks and factor, and guardrails apart."""
@@ -136,27 +150,34 @@ class Entry:
     def judge(self, resource: Resource, context: Context) -> Judgement:
         """Look at everything, also after it is settled: slower than `allowing`, same answer."""
         trials = [clause.tried(resource, context) for clause in self.clauses]
+        missed = [trial for trial in trials if trial.failing]
+        missed.sort(key=_distance)
         return Judgement(
-            matched=tuple(trial for trial in trials if not trial.failing),
-            missed=tuple(sorted((trial for trial in trials if trial.failing), key=_distance)),
-            narrowing=self.narrowing.tried(resource, context),
-            bitten=tuple(denial for denial in self.denials if denial.bites(resource, context)),
+            [trial for trial in trials if not trial.failing],
+            missed,
+            self.narrowing.tried(resource, context),
+            [denial for denial in self.denials if denial.bites(resource, context)],
         )
 
+    def is_unconditional(self) -> bool:
+        """Whether neither resource nor context has a say in what it allows."""
+        restricted = any(part.restrictions for part in (*self.clauses, self.narrowing))
+        return not (restricted or self.denials or self.demands)
 
-_PREFERENCE = (
-    Reason.OUTSIDE_SCOPE,
-    Reason.OUTSIDE_REACH,
-    Reason.OUTSIDE_HOURS,
-    Reason.OUTSIDE_NETWORK,
-    Reason.FACTOR_NEEDED,
-    Reason.BINDING_EXPIRED,
-)
+
+_PREFERENCE = {
+    Reason.OUTSIDE_SCOPE: 0,
+    Reason.OUTSIDE_REACH: 1,
+    Reason.OUTSIDE_HOURS: 2,
+    Reason.OUTSIDE_NETWORK: 3,
+    Reason.FACTOR_NEEDED: 4,
+    Reason.BINDING_EXPIRED: 5,
+}
 
 
 def _distance(trial: Trial) -> tuple[int, int, str]:
     """The fewest failing dimensions are closest, then the preferred reason, then the id."""
-    return len(trial.failing), _PREFERENCE.index(trial.failing[0].reason), trial.clause.id
+    return len(trial.failing), _PREFERENCE[trial.failing[0].reason], trial.clause.id
 
 
 @dataclass(slots=True)
@@ -171,6 +192,9 @@ class Subject:
     refusal: Reason | None = None
     """Why nothing at all is allowed, or None."""
     entries: dict[str, Entry] = field(default_factory=dict)
+    constants: dict[str, Decision] = field(default_factory=dict)
+    """By permission, the answers in which neither resource nor context has a say. They are parts
+    of the compiled policy like the entries, and no memory of what was asked."""
 
     def standing(self, context: Context) -> Reason | None:
         """Why nothing at all is allowed now, or None."""

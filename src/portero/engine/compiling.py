@@ -67,9 +67,11 @@ class Compiler:
         self._bindings: dict[str, list[Binding]] = defaultdict(list)
         for binding in _by_id(policy.bindings).values():
             self._bindings[binding.principal].append(binding)
-        self._limits: dict[tuple[HolderKind, str], list[Limit]] = defaultdict(list)
+        self._limits: dict[HolderKind, dict[str, list[Limit]]]
+        self._limits = {kind: defaultdict(list) for kind in HolderKind}
         for limit in _by_id(policy.limits).values():
-            self._limits[limit.holder_kind, limit.holder].append(limit)
+            self._limits[limit.holder_kind][limit.holder].append(limit)
+        self._limits_of_bindings = self._limits[HolderKind.BINDING]
 
     def subject(self, principal_id: str, credential_id: str | None) -> Subject:
         """Say who asks, and whether they may ask at all."""
@@ -93,7 +95,12 @@ class Compiler:
             clauses=tuple(self._clauses(principal, permission)),
             narrowing=self._narrowing(principal, subject.credential, permission),
             denials=tuple(_denial(rule) for rule in guardrails if rule.kind not in _REQUIREMENTS),
-            demands=tuple(_demand(rule) for rule in guardrails if rule.kind in _REQUIREMENTS),
+            demands=tuple(
+                sorted(
+                    (_demand(rule) for rule in guardrails if rule.kind in _REQUIREMENTS),
+                    key=lambda demand: demand.obligation,
+                )
+            ),
             limits=self._standing_limits(principal, subject.credential, permission),
         )
 
@@ -116,11 +123,14 @@ class Compiler:
 
     def binding_limits(
         self, bindings: Iterable[str], permissions: Iterable[str]
-    ) -> Iterator[Obligation]:
-        """Name the limits that hang on these bindings and concern any of these permissions."""
-        for binding in bindings:
-            for permission in permissions:
-                yield from self._takes(HolderKind.BINDING, binding, permission)
+    ) -> tuple[Obligation, ...]:
+        """Name, sorted, the limits that hang on these bindings and concern these permissions."""
+        limits = [limit for id_ in bindings for limit in self._limits_of_bindings.get(id_, ())]
+        if not limits:
+            return ()
+        return tuple(
+            sorted({take for permission in permissions for take in _takes(limits, permission)})
+        )
 
     def _clauses(self, principal: Principal, permission: str) -> Iterator[Clause]:
         if principal.owner and principal.kind is PrincipalKind.PERSON:
@@ -141,11 +151,11 @@ class Compiler:
                 )
 
     def _bindings_of(self, principal: Principal) -> Iterator[Binding]:
-        yield from self._bindings.get(principal.id, ())
-        for team_id in principal.teams:
-            team = self.principals.get(team_id)
-            if team is not None and team.kind is PrincipalKind.TEAM and team.active:
-                yield from self._bindings.get(team_id, ())
+        for holder in _names(principal):
+            team = self.principals.get(holder)
+            gives = team is not None and team.kind is PrincipalKind.TEAM and team.active
+            if gives or holder == principal.id:
+                yield from self._bindings.get(holder, ())
 
     def _reach(
         self, role_id: str, principal: Principal, permission: str
@@ -187,18 +197,19 @@ class Compiler:
     def _standing_limits(
         self, principal: Principal, credential_id: str | None, permission: str
     ) -> tuple[Obligation, ...]:
-        found = set(self._takes(HolderKind.WORKSPACE, "", permission))
+        limits = [*self._limits[HolderKind.WORKSPACE].get("", ())]
         for holder in _names(principal):
-            found.update(self._takes(HolderKind.PRINCIPAL, holder, permission))
+            limits += self._limits[HolderKind.PRINCIPAL].get(holder, ())
         if credential_id is not None:
-            found.update(self._takes(HolderKind.KEY, credential_id, permission))
-        return tuple(found)
+            limits += self._limits[HolderKind.KEY].get(credential_id, ())
+        return tuple(sorted(_takes(limits, permission)))
 
-    def _takes(self, kind: HolderKind, holder: str, permission: str) -> Iterator[Obligation]:
-        for limit in self._limits.get((kind, holder), ()):
-            patterns = limit.permissions
-            if patterns is None or any(covers(pattern, permission) for pattern in patterns):
-                yield Obligation(ObligationKind.TAKE, limit.id)
+
+def _takes(limits: Iterable[Limit], permission: str) -> Iterator[Obligation]:
+    for limit in limits:
+        patterns = limit.permissions
+        if patterns is None or any(covers(pattern, permission) for pattern in patterns):
+            yield Obligation(ObligationKind.TAKE, limit.id)
 
 
 def _names(principal: Principal) -> frozenset[str]:

@@ -6,6 +6,7 @@ as IPv4. Text that is no address, or no network, yields None: the caller decides
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ class Network(NamedTuple):
     mask: int
 
 
+# Reading takes longer than all the rest of a decision, and a caller rarely changes its address.
+@lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address | None:
     """Read an IPv4 or IPv6 address."""
     try:

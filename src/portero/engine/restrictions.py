@@ -107,7 +107,10 @@ class InHours:
     reason: ClassVar[Reason] = Reason.OUTSIDE_HOURS
 
     def holds(self, resource: Resource, context: Context) -> bool:
-        return any(_open(hours, context.weekday, context.minute) for hours in self.wanted)
+        for hours in self.wanted:  # noqa: SIM110 - a generator takes twice as long
+            if _open(hours, context.weekday, context.minute):
+                return True
+        return False
 
     def actual(self, resource: Resource, context: Context) -> tuple[int, int]:
         """Weekday and minute of the day."""
@@ -140,7 +143,10 @@ class InNetworks:
         address = parse_address(context.address) if context.address is not None else None
         if address is None:
             return False
-        return any(contains(network, address) for network in self.networks)
+        for network in self.networks:  # noqa: SIM110 - a generator takes twice as long
+            if contains(network, address):
+                return True
+        return False
 
     def actual(self, resource: Resource, context: Context) -> str | None:
         return context.address

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import TypeVar
 
 from portero.engine.answer import Decision, Effect, Obligation, Reason
 from portero.engine.catalogue import PERMISSIONS
@@ -21,13 +23,16 @@ class Snapshot:
     policy and goes with it, so it cannot be stale. Decisions are never remembered.
     """
 
-    __slots__ = ("_compiler", "_keyed", "_subjects", "policy")
+    __slots__ = ("_compiler", "_keyed", "_refusals", "_subjects", "policy")
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._compiler = Compiler(policy)
         self._subjects: dict[str, Subject] = {}
         self._keyed: dict[tuple[str, str], Subject] = {}
+        self._refusals = {
+            reason: Decision(Effect.DENY, reason, (), (), policy.version) for reason in Reason
+        }
 
     @property
     def workspace(self) -> str:
@@ -46,34 +51,27 @@ class Snapshot:
     ) -> Decision:
         """Say whether `principal` may do all of `checks`. Deny by default, deny wins."""
         subject = self._subject(principal, credential)
+        if len(checks) == 1:
+            constant = subject.constants.get(checks[0].permission)
+            if constant is not None:
+                return constant
         refusal = subject.standing(context)
         if refusal is not None:
-            return self._deny(refusal)
-        because: set[str] = set()
-        obligations: set[Obligation] = set()
+            return self._refusals[refusal]
+        because: tuple[str, ...] = ()
+        obligations: tuple[Obligation, ...] = ()
         for check in checks:
-            resource = check.resource
             entry = self._entry(subject, check.permission)
             if entry is None:
-                return self._deny(Reason.UNKNOWN_PERMISSION)
-            allowing = entry.allowing(resource, context)
+                return self._refusals[Reason.UNKNOWN_PERMISSION]
+            allowing = entry.allowing(check.resource, context)
             if not allowing:
-                return self._refuse(entry.judge(resource, context))
-            because.update(allowing)
-            obligations.update(entry.limits)
-            obligations.update(d.obligation for d in entry.demands if d.bites(resource))
-        if not because:  # nothing was asked, so nothing was allowed
-            return self._deny(Reason.UNKNOWN_PERMISSION)
-        obligations.update(
-            self._compiler.binding_limits(because, [check.permission for check in checks])
-        )
-        return Decision(
-            Effect.ALLOW,
-            Reason.ALLOWED,
-            tuple(sorted(because)),
-            tuple(sorted(obligations)),
-            self.policy.version,
-        )
+                return self._refuse(entry.judge(check.resource, context))
+            because = _union(because, allowing)
+            obligations = _union(obligations, entry.obligations(check.resource))
+        if not because:  # nothing was asked, so nothing is allowed
+            return self._refusals[Reason.UNKNOWN_PERMISSION]
+        return self._allow(because, obligations, [check.permission for check in checks])
 
     def explain(
         self,
@@ -121,13 +119,22 @@ class Snapshot:
         entry = self._entry(self._subject(principal, None), permission)
         return entry is not None and entry.held(resource, context)
 
+    def _allow(
+        self,
+        because: tuple[str, ...],
+        obligations: tuple[Obligation, ...],
+        permissions: Sequence[str],
+    ) -> Decision:
+        limits = self._compiler.binding_limits(because, permissions)
+        owed = _union(obligations, limits) if limits else obligations
+        return _allowed(because, owed, self.policy.version)
+
     def _refuse(self, judgement: Judgement) -> Decision:
         reason = judgement.reason
-        bitten = judgement.bitten if reason is Reason.BLOCKED_BY_GUARDRAIL else ()
-        return self._deny(reason, tuple(denial.guardrail.id for denial in bitten))
-
-    def _deny(self, reason: Reason, because: tuple[str, ...] = ()) -> Decision:
-        return Decision(Effect.DENY, reason, because, (), self.policy.version)
+        if reason is not Reason.BLOCKED_BY_GUARDRAIL:
+            return self._refusals[reason]
+        biting = tuple(denial.guardrail.id for denial in judgement.bitten)
+        return Decision(Effect.DENY, reason, biting, (), self.policy.version)
 
     def _subject(self, principal: str, credential: str | None) -> Subject:
         if credential is None:
@@ -153,7 +160,32 @@ class Snapshot:
         entry = subject.entries.get(permission)
         if entry is None and permission in PERMISSIONS:
             entry = subject.entries[permission] = self._compiler.entry(subject, permission)
+            constant = self._constant(subject, permission, entry)
+            if constant is not None:
+                subject.constants[permission] = constant
         return entry
+
+    def _constant(self, subject: Subject, permission: str, entry: Entry) -> Decision | None:
+        """Find the answer in which neither resource nor context has a say, if there is one."""
+        if subject.until is not None:
+            return None
+        if not entry.clauses:
+            return self._refusals[Reason.PERMISSION_MISSING]
+        if not entry.is_unconditional():
+            return None
+        because = tuple(clause.id for clause in entry.clauses)
+        return self._allow(because, entry.limits, [permission])
+
+
+_allowed = partial(Decision, Effect.ALLOW, Reason.ALLOWED)
+_T = TypeVar("_T", str, Obligation)
+
+
+def _union(some: tuple[_T, ...], more: tuple[_T, ...]) -> tuple[_T, ...]:
+    """Join two sorted tuples into one."""
+    if not some or some == more:
+        return more
+    return tuple(sorted(set(some + more)))
 
 
 def compile_policy(policy: Policy) -> Snapshot:
