@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.harness import CUSTOMER, NUMBER, OTHER_NUMBER, Running, Start
+from sandbox.harness import CUSTOMER, NUMBER, OTHER_NUMBER, WABA, Running, Start
 
 PARAMETERS = [
     {"type": "header", "parameters": [{"type": "image", "image": {"link": "https://x.test/a"}}]},
@@ -322,7 +322,11 @@ def test_more_than_80_messages_a_second_are_too_many(sandbox: Running) -> None:
 
 
 def test_a_test_number_writes_to_its_list_only(other_world: Start) -> None:
-    number = {"id": "11", "display_phone_number": "+1 555 0100", "allowed_recipients": [CUSTOMER]}
+    number = {
+        "id": "11",
+        "display_phone_number": "+1 555 0100",
+        "allowed_recipients": ["+" + CUSTOMER],
+    }
     sandbox = other_world(wabas=[{"id": "10", "numbers": [number]}], windows=[])
     text = {"text": {"body": "a"}}
 
@@ -387,6 +391,27 @@ def test_the_marketing_api_takes_marketing_templates_only(sandbox: Running) -> N
 
     assert sent.status_code == 200
     assert (utility["code"], text["code"]) == (134100, 131055)
+
+
+def test_marketing_may_be_left_to_its_own_path(sandbox: Running) -> None:
+    sandbox.post(f"/{WABA}", {"disable_marketing_messages_on_cloud_api": True})
+    body = {"messaging_product": "whatsapp", "to": CUSTOMER} | template("promo")
+
+    assert sandbox.send(template("promo")).json()["error"]["code"] == 131063
+    assert sandbox.call("POST", f"/{NUMBER}/marketing_messages", json=body).status_code == 200
+    assert sandbox.send(template("plain")).status_code == 200
+
+
+def test_an_authentication_template_needs_a_phone_number(sandbox: Running) -> None:
+    definition = {"name": "code", "language": "es_MX", "category": "AUTHENTICATION"}
+    sandbox.post(f"/{WABA}/message_templates", definition | {"components": [{"type": "BODY"}]})
+    sandbox.hooks.wait(1)
+    code = template("code", [{"type": "body", "parameters": [{"type": "text", "text": "1"}]}])
+
+    by_id = sandbox.send(code | {"to": None, "recipient": "MX.123456789"})
+
+    assert by_id.json()["error"]["code"] == 131062
+    assert sandbox.send(code).status_code == 200
 
 
 def test_a_number_that_is_not_registered_does_not_send(sandbox: Running) -> None:

@@ -97,14 +97,16 @@ class Courier:
 
     def _target(self, field: str, waba: Waba, number: Number | None) -> Callback | None:
         """Number before account before app; overrides are for messages only."""
-        callback = self._world.app.callback
-        if not waba.subscribed or (callback is None and field != "messages"):
-            return None
-        if callback and callback.fields is not None and field not in callback.fields:
+        if not waba.subscribed:
             return None
         if field == "messages":
-            return (number and number.override) or waba.override or callback
-        return callback
+            override = (number.override if number else None) or waba.override
+            if override:
+                return override
+        callback = self._world.app.callback
+        if callback is None or callback.fields is None or field in callback.fields:
+            return callback
+        return None
 
     async def _repeat(self, url: str, body: bytes) -> None:
         for delay in self._world.speed.retry_s:
@@ -115,7 +117,8 @@ class Courier:
 
     async def _attempt(self, url: str, body: bytes) -> Delivery:
         try:
-            status, _ = await self._in_thread(url, body)
+            async with asyncio.timeout(_TIMEOUT_S):
+                status, _ = await self._in_thread(url, body)
         except (OSError, ValueError, http.client.HTTPException) as error:
             return Delivery(delivered=False, error=str(error) or type(error).__name__)
         return Delivery(delivered=status == 200, status=status)

@@ -11,7 +11,9 @@ from portero.sandbox.objects import Json, Media, Number
 from portero.sandbox.phones import digits_of, is_bsuid, wa_id_of
 from portero.sandbox.world import World
 
-_OURS = frozenset({"phone_number_id", "from", "name", "username", "user_id"})
+_OURS = frozenset(  # everything else is the message itself
+    {"phone_number_id", "from", "name", "username", "user_id", "id", "type", "timestamp"}
+)
 _MEDIA_TYPES = {
     "image": "image/png",
     "video": "video/mp4",
@@ -30,23 +32,34 @@ class BadInbound(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """A customer; `wa_id` is empty when Meta would not tell it."""
+
+    wa_id: str
+    user_id: str
+
+    @property
+    def key(self) -> str:
+        return self.wa_id or self.user_id
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
-    """A customer's message, ready to be told."""
+    """What a customer did, ready to be told as the `value` of a webhook's `field`."""
 
     message_id: str
-    field_value: Json
+    field: str
+    value: Json
     number: Number
     world: World
-    blocked: bool
+    is_blocked: bool
 
     async def deliver(self, courier: Courier) -> Delivery:
         """Tell the subscriber, unless the business blocked the customer."""
-        if self.blocked:
+        if self.is_blocked:
             return Delivery(delivered=False, error="the business has blocked this customer")
         waba = self.world.wabas[self.number.waba_id]
-        value = self.field_value
-        field = "user_preferences" if "user_preferences" in value else "messages"
-        return await courier.deliver(field, value, waba=waba, number=self.number)
+        return await courier.deliver(self.field, self.value, waba=waba, number=self.number)
 
 
 def receive(source: Json, world: World) -> Arrival:
@@ -60,54 +73,46 @@ def receive(source: Json, world: World) -> Arrival:
     number = world.numbers.get(str(source.get("phone_number_id")))
     if number is None:
         raise BadInbound("phone_number_id is not a number of this sandbox")
-    wa_id, user_id = _sender(source, world)
-    key = wa_id or user_id
-    message_id = str(source.get("id") or wamid.received_id(key))
-    kind = str(source.get("type", "text"))
-    if kind == "user_preferences":
-        content = _preferences(source, world, key)
+    sender = _sender(source, world)
+    is_blocked = sender.key in number.blocked
+    message_id = str(source.get("id") or wamid.received_id(sender.key))
+    if source.get("type") == "user_preferences":
+        field, content = "user_preferences", [_preference(source, world, sender)]
     else:
-        message = _message(source, kind, number, world, message_id)
-        sender = {"from": wa_id} if wa_id else {}
-        content = {"messages": [sender | {"from_user_id": user_id} | message]}
-        world.open_window(number.id, key)
-        world.remember_received(message_id, number.id)
-    value = {
-        "messaging_product": "whatsapp",
-        "metadata": {
-            "display_phone_number": number.display_digits,
-            "phone_number_id": number.id,
-        },
-        "contacts": [_contact(source, world, wa_id, user_id)],
-        **content,
-    }
-    return Arrival(message_id, value, number, world, blocked=key in number.blocked)
+        field, content = "messages", [_message(source, number, world, sender, message_id)]
+        if not is_blocked:
+            world.open_window(number.id, sender.key)
+            world.remember_received(message_id, number.id)
+    value: Json = {"messaging_product": "whatsapp", "metadata": number.metadata}
+    value |= {"contacts": [_contact(source, world, sender)], field: content}
+    return Arrival(message_id, field, value, number, world, is_blocked)
 
 
-def _sender(source: Json, world: World) -> tuple[str, str]:
-    """WhatsApp id, empty when Meta would not tell it, and business-scoped id."""
+def _sender(source: Json, world: World) -> Sender:
     if source.get("from") is None and is_bsuid(str(source.get("user_id", ""))):
-        return "", str(source["user_id"])
+        return Sender("", str(source["user_id"]))
     digits = digits_of(str(source.get("from", "")))
     if not digits:
         raise BadInbound("from must be a phone number, or user_id a business-scoped id")
     wa_id = wa_id_of(digits)
-    return wa_id, world.user_id_of(wa_id)
+    return Sender(wa_id, world.user_id_of(wa_id))
 
 
-def _contact(source: Json, world: World, wa_id: str, user_id: str) -> Json:
-    name = source.get("name") or world.names.get(wa_id) or f"Customer {(wa_id or user_id)[-4:]}"
+def _contact(source: Json, world: World, sender: Sender) -> Json:
+    name = source.get("name") or world.names.get(sender.wa_id) or f"Customer {sender.key[-4:]}"
     profile = {"name": name}
     if "username" in source:
         profile["username"] = source["username"]
-    known = {"wa_id": wa_id} if wa_id else {}
-    return {"profile": profile} | known | {"user_id": user_id}
+    known = {"wa_id": sender.wa_id} if sender.wa_id else {}
+    return {"profile": profile} | known | {"user_id": sender.user_id}
 
 
-def _message(source: Json, kind: str, number: Number, world: World, message_id: str) -> Json:
-    rest = {key: value for key, value in source.items() if key not in _OURS}
-    message = rest | {"id": message_id, "type": kind}
+def _message(source: Json, number: Number, world: World, sender: Sender, message_id: str) -> Json:
+    kind = str(source.get("type", "text"))
+    message: Json = {"from": sender.wa_id} if sender.wa_id else {}
+    message |= {"from_user_id": sender.user_id, "id": message_id, "type": kind}
     message["timestamp"] = str(source.get("timestamp") or int(world.clock()))
+    message |= {key: value for key, value in source.items() if key not in _OURS}
     if kind in _MEDIA_TYPES:
         message[kind] = _media(source.get(kind) or {}, kind, number, world)
     elif kind not in message:
@@ -135,21 +140,21 @@ def _media(given: Json, kind: str, number: Number, world: World) -> Json:
     return told | {"id": media.id, "mime_type": media.mime_type, "sha256": digest}
 
 
-def _preferences(source: Json, world: World, key: str) -> Json:
+def _preference(source: Json, world: World, sender: Sender) -> Json:
     """The customer stops or resumes marketing."""
     given = source.get("user_preferences")
     choice = given.get("value") if isinstance(given, dict) else None
     if choice not in ("stop", "resume"):
         raise BadInbound('user_preferences.value must be "stop" or "resume"')
     if choice == "stop":
-        world.opted_out.add(key)
+        world.opted_out.add(sender.key)
     else:
-        world.opted_out.discard(key)
-    preference = {
-        "wa_id": key,
+        world.opted_out.discard(sender.key)
+    return {
+        "wa_id": sender.wa_id,
+        "user_id": sender.user_id,
         "detail": f"User requested to {choice} marketing messages",
         "category": "marketing_messages",
         "value": choice,
         "timestamp": int(world.clock()),
     }
-    return {"user_preferences": [preference]}

@@ -93,6 +93,11 @@ class Number:
         """The number as webhooks print it: digits only."""
         return "".join(c for c in self.info["display_phone_number"] if c.isdigit())
 
+    @property
+    def metadata(self) -> Json:
+        """How webhooks name the number."""
+        return {"display_phone_number": self.display_digits, "phone_number_id": self.id}
+
 
 @dataclass(slots=True)
 class Template:

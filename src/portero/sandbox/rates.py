@@ -1,5 +1,6 @@
 """Meta's ceilings on sending: per second and number, per pair, and new customers per day."""
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 
 _PAIR_INTERVAL_S, _PAIR_BURST = 6.0, 45
@@ -20,7 +21,7 @@ class Rates:
     """What has been used. Keys are numbers, or number and customer; times are Unix seconds."""
 
     _due: dict[tuple[str, ...], float] = field(default_factory=dict)
-    _begun: dict[str, float] = field(default_factory=dict)
+    _begun: OrderedDict[str, float] = field(default_factory=OrderedDict)  # oldest first
 
     def pair_allows(self, number_id: str, customer: str, now: float) -> bool:
         """One message in six seconds between the two, 45 of them at once."""
@@ -34,10 +35,12 @@ class Rates:
     def messaging_allows(self, customer: str, tier: str, now: float) -> bool:
         """Whether one more customer may be written to first within a rolling day."""
         ceiling = _TIERS.get(tier)
-        self._begun = {who: at for who, at in self._begun.items() if now - at < _DAY_S}
+        while self._begun and now - next(iter(self._begun.values())) >= _DAY_S:
+            self._begun.popitem(last=False)
         if ceiling is not None and customer not in self._begun and len(self._begun) >= ceiling:
             return False
         self._begun[customer] = now
+        self._begun.move_to_end(customer)
         return True
 
     def _take(self, key: tuple[str, ...], interval_s: float, burst: int, now: float) -> bool:

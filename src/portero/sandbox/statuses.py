@@ -45,10 +45,7 @@ async def tell(
     number = world.numbers[message.number_id]
     value = {
         "messaging_product": "whatsapp",
-        "metadata": {
-            "display_phone_number": number.display_digits,
-            "phone_number_id": number.id,
-        },
+        "metadata": number.metadata,
         "statuses": [_status(message, status, int(world.clock()), errors)],
     }
     waba = world.wabas[number.waba_id]

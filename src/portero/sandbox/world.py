@@ -23,7 +23,7 @@ from portero.sandbox.objects import (
     Upload,
     Waba,
 )
-from portero.sandbox.phones import bsuid_of, digits_of, wa_id_of
+from portero.sandbox.phones import bsuid_of
 from portero.sandbox.rates import Rates
 from portero.sandbox.worldfile import Limits, Speed, WorldError
 
@@ -148,20 +148,13 @@ class World:
         for item in source.get("customers", []):
             customer = worldfile.fields(item, "customer", needed=("phone",), known=("name",))
             if "name" in customer:
-                self.names[self.customer(customer["phone"])] = customer["name"]
+                self.names[worldfile.customer_from(customer["phone"])] = customer["name"]
         for item in source.get("windows", []):
             window = worldfile.fields(item, "window", needed=("number", "customer"), known=())
             if str(window["number"]) not in self.numbers:
                 raise WorldError(f"window for unknown number {window['number']}")
-            self.open_window(str(window["number"]), self.customer(window["customer"]))
-        self.opted_out = {self.customer(phone) for phone in source.get("opted_out", [])}
-
-    def customer(self, phone: object) -> str:
-        """The WhatsApp id of a phone number of the world file. Raises `WorldError`."""
-        digits = digits_of(str(phone))
-        if not digits:
-            raise WorldError(f"{phone!r} is not a phone number")
-        return wa_id_of(digits)
+            self.open_window(str(window["number"]), worldfile.customer_from(window["customer"]))
+        self.opted_out = {worldfile.customer_from(phone) for phone in source.get("opted_out", [])}
 
     def new_id(self) -> str:
         """A fresh id of fifteen digits; starts from the clock, so restarts do not repeat ids."""

@@ -19,6 +19,7 @@ from portero.sandbox.objects import (
     Token,
     Waba,
 )
+from portero.sandbox.phones import digits_of, wa_id_of
 
 _MAX_ID_DIGITS = 15  # one official client reads ids as doubles
 _WABA_INFO = {"currency": "USD", "timezone_id": "1", "country": "US"}
@@ -80,6 +81,14 @@ def identifier(value: Any, where: str) -> str:
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_ID_DIGITS):
         raise WorldError(f"{where} must be a string of at most {_MAX_ID_DIGITS} digits")
     return text
+
+
+def customer_from(phone: object) -> str:
+    """The WhatsApp id of a customer's phone number."""
+    digits = digits_of(str(phone))
+    if not digits:
+        raise WorldError(f"{phone!r} is not a phone number")
+    return wa_id_of(digits)
 
 
 def app_from(source: Any) -> App:
@@ -151,7 +160,7 @@ def number_from(source: Any, waba_id: str) -> Number:
         info=info,
         registered=bool(data.get("registered", True)),
         pin=data.get("pin"),
-        allowed_recipients=None if allowed is None else frozenset(map(str, allowed)),
+        allowed_recipients=None if allowed is None else frozenset(map(customer_from, allowed)),
     )
 
 

@@ -2,24 +2,19 @@
 
 from functools import partial
 
-from portero.graphapi.errors import CATALOGUE, GraphError, meta_error
+from portero.graphapi.errors import GraphError, meta_error
 from portero.sandbox import statuses, wamid
 from portero.sandbox.calls import SUCCESS, Call
 from portero.sandbox.graph import checks
-from portero.sandbox.graph.attachments import is_unreachable
-from portero.sandbox.graph.bodies import CHECKS, MEDIA_TYPES
+from portero.sandbox.graph.bodies import CHECKS
 from portero.sandbox.graph.errors import unknown_object
+from portero.sandbox.graph.fate import fate_of
 from portero.sandbox.graph.template_send import check_template
 from portero.sandbox.objects import Json, Message, Number, Recipient, Template
 from portero.sandbox.phones import digits_of, is_bsuid, wa_id_of
 from portero.sandbox.reading import required
 
 _CALLBACK_DATA_MAX = 512
-_WINDOW_CLOSED = (
-    "Message failed to send because more than 24 hours have passed since the customer last "
-    "replied to this number."
-)
-"""What Meta says with 131047."""
 
 
 def post_message(call: Call, number: Number) -> Json:
@@ -56,16 +51,11 @@ def _send(call: Call, number: Number) -> Json:
     params = call.request.params
     recipient = read_recipient(call, number)
     kind = str(params.get("type", "text")).lower()
-    template = None
-    if kind == "template":
-        template = check_template(call.world, number.waba_id, params)
-    elif kind in CHECKS:
-        CHECKS[kind](call.world, params)
-    else:
-        raise meta_error(100, message=f"(#100) Param type {kind} is not a valid message type.")
+    template = _checked_content(call, number, kind)
     callback_data = checks.an_optional_text(
         params, "biz_opaque_callback_data", "message", high=_CALLBACK_DATA_MAX
     )
+    _check_audience(call, recipient, template)
     _check_sender(call, number, recipient)
     message = Message(
         id=wamid.sent_id(recipient.key),
@@ -77,8 +67,18 @@ def _send(call: Call, number: Number) -> Json:
         callback_data=callback_data,
         created_at=call.now,
     )
-    _accept(call, message, _fate(call, number, message, template))
+    _accept(call, message, fate_of(call, number, message))
     return _answer(message, is_template=template is not None)
+
+
+def _checked_content(call: Call, number: Number, kind: str) -> Template | None:
+    """The template a send names, or None for free-form content. Raises `GraphError`."""
+    if kind == "template":
+        return check_template(call.world, number.waba_id, call.request.params)
+    if kind not in CHECKS:
+        raise meta_error(100, message=f"(#100) Param type {kind} is not a valid message type.")
+    CHECKS[kind](call.world, call.request.params)
+    return None
 
 
 def read_recipient(call: Call, number: Number) -> Recipient:
@@ -100,53 +100,35 @@ def read_recipient(call: Call, number: Number) -> Recipient:
     return Recipient(input=text, wa_id=wa_id, user_id="")
 
 
+def _check_audience(call: Call, recipient: Recipient, template: Template | None) -> None:
+    """Templates that may not go this way, or to this kind of recipient."""
+    if template is None:
+        return
+    if template.category == "AUTHENTICATION" and recipient.user_id:
+        raise meta_error(131062, details="Authentication templates need a phone number")
+    waba = call.world.wabas[template.waba_id]
+    through_messages = call.request.segments[1:] == ("messages",)
+    if (
+        template.category == "MARKETING"
+        and through_messages
+        and waba.info.get("disable_marketing_messages_on_cloud_api")
+    ):
+        raise meta_error(131063, details="Send marketing templates by /marketing_messages")
+
+
 def _check_sender(call: Call, number: Number, recipient: Recipient) -> None:
     """What is refused at once whatever the message says."""
     world = call.world
     if not number.registered:
         raise meta_error(133010, details="The phone number is not registered on Cloud API")
     allowed = number.allowed_recipients
-    if allowed is not None and recipient.wa_id not in {wa_id_of(phone) for phone in allowed}:
+    if allowed is not None and recipient.wa_id not in allowed:
         raise meta_error(131030, details="Add the recipient to the allowed list and try again")
     level = number.info["throughput"]["level"]
     if world.limits.throughput and not world.rates.throughput_allows(number.id, level, call.now):
         raise meta_error(130429, details="Cloud API message throughput has been reached.")
     if world.limits.pair and not world.rates.pair_allows(number.id, recipient.key, call.now):
         raise meta_error(131056, details="Too many messages to the same phone number")
-
-
-def _fate(
-    call: Call, number: Number, message: Message, template: Template | None
-) -> GraphError | None:
-    """The failure that a status webhook will tell, or None for a delivered message."""
-    world, customer = call.world, message.recipient.key
-    magic = magic_code(customer, marketing=message.category == "marketing")
-    if magic is not None:
-        return meta_error(magic)
-    if template is None and not world.window_is_open(number.id, customer):
-        return meta_error(131047, details=_WINDOW_CLOSED)
-    if message.category == "marketing" and customer in world.opted_out:
-        return meta_error(131050)
-    if message.kind in MEDIA_TYPES and is_unreachable(call.request.params.get(message.kind)):
-        return meta_error(131053, details="Unable to fetch the media link")
-    tier = number.info["messaging_limit"]
-    if (
-        world.limits.messaging
-        and not world.window_is_open(number.id, customer)
-        and not world.rates.messaging_allows(customer, tier, call.now)
-    ):
-        return meta_error(131048, details="Messaging limit reached")
-    return None
-
-
-def magic_code(customer: str, *, marketing: bool) -> int | None:
-    """A customer whose number ends in a webhook error code always fails with that code."""
-    tail = customer[-6:]
-    code = int(tail) if tail.isdigit() else 0
-    entry = CATALOGUE.get(code)
-    if entry is None or not entry.asynchronous or (code == 131050 and not marketing):
-        return None
-    return code
 
 
 def _accept(call: Call, message: Message, failure: GraphError | None) -> None:
