@@ -61,6 +61,15 @@ def test_fresh_ids_are_numbers_of_fifteen_digits_and_never_repeat() -> None:
     assert all(len(item) == 15 and item.isdigit() for item in ids)
 
 
+def test_the_example_of_the_how_to_is_a_world() -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "sandbox.md"
+    example = page.read_text().partition("```json\n")[2].partition("```")[0]
+
+    world = World.from_dict(json.loads(example))
+
+    assert world.window_is_open("100000000000101", "5215512345678")
+
+
 @pytest.mark.parametrize("content", ["{", '{"app": 1}'])
 def test_a_file_that_is_no_world_ends_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
