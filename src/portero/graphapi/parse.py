@@ -218,10 +218,11 @@ def _typed(
 
 
 def _value(name: str, shape: Shape, given: Sequence[Input], place: str, found: Found) -> object:
-    first, *copies = (one.read(shape, f"{place}.{name}", found) for one in given)
-    if any(copy != first for copy in copies):
+    first, *copies = given
+    value = first.read(shape, f"{place}.{name}", found)
+    if any(copy.read(shape, f"{place}.{name}", Found()) != value for copy in copies):
         raise malformed(f"Parameter '{name}' is given twice with different values.")
-    return first
+    return value
 
 
 def _permissions(
