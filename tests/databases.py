@@ -35,3 +35,11 @@ def insert(connection: psycopg.Connection[Any], table: str, row: Mapping[str, An
         ),
         {name: json.dumps(v) if isinstance(v, dict | list) else v for name, v in row.items()},
     )
+
+
+def count(connection: psycopg.Connection[Any], table: str) -> int:
+    row = connection.execute(
+        sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
