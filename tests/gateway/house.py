@@ -192,6 +192,7 @@ class Workspace:
     kek: KeyRing
     pepper: KeyRing
     id: UUID = field(default_factory=uuid7)
+    owner: UUID = field(default_factory=uuid7)
     keys: WorkspaceKeys = field(init=False)
 
     def create(
@@ -207,6 +208,23 @@ class Workspace:
         with psycopg.connect(self.database.dsn("superuser")) as db:
             insert(db, "workspace", {"id": self.id, "name": name, "timezone": timezone})
             insert(db, "policy_head", {"workspace_id": self.id, "version": 1})
+            person = uuid7()
+            insert(
+                db, "person", {"id": person, "email": f"ana-{person}@tienda.test", "name": "Ana"}
+            )
+            insert(
+                db,
+                "principal",
+                {
+                    "workspace_id": self.id,
+                    "id": self.owner,
+                    "kind": "person",
+                    "name": "Ana",
+                    "active": True,
+                    "owner": True,
+                    "person_id": person,
+                },
+            )
             self._insert_keys(db)
             self._insert_meta(db, waba, numbers, token, templates)
         return self

@@ -53,7 +53,8 @@ class MediaLinks:
 
     def url(self, link: MediaLink) -> str:
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, orjson.dumps(asdict(link)), PATH.encode())
+        plain = orjson.dumps({**asdict(link), "workspace": str(link.workspace)})
+        sealed = self._cipher.encrypt(nonce, plain, PATH.encode())
         text = base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
         return f"{self._public_url}{PATH}{text}"
 

@@ -1,0 +1,66 @@
+"""`kill -9` of the gateway under load: nothing unrecorded, nothing twice, back at once."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.house import House, Key
+from storm.storms import Killable, Seen, compare, outcomes, under_load, wait_until_closed
+
+RATE = 200.0
+KILLS = 5
+BETWEEN_S = 1.0
+
+
+def kill_under_load(
+    house: House, key: Key, gateway: Killable, kills: int
+) -> tuple[Seen, list[float]]:
+    """Kill again and again while messages come; returns what clients saw and when it was killed."""
+    moments = []
+    gateway.start()
+    gateway.wait_ready()
+    with under_load(house, gateway.url, key, rate=RATE) as seen:
+        for _ in range(kills):
+            time.sleep(BETWEEN_S)
+            moments.append(time.monotonic())
+            gateway.kill()
+            gateway.start()
+            gateway.wait_ready()
+    return seen, moments
+
+
+def test_kill_nine_leaves_nothing_unrecorded_and_nothing_twice(
+    house: House, key: Key, killable: Killable
+) -> None:
+    seen, moments = kill_under_load(house, key, killable, KILLS)
+    wait_until_closed(house)
+
+    found = compare(house, seen)
+    assert (found.without_intent, found.sent_twice, found.ok_without_outcome) == (0, 0, 0)
+    assert found.sent > 100
+    assert max(seen.back_after(moment) for moment in moments) < 5.0
+    assert len(seen.ok()) > RATE
+    assert set(outcomes(house)) <= {"done", "unknown", "stopped"}
+
+
+def test_control_a_record_written_after_the_send_is_found_out(
+    house: House, key: Key, tmp_path: Path
+) -> None:
+    careless = Killable(house, tmp_path, sabotage=("record_after_the_send",))
+    try:
+        seen, _ = kill_under_load(house, key, careless, 2)
+    finally:
+        careless.close()
+
+    assert compare(house, seen).without_intent > 0
+
+
+@pytest.mark.long
+def test_fifty_kills(house: House, key: Key, killable: Killable) -> None:
+    seen, moments = kill_under_load(house, key, killable, 50)
+    wait_until_closed(house, within_s=30)
+
+    found = compare(house, seen)
+    assert found.violations == 0
+    assert max(seen.back_after(moment) for moment in moments) < 5.0

@@ -1,0 +1,191 @@
+"""After a revocation has returned, no first byte leaves under what it took away.
+
+Calls are held at the two places where a revocation could slip in between: after the decision and
+before the admission, and after the admission and before the first byte. Then the right is taken
+away, and only when that has returned may the calls go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.house import LUCIA, VENTAS, House, Key, text
+from portero.domain.access.authorize import Actor
+from portero.domain.accounts import services as accounts
+from portero.gateway.upstream import Upstream, UpstreamLimits, UpstreamRequest, split_url
+from portero.store.presence import Presence
+
+CALLS = 2000
+
+
+class Barrier:
+    """Holds every call that comes to it, until it is opened."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.held = 0
+        self._open = house.loop.run(_event())
+
+    async def wait(self) -> None:
+        self.held += 1
+        await self._open.wait()
+
+    def hold(self, count: int) -> None:
+        """Return once so many calls are held."""
+        ends = time.monotonic() + 60
+        while self.held < count:
+            assert time.monotonic() < ends, f"{self.held} of {count} held"
+            time.sleep(0.01)
+
+    def open(self) -> None:
+        self._house.loop.loop.call_soon_threadsafe(self._open.set)
+
+
+async def _event() -> asyncio.Event:
+    return asyncio.Event()
+
+
+def hold_before_admission(house: House, monkeypatch: pytest.MonkeyPatch) -> Barrier:
+    barrier, recorder = Barrier(house), house.gateway.parts.recorder
+    admit = recorder.admit
+
+    async def held(admission: Any) -> Any:
+        if not barrier._open.is_set():
+            await barrier.wait()
+        return await admit(admission)
+
+    monkeypatch.setattr(recorder, "admit", held)
+    return barrier
+
+
+def hold_before_the_first_byte(house: House, monkeypatch: pytest.MonkeyPatch) -> Barrier:
+    barrier, send = Barrier(house), Upstream.send
+
+    async def held(self: Upstream, request: UpstreamRequest, **more: Any) -> Any:
+        if request.method == "POST" and not barrier._open.is_set() and self is not _clients.get(0):
+            await barrier.wait()
+        return await send(self, request, **more)
+
+    monkeypatch.setattr(Upstream, "send", held)
+    return barrier
+
+
+_clients: dict[int, Upstream] = {}
+
+
+def calls(house: House, key: Key, count: int) -> Callable[[], list[int]]:
+    """Start so many sends at once; the returned function waits for their statuses."""
+    origin, _ = split_url(house.gateway.url)
+    limits = UpstreamLimits(connections=count, waiting=count, answer_s=120.0, total_s=180.0)
+    client = Upstream([origin], limits=limits)
+    _clients[0] = client
+
+    async def one(n: int) -> int:
+        request = UpstreamRequest(
+            method="POST",
+            origin=origin,
+            target=f"/v23.0/{VENTAS}/messages",
+            headers=[
+                (b"authorization", f"Bearer {key.text}".encode()),
+                (b"content-type", b"application/json"),
+            ],
+            body=json.dumps(text(LUCIA, f"call {n}")).encode(),
+        )
+        answer = await client.send(request, before_first_byte=lambda: None)
+        return answer.status
+
+    async def all_of_them() -> list[int]:
+        try:
+            return list(await asyncio.gather(*(one(n) for n in range(count))))
+        finally:
+            await client.close()
+
+    task = asyncio.run_coroutine_threadsafe(all_of_them(), house.loop.loop)
+    return lambda: task.result(120)
+
+
+def silence(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold NOTIFY and polls back: this process hears of nothing any more, and cannot say so."""
+
+    async def deaf(self: Presence, connection: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Presence, "_beat", deaf)
+    # Let the beat under way end and the next one be the deaf one.
+    time.sleep(0.3)
+
+
+Hold = Callable[[House, pytest.MonkeyPatch], Barrier]
+HOLDS = pytest.mark.parametrize("hold", [hold_before_admission, hold_before_the_first_byte])
+
+
+@HOLDS
+def test_nothing_leaves_after_the_revocation_returned(
+    house: House, key: Key, ana: Actor, monkeypatch: pytest.MonkeyPatch, hold: Hold
+) -> None:
+    barrier = hold(house, monkeypatch)
+    finish = calls(house, key, CALLS)
+    barrier.hold(CALLS)
+
+    accounts.revoke_key(actor=ana, key=key.id)
+    barrier.open()
+
+    assert set(finish()) == {401}
+    assert house.sandbox.ledger() == []
+
+
+@HOLDS
+def test_nothing_leaves_although_notify_and_polls_are_held_back(
+    house: House, key: Key, ana: Actor, monkeypatch: pytest.MonkeyPatch, hold: Hold
+) -> None:
+    barrier = hold(house, monkeypatch)
+    finish = calls(house, key, CALLS)
+    barrier.hold(CALLS)
+    silence(house, monkeypatch)
+
+    began = time.monotonic()
+    accounts.revoke_key(actor=ana, key=key.id)
+    took = time.monotonic() - began
+    barrier.open()
+
+    assert set(finish()) <= {401, 503}
+    assert house.sandbox.ledger() == []
+    assert took < 2.0
+
+
+def test_control_without_the_last_look_some_leave(
+    house: House, key: Key, ana: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    barrier = hold_before_the_first_byte(house, monkeypatch)
+    finish = calls(house, key, 200)
+    barrier.hold(200)
+    monkeypatch.setattr(Presence, "require", lambda *_: None)
+
+    accounts.revoke_key(actor=ana, key=key.id)
+    barrier.open()
+
+    assert 200 in finish()
+    assert len(house.sandbox.ledger()) > 0
+
+
+def test_a_call_decided_again_under_a_new_policy_that_still_allows_goes_through(
+    house: House, key: Key, ana: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = house.workspace.key({"send:text": "all"}, name="other")
+    barrier = hold_before_the_first_byte(house, monkeypatch)
+    finish = calls(house, key, 1)
+    barrier.hold(1)
+
+    accounts.revoke_key(actor=ana, key=other.id)
+    barrier.open()
+
+    assert finish() == [200]
+    intents = [r for r in house.workspace.records() if r["kind"] == "intent"]
+    assert [r["attempt"] for r in intents] == [1, 2]
+    assert intents[0]["policy_version"] < intents[1]["policy_version"]
