@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ shutil.rmtree(state)
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A running server of this run (one for each xdist worker: a start costs half a second)."""
-    state = Path(tempfile.mkdtemp(prefix="portero-test-"))
+    state = Path(tempfile.mkdtemp(prefix="portero-test-", dir=_in_memory()))
     state.chmod(0o755)  # the server's own account passes through
     source = Path(__file__).parent.parent / "src"
     undertaker = subprocess.Popen(
@@ -47,6 +48,13 @@ def cluster() -> Iterator[Cluster]:
     cluster.start()
     yield cluster
     undertaker.communicate(timeout=60)
+
+
+def _in_memory() -> Path | None:
+    """A folder in memory with room for a server: a clone costs ten times less there."""
+    shared = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    roomy = shared.is_dir() and shutil.disk_usage(shared).free > 2 * 2**30
+    return shared if roomy and os.access(shared, os.W_OK) else None
 
 
 @pytest.fixture(scope="session")
