@@ -10,7 +10,7 @@ from facebook_business.api import FacebookAdsApi
 from facebook_business.session import FacebookSession
 from pywa.api import GraphAPI
 
-from portero.graphapi import Call, Kind, RawCall, UploadedFile, parse
+from portero.graphapi import Call, Kind, RawCall, UploadedFile, parse, rebuild
 
 NUMBER, WABA, TEMPLATE, MEDIA, FLOW = "1001", "2001", "3001", "4001", "5001"
 APP, BUSINESS, SIGNUP, USER, CATALOG = "6001", "7001", "8001", "9001", "9101"
@@ -87,6 +87,19 @@ def read(
     if path.rpartition(b"/")[2].startswith(b"upload:"):
         body = None
     return parse(RawCall(method, path, query, content_type, body), KINDS)
+
+
+def again(call: Call) -> Call:
+    """The call that our own upstream request would be, if it came to us."""
+    upstream = rebuild(call, version="v23.0")
+    raw = RawCall(
+        upstream.method,
+        upstream.path.encode(),
+        upstream.query.encode(),
+        upstream.content_type,
+        upstream.body,
+    )
+    return parse(raw, KINDS, fields=upstream.form, file=call.file)
 
 
 def _multipart(content_type: str, body: bytes) -> tuple[dict[str, str], UploadedFile | None]:

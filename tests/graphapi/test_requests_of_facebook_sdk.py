@@ -7,7 +7,7 @@ import pytest
 from facebook_business.adobjects.whatsappbusinessaccount import WhatsAppBusinessAccount
 from facebook_business.api import FacebookAdsApi, FacebookRequest
 
-from graphapi.client_requests import CATALOG, NUMBER, TEMPLATE, USER, WABA, by_facebook_sdk
+from graphapi.client_requests import CATALOG, NUMBER, TEMPLATE, USER, WABA, again, by_facebook_sdk
 
 Act = Callable[[FacebookAdsApi], object]
 
@@ -192,3 +192,15 @@ def test_the_token_and_the_proof_of_metas_sdk_are_no_part_of_the_call() -> None:
     call = by_facebook_sdk(lambda api: first(waba(api).get_flows()))
 
     assert set(call.params) == {"summary"}
+
+
+@pytest.mark.parametrize(("operation", "act"), REQUESTS, ids=[name for name, _ in REQUESTS])
+def test_what_leaves_is_read_as_what_came(operation: str, act: Act) -> None:
+    came = by_facebook_sdk(act)
+
+    left = again(came)
+
+    assert (left.operation, left.permissions) == (came.operation, came.permissions)
+    assert (left.ids, left.params, left.body) == (came.ids, came.params, came.body)
+    assert (left.fields, left.template) == (came.fields, came.template)
+    assert [r.identity for r in left.recipients] == [r.identity for r in came.recipients]

@@ -21,6 +21,7 @@ from graphapi.client_requests import (
     TEMPLATE,
     UPLOAD,
     WABA,
+    again,
     by_pywa,
 )
 from portero.graphapi import GraphError
@@ -289,3 +290,15 @@ def test_g09_what_pywa_asks_to_get_a_credential_is_never_offered(act: Act) -> No
         by_pywa(act)
 
     assert refused.value.reason == "never_offered"
+
+
+@pytest.mark.parametrize(("operation", "act"), REQUESTS, ids=[name for name, _ in REQUESTS])
+def test_what_leaves_is_read_as_what_came(operation: str, act: Act) -> None:
+    came = by_pywa(act)
+
+    left = again(came)
+
+    assert (left.operation, left.permissions) == (came.operation, came.permissions)
+    assert (left.ids, left.params, left.body) == (came.ids, came.params, came.body)
+    assert (left.fields, left.template) == (came.fields, came.template)
+    assert [r.identity for r in left.recipients] == [r.identity for r in came.recipients]
