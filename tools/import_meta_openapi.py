@@ -106,7 +106,8 @@ class Importer:
         for content in self._resolved(holder).get("content", {}).values():
             shape = self.shape(content.get("schema", {}), strict=strict)
             if isinstance(shape, dict):
-                members |= shape
+                known = {name.rstrip("!") for name in members}
+                members |= {k: v for k, v in shape.items() if k.rstrip("!") not in known}
         return members
 
     def shape(
