@@ -132,6 +132,8 @@ def test_g07_each_field_and_edge_adds_its_permission(fields: str, needed: set[st
         "pricing_analytics.metric_types([COST)",
         "pricing_analytics.metric_types([[COST]])",
         "pricing_analytics.metric_types(COST)(VOLUME)",
+        'pricing_analytics.tiers(["0:1\\u0029.limit(5"])',
+        'pricing_analytics.tiers(["\\u007bid\\u007d"])',
         "name,,id",
         ",name",
         "name,",

@@ -24,6 +24,7 @@ MAX_CHARS: Final = 4096
 _MAX_FIELDS: Final = 200
 _MAX_DEPTH: Final = 4
 _NAME = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*")
+_BRACKETS: Final = frozenset("(){}")  # an escape in a quoted argument could still spell one
 _MODIFIER = re.compile(r"\.([a-z_]{1,40})\(([^(){}]{0,1024})\)\s*")
 
 
@@ -165,6 +166,8 @@ class _Reader:
             if shape is None or match[1] in typed:
                 raise malformed(f"The field '{name}' takes no modifier '{match[1]}' here.")
             value = shape.read_text(match[2], f"fields.{name}.{match[1]}", self.found)
+            if not _BRACKETS.isdisjoint(write_argument(value)):
+                raise malformed(f"An argument of the field '{name}' has brackets in it.")
             typed[match[1]] = Modifier(match[1], value)
             self.position = match.end()
         return tuple(typed.values())
