@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Application:
     def __init__(self, body: BodyLimits = BODY) -> None:
         self.body = body
         self.seen: list[tuple[str, str, bytes]] = []
+        self.seen_of: dict[int, list[tuple[str, str, bytes]]] = {}  # by the client's port
         self.scopes: list[Scope] = []
         self.errors: list[str] = []
         self.hold = asyncio.Event()
@@ -56,7 +58,10 @@ class Application:
             await reply(send, 408 if isinstance(error, TooSlow) else 413, b"")
             return
         self.scopes.append(scope)
-        self.seen.append((scope["method"], scope["raw_path"].decode(), body))
+        request = (scope["method"], scope["raw_path"].decode(), body)
+        self.seen.append(request)
+        if scope["client"] is not None:
+            self.seen_of.setdefault(scope["client"][1], []).append(request)
         await self.hold.wait()
         await reply(send, 200, self.answer or body)
 
@@ -104,21 +109,33 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     uvloop.run(bounded())
 
 
-async def speak(address: tuple[str, int], *pieces: bytes, wait_s: float = 0.15) -> bytes:
-    """Send the pieces, and return what came until the server closed or fell silent."""
+@dataclass
+class Talk:
+    """What one raw connection was answered, and from which port it spoke."""
+
+    answer: bytes
+    port: int
+
+
+async def talk(address: tuple[str, int], *pieces: bytes, wait_s: float = 0.15) -> Talk:
+    """Send the pieces, and read until the server closes or falls silent."""
     reader, writer = await asyncio.open_connection(*address)
-    answer = b""
+    said = Talk(b"", writer.get_extra_info("sockname")[1])
     try:
         for piece in pieces:
             writer.write(piece)
             await asyncio.sleep(0)
         while chunk := await asyncio.wait_for(reader.read(65536), wait_s):
-            answer += chunk
+            said.answer += chunk
     except (TimeoutError, ConnectionError):
         pass
     finally:
         writer.transport.abort()
-    return answer
+    return said
+
+
+async def speak(address: tuple[str, int], *pieces: bytes, wait_s: float = 0.15) -> bytes:
+    return (await talk(address, *pieces, wait_s=wait_s)).answer
 
 
 def statuses(answer: bytes) -> list[int]:
@@ -298,45 +315,48 @@ def bytewise(data: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("split", [lambda data: [data], bytewise], ids=["whole", "bytewise"])
-@pytest.mark.parametrize("case", REFUSED)
 def test_g18_what_could_be_read_two_ways_is_refused_before_the_application(
-    case: str, split: Callable[[bytes], list[bytes]]
+    split: Callable[[bytes], list[bytes]],
 ) -> None:
     async def test() -> None:
         application = Application()
-        async with serving(application) as address:
-            answer = await speak(address, *split(REFUSED[case]))
+        async with serving(application, HttpLimits()) as address:
+            talks = await asyncio.gather(
+                *(talk(address, *split(data), wait_s=1) for data in REFUSED.values())
+            )
 
-            assert application.seen == []
-            assert len(statuses(answer)) == 1
-            assert statuses(answer)[0] in {400, 417, 431}
-            head, _, body = answer.partition(b"\r\n\r\n")
+        for case, said in zip(REFUSED, talks, strict=True):
+            assert len(statuses(said.answer)) == 1, case
+            assert statuses(said.answer)[0] in {400, 417, 431}, case
+            head, _, body = said.answer.partition(b"\r\n\r\n")
             error = json.loads(body)["error"]
-            assert b"\r\nconnection: close" in head
-            assert (error["code"], error["type"]) == (100, "OAuthException")
-            assert error["fbtrace_id"]
-            assert error["error_data"]["details"].startswith("malformed: ")
+            assert b"\r\nconnection: close" in head, case
+            assert (error["code"], error["type"]) == (100, "OAuthException"), case
+            assert error["fbtrace_id"], case
+            assert error["error_data"]["details"].startswith("malformed: "), case
+        assert application.seen == []
 
     run(test)
 
 
 @pytest.mark.parametrize("split", [lambda data: [data], bytewise], ids=["whole", "bytewise"])
-@pytest.mark.parametrize("case", ONE)
 def test_g18_what_has_one_meaning_is_exactly_one_request(
-    case: str, split: Callable[[bytes], list[bytes]]
+    split: Callable[[bytes], list[bytes]],
 ) -> None:
     async def test() -> None:
         application = Application()
-        application.hold.clear()  # so that what is behind it meets an unanswered request
-        data, wanted = ONE[case]
-        async with serving(application) as address:
-            speaking = asyncio.create_task(speak(address, *split(data), wait_s=0.3))
-            await asyncio.sleep(0.1)
+        application.hold.clear()  # so that what is behind a request meets it unanswered
+        async with serving(application, HttpLimits()) as address:
+            talking = asyncio.gather(
+                *(talk(address, *split(data), wait_s=1) for data, _ in ONE.values())
+            )
+            await asyncio.sleep(0.5)
             application.hold.set()
-            answer = await speaking
+            talks = await talking
 
-            assert application.seen == [wanted]
-            assert [status for status in statuses(answer) if status != 100] == [200]
+        for (case, (_, wanted)), said in zip(ONE.items(), talks, strict=True):
+            assert application.seen_of[said.port] == [wanted], case
+            assert [status for status in statuses(said.answer) if status != 100] == [200], case
 
     run(test)
 

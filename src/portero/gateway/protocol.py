@@ -12,7 +12,8 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import inf
@@ -135,9 +136,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:  # uvicorn would add it to the headers the application already has
             raise _Malformed("Trailer fields are not accepted.")
-        if len(self.headers) >= self.limits.headers:
-            raise _head_too_large()
-        super().on_header(name, value)
+        self.headers.append((name.lower(), value))
 
     @override
     def on_headers_complete(self) -> None:
@@ -173,7 +172,10 @@ class HardenedProtocol(HttpToolsProtocol):
     # One meaning per request
 
     def _check_head(self) -> None:
-        if self._unparsed > self.limits.head_bytes and self._head_size() > self.limits.head_bytes:
+        limits = self.limits
+        if len(self.headers) > limits.headers or (
+            self._unparsed > limits.head_bytes and self._head_size() > limits.head_bytes
+        ):
             raise _head_too_large()
         version = self.parser.get_http_version()
         if version not in {"1.1", "1.0"}:
@@ -198,8 +200,10 @@ class HardenedProtocol(HttpToolsProtocol):
                 # llhttp has refused it beside Content-Length, and a second `chunked`.
                 if version == "1.0" or value.strip().lower() != b"chunked":
                     raise _Malformed("The transfer coding is not plain chunked.")
-            elif name == b"expect" and value.strip().lower() != b"100-continue":
-                raise _Malformed("The expectation is unknown.", HTTPStatus.EXPECTATION_FAILED)
+            elif name == b"expect":
+                if value.strip().lower() != b"100-continue":
+                    raise _Malformed("The expectation is unknown.", HTTPStatus.EXPECTATION_FAILED)
+                self.expect_100_continue = True
         if hosts > 1 or (hosts == 0 and version == "1.1"):
             raise _Malformed("Host is missing or there are several.")
 
@@ -348,39 +352,68 @@ class BodyReader:
     ) -> None:
         self._receive = receive
         self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
         self._declared = content_length or 0
         self._received = 0
+        self._is_over = False
 
     async def read(self) -> bytes:
-        pieces = [piece async for piece in self]
+        pieces = []
+        while (piece := await self._next()) is not None:
+            pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._declared > self._limits.max_bytes:
-            raise TooLarge
-        started = asyncio.get_running_loop().time()
-        more = True
-        while more:
-            message = await self._next(started)
-            piece: bytes = message.get("body", b"")
-            more = message.get("more_body", False)
-            self._received += len(piece)
-            if self._received > self._limits.max_bytes:
-                raise TooLarge
+        while (piece := await self._next()) is not None:
             if piece:
                 yield piece
 
-    async def _next(self, started: float) -> Mapping[str, Any]:
-        loop, limits = asyncio.get_running_loop(), self._limits
-        now = loop.time()
-        elapsed = now - started
-        if self._received < limits.min_rate * (elapsed - limits.grace_s):
-            raise TooSlow
-        try:
-            async with asyncio.timeout_at(min(now + limits.silence_s, started + limits.total_s)):
-                message = await self._receive()
-        except TimeoutError:
-            raise TooSlow from None
+    async def _next(self) -> bytes | None:
+        if self._is_over:
+            return None
+        if self._declared > self._limits.max_bytes:
+            raise TooLarge
+        message = await self._message()
         if message["type"] == "http.disconnect":
             raise Disconnected
-        return message
+        piece: bytes = message.get("body", b"")
+        self._is_over = not message.get("more_body", False)
+        self._received += len(piece)
+        if self._received > self._limits.max_bytes:
+            raise TooLarge
+        return piece
+
+    async def _message(self) -> Mapping[str, Any]:
+        steps = self._receive().__await__()
+        try:
+            awaited = next(steps)
+        except StopIteration as here_already:
+            # Nearly every call: no timer for it, which would cost more than reading the body does.
+            message: Mapping[str, Any] = here_already.value
+            return message
+        try:
+            async with asyncio.timeout_at(self._deadline()):
+                return await _rest(steps, awaited)
+        except TimeoutError:
+            raise TooSlow from None
+
+    def _deadline(self) -> float:
+        limits, now = self._limits, self._loop.time()
+        graced = now - self._started - limits.grace_s
+        if self._received < limits.min_rate * graced:
+            return now
+        return min(now + limits.silence_s, self._started + limits.total_s)
+
+
+@types.coroutine
+def _rest(
+    steps: Generator[Any, Any, Mapping[str, Any]], awaited: object
+) -> Generator[Any, Any, Mapping[str, Any]]:
+    """Await what is left of an awaitable whose first step waits for `awaited`."""
+    try:
+        yield awaited
+    except BaseException as error:
+        steps.throw(error)
+        raise
+    return (yield from steps)
