@@ -78,6 +78,53 @@ def test_a_selection_shows_what_was_selected_even_when_more_comes() -> None:
     assert answer == {"id": NUMBER, "verified_name": "Ventas", "throughput": {"level": "STANDARD"}}
 
 
+def test_a_selection_reaches_into_objects_and_the_objects_of_lists() -> None:
+    call = get(f"/{NUMBER}", fields="health_status{entities{entity_type,errors{error_code}}}")
+    entity = {
+        "id": NUMBER,
+        "entity_type": "PHONE_NUMBER",
+        "can_send_message": "BLOCKED",
+        "errors": [{"error_code": 141006, "error_description": "d"}, "odd"],
+    }
+
+    answer = rebuild_answer(
+        call,
+        200,
+        {"id": NUMBER, "health_status": {"can_send_message": "BLOCKED", "entities": [entity]}},
+    )
+
+    assert answer == {
+        "id": NUMBER,
+        "health_status": {
+            "entities": [
+                {
+                    "id": NUMBER,
+                    "entity_type": "PHONE_NUMBER",
+                    "errors": [{"error_code": 141006}],
+                }
+            ]
+        },
+    }
+
+
+def test_a_selection_inside_something_that_is_no_object_shows_nothing() -> None:
+    call = get(f"/{WABA}", fields="owner_business_info{name},phone_numbers{id}")
+
+    answer = rebuild_answer(
+        call, 200, {"id": WABA, "owner_business_info": "x", "phone_numbers": ["y"]}
+    )
+
+    assert answer == {"id": WABA}
+
+
+def test_a_node_without_an_id_shows_none() -> None:
+    call = get(f"/{NUMBER}/settings", fields="user_identity_change")
+
+    answer = rebuild_answer(call, 200, {"id": NUMBER, "user_identity_change": {"enabled": True}})
+
+    assert answer == {"user_identity_change": {"enabled": True}}
+
+
 def test_expanded_edges_are_rebuilt_like_the_lists_they_are() -> None:
     call = get(f"/{WABA}", fields="name,phone_numbers{verified_name},message_templates.limit(1)")
     payload = {

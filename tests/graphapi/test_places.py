@@ -69,6 +69,12 @@ def test_g34_equal_copies_are_one_value(content_type: str, body: bytes) -> None:
     assert rebuild(twice, version="v23.0").query == ""
 
 
+def test_g34_two_selections_of_fields_are_refused() -> None:
+    assert call("GET", f"/{WABA}", {"fields": "id"}, FORM, form(fields="id")).fields is not None
+    assert refusal("GET", f"/{WABA}", {"fields": "id"}, FORM, form(fields="name")) == "malformed"
+    assert refusal("GET", f"/{WABA}", {}, JSON, b'{"fields":["id"]}') == "malformed"
+
+
 def test_g34_an_id_said_twice_is_one_id() -> None:
     twice = call(
         "DELETE", f"/{MEDIA}", {"phone_number_id": NUMBER}, FORM, form(phone_number_id=NUMBER)

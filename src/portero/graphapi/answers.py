@@ -8,7 +8,7 @@ from portero.graphapi import scrubbing
 from portero.graphapi.errors import GraphError
 from portero.graphapi.leaks import find_secret
 from portero.graphapi.learning import learned_ids
-from portero.graphapi.nodes import NODES, Node, NodeField, members_of
+from portero.graphapi.nodes import NODES, Node, members_of
 from portero.graphapi.operation import Call, Field, FieldTree, Operation
 from portero.graphapi.operations import BY_NAME, SUMMARY
 from portero.graphapi.refusals import refusal_for
@@ -40,7 +40,9 @@ def rebuild_answer(
     if not isinstance(payload, dict):
         return {}
     operation = call.operation
-    kept = _kept(operation, call.fields, payload, with_cost=COST in call.permissions)
+    kept = _kept(operation, call.fields, payload)
+    if COST not in call.permissions:
+        kept = _without_cost(kept)
     if operation.listed and status < 400:
         paging = _paging(call, payload.get("paging"), base_url)
         if paging:
@@ -77,54 +79,46 @@ def _cursors(paging: object) -> dict[str, str]:
 
 
 def _kept(
-    operation: Operation, tree: FieldTree | None, payload: Mapping[str, object], *, with_cost: bool
+    operation: Operation, tree: FieldTree | None, payload: Mapping[str, object]
 ) -> dict[str, object]:
     """What an operation's answer, or the edge of the same operation, may show."""
     if operation.node is None:
-        kept = operation.answer.keep(payload) if operation.answer is not None else {}
-        kept = kept if with_cost or COST not in operation.adds.values() else _without_cost(kept)
-        return kept if isinstance(kept, dict) else {}
+        return operation.answer.keep_members(payload) if operation.answer is not None else {}
     node = NODES[operation.node]
     if not operation.listed or "data" not in payload:
-        return _node(node, tree, payload, with_cost=with_cost)
-    kept = {"data": _rows(operation, node, tree, payload["data"], with_cost=with_cost)}
+        return _node(node, tree, payload)
+    kept = {"data": _rows(operation, node, tree, payload["data"])}
     summary = SUMMARY.keep(payload.get("summary"))
     return kept if summary is DROPPED else {**kept, "summary": summary}
 
 
-def _rows(
-    operation: Operation, node: Node, tree: FieldTree | None, data: object, *, with_cost: bool
-) -> object:
+def _rows(operation: Operation, node: Node, tree: FieldTree | None, data: object) -> object:
     if operation.inside is not None and isinstance(data, dict):
         inner = data.get(operation.inside)
-        return {operation.inside: _nodes(node, tree, inner, with_cost=with_cost)}
-    return _nodes(node, tree, data, with_cost=with_cost)
+        return {operation.inside: _nodes(node, tree, inner)}
+    return _nodes(node, tree, data)
 
 
-def _nodes(
-    node: Node, tree: FieldTree | None, rows: object, *, with_cost: bool
-) -> list[dict[str, object]]:
+def _nodes(node: Node, tree: FieldTree | None, rows: object) -> list[dict[str, object]]:
     if not isinstance(rows, list):
         return []
-    return [_node(node, tree, row, with_cost=with_cost) for row in rows if isinstance(row, dict)]
+    return [_node(node, tree, row) for row in rows if isinstance(row, dict)]
 
 
-def _node(
-    node: Node, tree: FieldTree | None, value: Mapping[str, object], *, with_cost: bool
-) -> dict[str, object]:
+def _node(node: Node, tree: FieldTree | None, value: Mapping[str, object]) -> dict[str, object]:
     kept: dict[str, object] = {}
     for item in _default(node) if tree is None else (_ID, *tree):
-        if item.name not in value:
-            continue
-        if item.name in node.fields:
-            part = _field(node.fields[item.name], item, value[item.name])
-        elif item.name not in node.edges:
-            continue
-        else:
-            part = _edge(node, item, value[item.name], with_cost=with_cost)
-        if part is not DROPPED:
-            kept[item.name] = part
+        if item.name in value:
+            part = _of_node(node, item, value[item.name])
+            if part is not DROPPED:
+                kept[item.name] = part
     return kept
+
+
+def _of_node(node: Node, item: Field, value: object) -> object:
+    if item.name in node.fields:
+        return _part(node.fields[item.name].shape, item, value)
+    return _edge(node, item, value) if item.name in node.edges else DROPPED
 
 
 _ID: Final = Field("id")
@@ -135,50 +129,45 @@ def _default(node: Node) -> Iterable[Field]:
     return (Field(name) for name, one in node.fields.items() if one.permission is None)
 
 
-def _field(field: NodeField, item: Field, value: object) -> object:
+def _part(shape: Shape, item: Field, value: object) -> object:
     if item.children is None:
-        return field.shape.keep(value)
-    return _selected(members_of(field.shape) or {}, item.children, value)
+        return shape.keep(value)
+    return _selected(members_of(shape) or {}, item.children, value)
 
 
 def _selected(members: Mapping[str, Shape], tree: FieldTree, value: object) -> object:
     """The selected members of an object, or of every object of a list; Graph adds the id."""
     if isinstance(value, list):
-        return [_selected(members, tree, one) for one in value]
+        return [_selected(members, tree, one) for one in value if isinstance(one, dict)]
     if not isinstance(value, dict):
         return DROPPED
     kept: dict[str, object] = {}
     for item in (_ID, *tree):
-        shape = members.get(item.name)
-        if shape is None or item.name not in value:
-            continue
-        inner = value[item.name]
-        children = item.children
-        part = (
-            shape.keep(inner)
-            if children is None
-            else _selected(members_of(shape) or {}, children, inner)
-        )
-        if part is not DROPPED:
-            kept[item.name] = part
+        if item.name in value and item.name in members:
+            part = _part(members[item.name], item, value[item.name])
+            if part is not DROPPED:
+                kept[item.name] = part
     return kept
 
 
-def _edge(node: Node, item: Field, value: object, *, with_cost: bool) -> object:
+def _edge(node: Node, item: Field, value: object) -> object:
     if not isinstance(value, dict):
         return DROPPED
     operation = BY_NAME[node.edges[item.name]]
-    kept = _kept(operation, item.children, value, with_cost=with_cost)
+    kept = _kept(operation, item.children, value)
     cursors = _cursors(value.get("paging"))
     return {**kept, "paging": {"cursors": cursors}} if cursors else kept
 
 
-def _without_cost(value: object) -> object:
+def _without_cost(members: Mapping[str, object]) -> dict[str, object]:
+    """An answer without the figures that only a permission of their own shows."""
+    return {name: _free_of_cost(part) for name, part in members.items() if name != "cost"}
+
+
+def _free_of_cost(value: object) -> object:
     if isinstance(value, list):
-        return [_without_cost(one) for one in value]
-    if isinstance(value, dict):
-        return {name: _without_cost(part) for name, part in value.items() if name != "cost"}
-    return value
+        return [_free_of_cost(one) for one in value]
+    return _without_cost(value) if isinstance(value, dict) else value
 
 
 def rebuild_error(status: int, payload: object) -> GraphError:

@@ -20,7 +20,7 @@ from portero.graphapi.refusals import malformed
 from portero.graphapi.said import says
 from portero.graphapi.shapes import Found, Shape
 
-MAX_CHARS: Final = 4096
+_MAX_CHARS: Final = 4096
 _MAX_FIELDS: Final = 200
 _MAX_DEPTH: Final = 4
 _NAME = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*")
@@ -34,8 +34,8 @@ def parse_fields(text: str, node: str, found: Found) -> FieldTree:
     Raises:
         GraphError: malformed: not the grammar, or a field, edge or modifier that is not listed.
     """
-    if len(text) > MAX_CHARS:
-        raise malformed(f"fields is longer than {MAX_CHARS} characters.")
+    if len(text) > _MAX_CHARS:
+        raise malformed(f"fields is longer than {_MAX_CHARS} characters.")
     reader = _Reader(text, found)
     tree = reader.selection(_Scope.of_node(NODES[node]), depth=1)
     if reader.position < len(text):

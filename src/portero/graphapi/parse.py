@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from portero.graphapi import messages, strict_json
-from portero.graphapi.fields import MAX_CHARS, parse_fields, permissions_of
+from portero.graphapi.fields import parse_fields, permissions_of
 from portero.graphapi.inputs import Input, Inputs, read_inputs
 from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, TemplateRef, has_shape
 from portero.graphapi.media import check_file
@@ -18,7 +18,7 @@ from portero.graphapi.shapes import Found, Shape, Text
 
 _READS_MESSAGE: Final = frozenset({"send_message", "mark_message_read"})
 _READS_MARKETING: Final = "send_marketing_message"
-_FIELDS: Final = Text(MAX_CHARS)
+_FIELDS: Final = Text()
 
 
 @dataclass(frozen=True, slots=True)

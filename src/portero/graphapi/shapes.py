@@ -256,8 +256,10 @@ class Members:
         return self.read(strict_json.loads(text.encode()), place, found)
 
     def keep(self, value: object) -> object:
-        if not isinstance(value, dict):
-            return DROPPED
+        return self.keep_members(value) if isinstance(value, dict) else DROPPED
+
+    def keep_members(self, value: Mapping[str, object]) -> dict[str, object]:
+        """What is shown of an object: the members listed here that fit their shapes."""
         shapes = self.members
         kept = ((name, shapes[name].keep(part)) for name, part in value.items() if name in shapes)
         return {name: part for name, part in kept if part is not DROPPED}
