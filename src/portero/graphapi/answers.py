@@ -1,14 +1,12 @@
 """What is shown of Meta's answers: known members only, without links and credentials (B4.7)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from portero.graphapi import scrubbing
 from portero.graphapi.errors import GraphError
-from portero.graphapi.leaks import find_secret
-from portero.graphapi.learning import learned_ids
-from portero.graphapi.nodes import NODES, Node, members_of
+from portero.graphapi.nodes import NODES, members_of
 from portero.graphapi.operation import Call, Field, FieldTree, Operation
 from portero.graphapi.operations import BY_NAME, SUMMARY
 from portero.graphapi.refusals import refusal_for
@@ -16,16 +14,20 @@ from portero.graphapi.shapes import DROPPED, Shape
 from portero.graphapi.tables.rows import COST
 from portero.graphapi.upstream import path_of, query_of
 
-__all__ = ["find_secret", "learned_ids", "paging_link", "rebuild_answer", "rebuild_error"]
-
 Direction = Literal["after", "before"]
 
 _LINKS: Final[Mapping[str, Direction]] = {"next": "after", "previous": "before"}
-_BROKEN_CREDENTIAL: Final = frozenset({102, 104, 190, 463, 467})
+_BROKEN_CREDENTIAL: Final = frozenset({102, 104, 190})
 _APP_ID = re.compile(r"(?i)\b(app(?:lication)?(?:[ _-]?id)?[\s:='\"(]{1,4})[0-9]{5,20}")
 _LINK = re.compile(r"https?://(?!developers\.facebook\.com/)\S+")
 _TYPE = re.compile(r"[A-Za-z]{1,64}")
 _MAX_TEXT: Final = 1024
+_ID: Final = Field("id")
+# What Graph may show unasked: never an edge, never what needs a permission of its own.
+_UNASKED: Final[Mapping[str, FieldTree]] = {
+    name: tuple(Field(key) for key, one in node.fields.items() if one.permission is None)
+    for name, node in NODES.items()
+}
 
 
 def rebuild_answer(
@@ -84,30 +86,29 @@ def _kept(
     """What an operation's answer, or the edge of the same operation, may show."""
     if operation.node is None:
         return operation.answer.keep_members(payload) if operation.answer is not None else {}
-    node = NODES[operation.node]
     if not operation.listed or "data" not in payload:
-        return _node(node, tree, payload)
-    kept = {"data": _rows(operation, node, tree, payload["data"])}
+        return _node(operation.node, tree, payload)
+    kept = {"data": _rows(operation, operation.node, tree, payload["data"])}
     summary = SUMMARY.keep(payload.get("summary"))
     return kept if summary is DROPPED else {**kept, "summary": summary}
 
 
-def _rows(operation: Operation, node: Node, tree: FieldTree | None, data: object) -> object:
+def _rows(operation: Operation, node: str, tree: FieldTree | None, data: object) -> object:
     if operation.inside is not None and isinstance(data, dict):
         inner = data.get(operation.inside)
         return {operation.inside: _nodes(node, tree, inner)}
     return _nodes(node, tree, data)
 
 
-def _nodes(node: Node, tree: FieldTree | None, rows: object) -> list[dict[str, object]]:
+def _nodes(node: str, tree: FieldTree | None, rows: object) -> list[dict[str, object]]:
     if not isinstance(rows, list):
         return []
     return [_node(node, tree, row) for row in rows if isinstance(row, dict)]
 
 
-def _node(node: Node, tree: FieldTree | None, value: Mapping[str, object]) -> dict[str, object]:
+def _node(node: str, tree: FieldTree | None, value: Mapping[str, object]) -> dict[str, object]:
     kept: dict[str, object] = {}
-    for item in _default(node) if tree is None else (_ID, *tree):
+    for item in _UNASKED[node] if tree is None else (_ID, *tree):
         if item.name in value:
             part = _of_node(node, item, value[item.name])
             if part is not DROPPED:
@@ -115,18 +116,11 @@ def _node(node: Node, tree: FieldTree | None, value: Mapping[str, object]) -> di
     return kept
 
 
-def _of_node(node: Node, item: Field, value: object) -> object:
-    if item.name in node.fields:
-        return _part(node.fields[item.name].shape, item, value)
-    return _edge(node, item, value) if item.name in node.edges else DROPPED
-
-
-_ID: Final = Field("id")
-
-
-def _default(node: Node) -> Iterable[Field]:
-    """What Graph may show unasked: never an edge, never what needs a permission of its own."""
-    return (Field(name) for name, one in node.fields.items() if one.permission is None)
+def _of_node(node: str, item: Field, value: object) -> object:
+    fields, edges = NODES[node].fields, NODES[node].edges
+    if item.name in fields:
+        return _part(fields[item.name].shape, item, value)
+    return _edge(edges[item.name], item, value) if item.name in edges else DROPPED
 
 
 def _part(shape: Shape, item: Field, value: object) -> object:
@@ -150,11 +144,10 @@ def _selected(members: Mapping[str, Shape], tree: FieldTree, value: object) -> o
     return kept
 
 
-def _edge(node: Node, item: Field, value: object) -> object:
+def _edge(operation: str, item: Field, value: object) -> object:
     if not isinstance(value, dict):
         return DROPPED
-    operation = BY_NAME[node.edges[item.name]]
-    kept = _kept(operation, item.children, value)
+    kept = _kept(BY_NAME[operation], item.children, value)
     cursors = _cursors(value.get("paging"))
     return {**kept, "paging": {"cursors": cursors}} if cursors else kept
 
