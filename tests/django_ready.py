@@ -23,11 +23,11 @@ def django_on(dsn: str) -> Iterator[None]:
     try:
         yield
     finally:
-        connections["default"].close()
         _lead_to(before)
 
 
 def _lead_to(described: dict[str, Any]) -> None:
-    connections.settings["default"] = described
     if hasattr(connections._connections, "default"):
+        connections["default"].close()
         del connections["default"]  # made of the description before
+    connections.settings["default"] = described

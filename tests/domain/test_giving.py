@@ -1,0 +1,207 @@
+"""What is held, compared with what is given: the comparison never calls too much held."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portero.domain.access.authorize import Gift, exceeding, narrowed, resources_in, stricter
+from portero.engine import (
+    Binding,
+    Check,
+    Conditions,
+    Context,
+    Guardrail,
+    GuardrailKind,
+    Policy,
+    Principal,
+    PrincipalKind,
+    Reach,
+    Resource,
+    Role,
+    Scope,
+    Snapshot,
+    compile_policy,
+)
+
+NOW = 1_000_000.0
+MAKER, FRIEND = "maker", "friend"
+PERMISSIONS = ("send:text", "send:image", "number:read")
+
+names = st.sampled_from(["1", "2"])
+dimension = st.none() | st.frozensets(names, min_size=1)
+scopes = st.builds(
+    Scope, numbers=dimension, countries=dimension, labels=dimension, template_sets=dimension
+)
+conditions = st.builds(
+    Conditions,
+    networks=st.none() | st.sampled_from([("10.0.0.0/8",), ("10.0.0.0/8", "192.168.0.0/16")]),
+    fresh_factor_s=st.none() | st.sampled_from([60, 300]),
+)
+ends = st.none() | st.sampled_from([NOW + 10, NOW + 20])
+reaches = st.sampled_from(list(Reach))
+cells = st.dictionaries(st.sampled_from(PERMISSIONS), reaches)
+guardrails = st.lists(
+    st.builds(
+        Guardrail,
+        id=st.sampled_from(["g1", "g2"]),
+        name=st.just("g"),
+        kind=st.just(GuardrailKind.DENY),
+        permissions=st.frozensets(st.sampled_from([*PERMISSIONS, "send:*"]), min_size=1),
+        principals=st.sampled_from([frozenset({MAKER}), frozenset({"team"})]),
+    ),
+    max_size=2,
+    unique_by=lambda guardrail: guardrail.id,
+).map(tuple)
+
+
+@st.composite
+def holdings(draw: st.DrawFn) -> tuple[tuple[Role, ...], tuple[Binding, ...]]:
+    roles, bindings = [], []
+    for number in range(draw(st.integers(0, 3))):
+        roles.append(Role(f"r{number}", f"r{number}", draw(cells)))
+        bindings.append(
+            Binding(
+                f"b{number}",
+                draw(st.sampled_from([MAKER, "team"])),
+                f"r{number}",
+                draw(scopes),
+                draw(conditions),
+                until=draw(ends),
+            )
+        )
+    return tuple(roles), tuple(bindings)
+
+
+gifts = st.builds(Gift, cells=cells, scope=scopes, conditions=conditions, until=ends)
+
+
+def policy_of(
+    held: tuple[tuple[Role, ...], tuple[Binding, ...]], guards: tuple[Guardrail, ...] = ()
+) -> Policy:
+    return Policy(
+        workspace="w",
+        version=1,
+        principals=(
+            Principal(MAKER, PrincipalKind.PERSON, "maker", teams=frozenset({"team"})),
+            Principal(FRIEND, PrincipalKind.PERSON, "friend", teams=frozenset({"team"})),
+            Principal("team", PrincipalKind.TEAM, "team"),
+        ),
+        roles=held[0],
+        bindings=held[1],
+        guardrails=guards,
+    )
+
+
+def with_gift(gift: Gift) -> Snapshot:
+    """What the gift alone allows, to a stranger with the maker's team and nothing else."""
+    held = (
+        (Role("gift", "gift", gift.cells),),
+        (Binding("gift", FRIEND, "gift", gift.scope, gift.conditions, until=gift.until),),
+    )
+    return compile_policy(policy_of(held))
+
+
+def requests() -> list[tuple[Resource, Context]]:
+    """Every corner of the small world above."""
+    sets = (frozenset[str](), frozenset({"1"}), frozenset({"1", "2"}))
+    resources = [
+        Resource(
+            "number", number=number, country=country, labels=labels, template_sets=sets_,
+            owner=owner, team=team,
+        )
+        for number, country in itertools.product((None, "1", "2"), (None, "1"))
+        for labels, sets_ in itertools.product(sets, (None, frozenset({"2"})))
+        for owner, team in ((None, None), (None, "team"), ("somebody", "team"), ("x", "other"))
+    ]  # fmt: skip
+    contexts = [
+        Context(now, 0, 600, address, factor)
+        for now in (NOW, NOW + 15)
+        for address in ("10.0.0.1", "192.168.0.1")
+        for factor in (None, now - 100)
+    ]
+    return list(itertools.product(resources, contexts))
+
+
+REQUESTS = requests()
+
+
+@settings(max_examples=150, deadline=None)
+@given(holdings(), gifts, guardrails)
+def test_r01_what_is_called_held_gives_nothing_the_maker_may_not_do(
+    held: tuple[tuple[Role, ...], tuple[Binding, ...]],
+    gift: Gift,
+    guards: tuple[Guardrail, ...],
+) -> None:
+    """Asked of the engine itself, request by request, over every corner of a small world."""
+    policy = policy_of(held, guards)
+    beyond = exceeding(policy, MAKER, gift, NOW)
+    mine, given_away = compile_policy(policy), with_gift(gift)
+
+    for permission in set(gift.cells) - set(beyond):
+        for resource, context in REQUESTS:
+            check = [Check(permission, resource)]
+            if given_away.decide(FRIEND, check, context).allowed:
+                assert mine.decide(MAKER, check, context).allowed, (permission, resource, context)
+
+
+@given(holdings(), gifts)
+def test_an_owner_holds_everything_and_a_stranger_nothing(
+    held: tuple[tuple[Role, ...], tuple[Binding, ...]], gift: Gift
+) -> None:
+    policy = policy_of(held)
+    owner = Principal("owner", PrincipalKind.PERSON, "o", owner=True)
+    gone = Principal("gone", PrincipalKind.PERSON, "o", owner=True, active=False)
+    peopled = Policy("w", 1, (*policy.principals, owner, gone), policy.roles, policy.bindings)
+
+    assert exceeding(peopled, "owner", gift, NOW) == ()
+    assert set(exceeding(peopled, "stranger", gift, NOW)) == set(gift.cells)
+    assert set(exceeding(peopled, "gone", gift, NOW)) == set(gift.cells)
+
+
+@given(
+    st.builds(
+        Binding, st.just("b"), st.just(MAKER), st.just("r"), scopes, conditions, st.none(), ends
+    ),
+    cells,
+)
+def test_giving_exactly_what_one_holds_is_giving_what_one_holds(
+    binding: Binding, cells: dict[str, Reach]
+) -> None:
+    policy = policy_of(((Role("r", "r", cells),), (binding,)))
+    gift = Gift(cells, binding.scope, binding.conditions, binding.until)
+
+    assert exceeding(policy, MAKER, gift, NOW) == ()
+
+
+@settings(max_examples=150, deadline=None)
+@given(scopes, scopes, conditions, conditions)
+def test_k04_a_key_allows_nothing_outside_of_the_gift_it_is_counted_as(
+    outer: Scope, inner: Scope, first: Conditions, second: Conditions
+) -> None:
+    """A key allows where its account's binding *and* the key itself hold; the gift covers that."""
+    everything = dict.fromkeys(PERMISSIONS, Reach.ALL)
+    one = with_gift(Gift(everything, outer, first, None))
+    other = with_gift(Gift(everything, inner, second, None))
+    counted = with_gift(Gift(everything, narrowed(outer, inner), stricter(first, second), None))
+
+    for resource, context in REQUESTS:
+        check = [Check("send:text", resource)]
+        both = (
+            one.decide(FRIEND, check, context).allowed
+            and other.decide(FRIEND, check, context).allowed
+        )
+        if both:
+            assert counted.decide(FRIEND, check, context).allowed, (resource, context)
+
+
+def test_a_scope_is_asked_about_place_by_place() -> None:
+    scope = Scope(numbers=frozenset({"1", "2"}), labels=frozenset({"a"}))
+
+    assert resources_in(scope, "role") == [
+        Resource("role", number="1", labels=frozenset({"a"})),
+        Resource("role", number="2", labels=frozenset({"a"})),
+    ]
+    assert resources_in(Scope(), "role") == [Resource("role")]
