@@ -36,6 +36,10 @@ _INVALID = _Shape(400, 100, "(#100) Invalid parameter")
 _GUARDRAIL = _Shape(403, 368, "(#368) Temporarily blocked for policies violations")
 _RATE = _Shape(429, 130429, "(#130429) Rate limit hit", transient=True)
 _DAY = _Shape(429, 80007, "(#80007) Rate limit issues")
+_REUSED = _Shape(422, 100, "(#100) Invalid parameter")
+_RUNNING = _Shape(409, 2, "Service temporarily unavailable", transient=True)
+_NO_ANSWER = _Shape(504, 2, "Service temporarily unavailable")
+_WITHHELD = _Shape(502, 1, "An unknown error occurred")
 _AWAY = _Shape(503, 2, "Service temporarily unavailable", transient=True)
 
 _SHAPES: Mapping[str, _Shape] = MappingProxyType(
@@ -66,6 +70,10 @@ _SHAPES: Mapping[str, _Shape] = MappingProxyType(
         "requirement_consent": _GUARDRAIL,
         "requirement_second_person": _GUARDRAIL,
         "requirement_fresh_factor": _GUARDRAIL,
+        "idempotency_key_reused": _REUSED,
+        "idempotency_in_progress": _RUNNING,
+        "outcome_unknown": _NO_ANSWER,
+        "answer_withheld": _WITHHELD,
         "unavailable": _AWAY,
     }
 )
