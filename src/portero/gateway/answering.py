@@ -11,8 +11,8 @@ from portero import engine
 from portero.gateway.attempt import Attempt, Caller, Replay, context_of
 from portero.gateway.customers import people_in_answer
 from portero.gateway.forwarding import Answered
-from portero.gateway.media_links import LIFE_S, MediaLink, MediaLinks
 from portero.gateway.listing import Listing
+from portero.gateway.media_links import LIFE_S, MediaLink, MediaLinks
 from portero.gateway.replies import Reply, error_reply
 from portero.gateway.resources import BOUND_TO_NUMBER
 from portero.gateway.understanding import Understood

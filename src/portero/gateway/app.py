@@ -6,13 +6,14 @@ from typing import Any
 
 import asyncpg
 
-from portero.gateway import ingest, media_links, upload_door
+from portero.gateway import ingest, media_links, revocation, upload_door
 from portero.gateway.addresses import TrustedProxies
 from portero.gateway.downloads import DownloadDoor
 from portero.gateway.graph import GraphDoor
 from portero.gateway.ingest import WebhookDoor
 from portero.gateway.replies import Receive, Reply, Send, error_reply, json_reply
 from portero.gateway.request import read_request
+from portero.gateway.revocation import RevocationDoor
 from portero.gateway.upload_door import UploadDoor
 from portero.graphapi.errors import GraphError
 from portero.graphapi.refusals import refusal_for
@@ -37,6 +38,7 @@ class GatewayApp:
         uploads: UploadDoor,
         downloads: DownloadDoor,
         webhooks: WebhookDoor,
+        revocation: RevocationDoor,
         presence: Presence,
         proxies: TrustedProxies,
     ) -> None:
@@ -44,6 +46,7 @@ class GatewayApp:
         self._uploads = uploads
         self._downloads = downloads
         self._webhooks = webhooks
+        self._revocation = revocation
         self._presence = presence
         self._proxies = proxies
 
@@ -90,6 +93,8 @@ class GatewayApp:
         elif path == _WEBHOOKS and request.method == "POST":
             signature = dict(scope["headers"]).get(b"x-hub-signature-256", b"").decode("latin-1")
             await (await self._webhooks.receive(request, signature)).send(send)
+        elif path == revocation.PATH and request.method == "POST":
+            await (await self._revocation.answer(request)).send(send)
         elif request.media_type == upload_door.MULTIPART:
             await (await self._uploads.answer(request)).send(send)
         else:

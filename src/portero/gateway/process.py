@@ -24,6 +24,7 @@ from portero.gateway.internal import InternalApp
 from portero.gateway.last_use import LastUse
 from portero.gateway.media_links import MediaLinks
 from portero.gateway.resources import Registry
+from portero.gateway.revocation import RevocationDoor
 from portero.gateway.server import Address, Listener, serve
 from portero.gateway.settings import Settings
 from portero.gateway.templates import Templates
@@ -72,7 +73,9 @@ async def listen(
     stop: asyncio.Event | None = None,
 ) -> None:
     """Open the public listener and, where there is one, the internal socket."""
-    listeners = [Listener(parts.public, host=settings.host, port=settings.port)]
+    listeners = [
+        Listener(parts.public, host=settings.host, port=settings.port, fd=settings.fd)
+    ]
     if parts.internal is not None:
         listeners.append(Listener(parts.internal, uds=settings.internal_socket))
     await serve(listeners, graceful_timeout_s=settings.graceful_s, ready=ready, stop=stop)
@@ -162,6 +165,7 @@ def _assemble(
             links=links,
         ),
         webhooks=WebhookDoor(pool=pool, workspaces=workspaces),
+        revocation=RevocationDoor(pool=pool, authenticator=authenticator),
         presence=presence,
         proxies=TrustedProxies(settings.trusted_proxies),
     )

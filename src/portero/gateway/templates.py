@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from uuid import UUID
 from urllib.parse import quote
+from uuid import UUID
 
 import asyncpg
 import orjson
