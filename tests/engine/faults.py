@@ -25,15 +25,24 @@ from portero.engine import (
     compiling,
     networks,
     restrictions,
+    seeing,
     snapshot,
 )
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 FAULTS: dict[str, Plant] = {}
+"""Faults of the decision."""
+FILTER_FAULTS: dict[str, Plant] = {}
+"""Faults of the filter alone: a list that differs from the checks of its rows."""
 
 
 def fault(plant: Plant) -> Plant:
     FAULTS[plant.__name__] = plant
+    return plant
+
+
+def filter_fault(plant: Plant) -> Plant:
+    FILTER_FAULTS[plant.__name__] = plant
     return plant
 
 
@@ -506,3 +515,100 @@ def a_resource_is_asked_about_twice(patch: pytest.MonkeyPatch) -> None:
         return decide
 
     swap(patch, snapshot.Snapshot, "decide", blurred)
+
+
+@filter_fault
+def a_list_knows_no_guardrails(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(seeing, "_exclusions", lambda denials, context: iter(()))
+
+
+@filter_fault
+def a_list_forgets_where_a_guardrail_bites(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        seeing,
+        "_exclusions",
+        lambda denials, context: iter([seeing.Exclusion(())] if denials else []),
+    )
+
+
+@filter_fault
+def a_list_shows_a_queue_with_what_others_took(patch: pytest.MonkeyPatch) -> None:
+    drop_terms(patch, seeing.Dimension.UNASSIGNED)
+
+
+@filter_fault
+def a_list_forgets_whose_team_it_is(patch: pytest.MonkeyPatch) -> None:
+    drop_terms(patch, seeing.Dimension.TEAM)
+
+
+def drop_terms(patch: pytest.MonkeyPatch, dimension: seeing.Dimension) -> None:
+    swap(
+        patch,
+        seeing,
+        "_conjunction",
+        lambda f: lambda terms: f(term for term in terms if term.dimension is not dimension),
+    )
+
+
+@filter_fault
+def a_list_hides_where_one_takes_part(patch: pytest.MonkeyPatch) -> None:
+    swap(
+        patch,
+        seeing,
+        "_within",
+        lambda f: (
+            lambda reach: (
+                terms
+                for terms in f(reach)
+                if terms[0].dimension is not seeing.Dimension.PARTICIPANT
+            )
+        ),
+    )
+
+
+@filter_fault
+def a_list_knows_no_key(patch: pytest.MonkeyPatch) -> None:
+    swap(
+        patch,
+        seeing,
+        "visible",
+        lambda f: lambda entry, c: f(replace(entry, narrowing=compiled.UNRESTRICTED), c),
+    )
+    patch.setattr(snapshot, "visible", seeing.visible)
+
+
+@filter_fault
+def a_list_minds_no_conditions(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(seeing, "_NEVER", seeing._ALWAYS)
+
+
+@filter_fault
+def a_list_joins_labels_of_key_and_binding(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(seeing, "MANY_VALUED", frozenset())
+
+
+@filter_fault
+def a_list_takes_the_wider_of_key_and_binding(patch: pytest.MonkeyPatch) -> None:
+    def widest(terms: Any) -> Any:
+        values: dict[Any, Any] = {}
+        for term in terms:
+            values[term.dimension] = values.get(term.dimension, frozenset()) | term.values
+        return seeing.Branch(tuple(seeing.Term(d, v) for d, v in values.items()))
+
+    patch.setattr(seeing, "_conjunction", widest)
+
+
+@filter_fault
+def a_list_drops_the_wider_branch(patch: pytest.MonkeyPatch) -> None:
+    swap(patch, seeing, "_within_branch", lambda f: lambda narrow, wide: f(wide, narrow))
+
+
+@filter_fault
+def a_list_drops_branches_that_only_touch(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        seeing,
+        "_implies",
+        lambda narrow, wide: (
+            narrow.dimension is wide.dimension and not narrow.values.isdisjoint(wide.values)
+        ),
+    )

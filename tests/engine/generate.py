@@ -7,7 +7,7 @@ from the policy that is about to judge them, a step to either side of where its 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from random import Random
 
 from portero.engine import (
@@ -41,7 +41,8 @@ BOTS = ["bot", "crm"]
 TEAMS = ["ventas", "soporte"]
 ROLES = ["agent", "lead", "reader"]
 KEYS = ["k1", "k2"]
-VALUES = ["a", "b"]
+VALUES = ["a", "b", "c"]
+DIMENSIONS = [field.name for field in fields(Scope)]
 NETWORKS = [
     "10.0.0.0/8",
     "10.1.0.0/16",
@@ -68,14 +69,14 @@ def policy(random: Random, version: int) -> Policy:
     bindings = [binding(random, f"b{n}") for n in range(random.choice([0, 3, 6, 9]))]
     holders = [(HolderKind.WORKSPACE, ""), *((HolderKind.BINDING, b.id) for b in bindings)]
     holders += [(HolderKind.PRINCIPAL, name) for name in PEOPLE + BOTS + TEAMS]
-    holders += [(HolderKind.KEY, name) for name in KEYS]
+    holders += [(HolderKind.KEY, name) for name in KEYS * 3]
     return Policy(
         workspace="w",
         version=version,
         principals=tuple(principal(random, name) for name in PEOPLE + BOTS + TEAMS),
         roles=tuple(role(random, name) for name in ROLES),
         bindings=tuple(bindings),
-        guardrails=tuple(guardrail(random, f"g{n}") for n in range(random.choice([0, 0, 1, 2, 3]))),
+        guardrails=tuple(guardrail(random, f"g{n}") for n in range(random.choice([0, 1, 1, 2, 3]))),
         limits=tuple(
             limit(random, f"l{n}", *random.choice(holders)) for n in range(random.choice([0, 2, 5]))
         ),
@@ -100,7 +101,7 @@ def principal(random: Random, name: str) -> Principal:
     # "carla" as a team is a mistake in the data that must not give Carla's rights away.
     teams = some(random, [*TEAMS, "nobody", "carla"]) if often(random, 0.7) else frozenset()
     owner = often(random, 0.08)
-    return Principal(name, kind, name.title(), teams, owner, active=often(random, 0.93))
+    return Principal(name, kind, name.title(), teams, owner, active=often(random, 0.96))
 
 
 def role(random: Random, name: str) -> Role:
@@ -123,7 +124,9 @@ def binding(random: Random, name: str) -> Binding:
     until = NOON + random.choice([-60, 0, 60, 3600]) if often(random, 0.25) else None
     return Binding(
         name,
-        principal="nobody" if often(random, 0.03) else random.choice([*PEOPLE, *BOTS, *TEAMS]),
+        principal="nobody"
+        if often(random, 0.03)
+        else random.choice([*PEOPLE, *BOTS, *BOTS, *TEAMS]),
         role="unheard_of" if often(random, 0.03) else random.choice(ROLES),
         scope=scope(random),
         conditions=conditions(random),
@@ -137,7 +140,7 @@ def credential(random: Random, name: str) -> Credential:
         name,
         principal=random.choice(BOTS),
         role=random.choice([None, None, None, *ROLES, *ROLES, "unheard_of"]),
-        scope=scope(random),
+        scope=Scope(labels=places(random, "labels")) if often(random, 0.2) else scope(random),
         conditions=conditions(random),
         until=NOON + random.choice([-60, 0, 3600]) if often(random, 0.2) else None,
         active=often(random, 0.9),
@@ -145,34 +148,32 @@ def credential(random: Random, name: str) -> Credential:
 
 
 def scope(random: Random) -> Scope:
-    dimensions = random.sample(
-        [
-            "wabas",
-            "numbers",
-            "teams",
-            "labels",
-            "template_sets",
-            "countries",
-            "integrations",
-            "bots",
-        ],
-        random.choice([0, 0, 0, 1, 1, 2]),
-    )
-    return Scope(**{d: some(random, TEAMS if d == "teams" else VALUES) for d in dimensions})
+    """Mostly over the same two dimensions, so that rules meet in them."""
+    dimensions = {
+        random.choice(["numbers", "labels"]) if often(random, 0.7) else random.choice(DIMENSIONS)
+        for _ in range(random.choice([0, 0, 1, 1, 2]))
+    }
+    return Scope(**{d: places(random, d) for d in sorted(dimensions)})
+
+
+def places(random: Random, dimension: str) -> frozenset[str]:
+    """One or two of three, seldom none: sets that overlap without lying in one another."""
+    values = TEAMS if dimension == "teams" else VALUES
+    return frozenset(random.sample(values, 0 if often(random, 0.1) else random.choice([1, 2])))
 
 
 def conditions(random: Random) -> Conditions:
     return Conditions(
-        hours=windows(random) if often(random, 0.15) else None,
-        networks=networks(random) if often(random, 0.15) else None,
-        fresh_factor_s=random.choice([0, 300]) if often(random, 0.15) else None,
+        hours=windows(random) if often(random, 0.2) else None,
+        networks=networks(random) if often(random, 0.12) else None,
+        fresh_factor_s=random.choice([0, 300]) if often(random, 0.12) else None,
     )
 
 
 def windows(random: Random) -> tuple[Hours, ...]:
     return tuple(
         Hours(
-            days=frozenset(random.sample(range(7), random.randint(0, 7))),
+            days=frozenset(random.sample(range(7), random.choice([0, 1, 3, 6, 7]))),
             start=random.choice([0, 540, 1320, 1439]),
             end=random.choice([0, 1, 360, 540, 1080, 1440]),
         )
@@ -184,18 +185,22 @@ def networks(random: Random) -> tuple[str, ...]:
     return tuple(random.sample(NETWORKS, random.choice([0, 1, 1, 2])))
 
 
+REQUIREMENTS = [kind for kind in GuardrailKind if kind.startswith("require")]
+GUARDRAILS = [*GuardrailKind, *GuardrailKind, *REQUIREMENTS]
+
+
 def guardrail(random: Random, name: str) -> Guardrail:
     return Guardrail(
         name,
         name.upper(),
-        kind=random.choice(list(GuardrailKind)),
-        permissions=some(random, PATTERNS, most=3),
+        kind=random.choice(GUARDRAILS),
+        permissions=frozenset(random.sample(PATTERNS, random.choice([1, 2, 3]))),
         scope=scope(random),
         principals=some(random, PEOPLE + BOTS + TEAMS, most=4) if often(random, 0.3) else None,
         fresh_factor_s=random.choice([None, 0, 300]),
-        networks=networks(random) if often(random, 0.8) else None,
-        hours=windows(random) if often(random, 0.8) else None,
-        threshold=random.choice([None, 0, 1000]),
+        networks=networks(random) if often(random, 0.7) else None,
+        hours=windows(random) if often(random, 0.7) else None,
+        threshold=random.choice([None, 0, 1000, 1000]),
     )
 
 
@@ -229,7 +234,7 @@ def credential_for(random: Random, policy: Policy, who: str) -> str | None:
     if often(random, 0.03):
         return random.choice([*KEYS, "unheard_of"])
     own = [credential.id for credential in policy.credentials if credential.principal == who]
-    return random.choice(own) if own and often(random, 0.7) else None
+    return random.choice(own) if own and often(random, 0.85) else None
 
 
 def check(random: Random, who: str, permissions: list[str]) -> Check:
@@ -252,7 +257,7 @@ def resource(random: Random, who: str) -> Resource:
         participants=some(random, [who, *PEOPLE]) if often(random, 0.4) else frozenset(),
         owner=random.choice([who, *PEOPLE, None, None]),
         contents=random.choice(["template", "free_form", None]),
-        audience=random.choice([None, 0, 1, 1000, 1001]),
+        audience=random.choice([None, 0, 1000, 1000, 1001]),
     )
 
 
@@ -282,7 +287,10 @@ def moment_of_the_week(random: Random, policy: Policy) -> tuple[int, int]:
         return random.randrange(7), random.randrange(1440)
     window = random.choice(windows)
     day = random.choice([*window.days, random.randrange(7)])
-    edge = random.choice([window.start, window.end, (window.start + window.end) // 2])
+    lasts = (
+        window.end - window.start if window.end > window.start else 1440 - window.start + window.end
+    )
+    edge = window.start + random.choice([0, lasts, random.randrange(lasts)])
     return divmod((day * 1440 + edge + random.choice([-1, 0, 1])) % 10080, 1440)
 
 

@@ -12,7 +12,7 @@ from portero.engine import Policy, Snapshot, compile_policy
 
 SEED = int(os.environ.get("PORTERO_TEST_SEED", "20260131"))
 DECISIONS = int(os.environ.get("PORTERO_TEST_DECISIONS", "20000"))
-REQUESTS_PER_POLICY = 50
+REQUESTS_PER_POLICY = 10
 
 
 def readings(count: int, seed: int = SEED) -> Iterator[tuple[Policy, Snapshot, generate.Request]]:

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from engine import generate
+from engine.faults import FILTER_FAULTS
 from engine.filtering import EVERY_DIMENSION, admits
 from engine.readings import SEED, readings
 from portero.engine import (
@@ -33,6 +34,7 @@ from portero.engine import (
 )
 
 ROWS = 2000
+LISTS = 4000
 EVERYWHERE = Scope()
 NOON = Context(now=0.0, weekday=0, minute=720)
 
@@ -48,30 +50,48 @@ def rows():
 
 
 def lists(count):
-    """Yield snapshots and the arguments of `visible`, sometimes several permissions of one."""
-    for _, snapshot, asked in islice(readings(count * 2), 0, None, 2):
+    """Yield snapshots and the arguments of `visible`, a few from each policy."""
+    for _, snapshot, asked in islice(readings(count * 4), 0, None, 4):
         permission = asked.checks[0].permission if asked.checks else "send:text"
         yield snapshot, asked.principal, permission, asked.context, asked.credential
 
 
+def differences(rows, count):
+    """Yield the rows that a list and a check do not agree on; each list is asked about 20."""
+    for n, (snapshot, principal, permission, context, credential) in enumerate(lists(count)):
+        visible = snapshot.visible(principal, permission, context, credential)
+        for row in rows[n % 100 :: 100]:
+            checks = [Check(permission, row)]
+            allowed = snapshot.decide(principal, checks, context, credential).allowed
+            if admits(visible, row) != allowed:
+                yield visible, row
+
+
 def test_a_filter_shows_a_row_exactly_when_a_check_allows_it(rows):
+    assert next(differences(rows, LISTS), None) is None
+
+
+@pytest.mark.parametrize("name", FILTER_FAULTS)
+def test_a_planted_fault_of_the_filter_is_found_within_4000_lists(name, rows, monkeypatch):
+    FILTER_FAULTS[name](monkeypatch)
+
+    assert next(differences(rows, LISTS), None) is not None
+
+
+def test_the_filters_are_of_every_shape():
     shapes = Counter()
-    for n, (snapshot, principal, permission, context, credential) in enumerate(lists(600)):
+    for snapshot, principal, permission, context, credential in lists(LISTS):
         visible = snapshot.visible(principal, permission, context, credential)
         shapes["all" if visible.all else "none" if visible.none else "some"] += 1
         shapes["excluding"] += bool(visible.exclusions)
         shapes["several branches"] += len(visible.branches) > 1
-        for row in rows[n % 40 :: 40]:
-            checks = [Check(permission, row)]
-            allowed = snapshot.decide(principal, checks, context, credential).allowed
-            assert admits(visible, row) == allowed, (visible, row)
 
-    assert min(shapes[shape] for shape in shapes) > 10
     assert set(shapes) == {"all", "none", "some", "excluding", "several branches"}
+    assert min(shapes.values()) > 10
 
 
 def test_every_row_of_a_long_list_is_decided_alike(rows):
-    some = (arguments for arguments in lists(2000) if shows_some(arguments))
+    some = (arguments for arguments in lists(LISTS) if shows_some(arguments))
     for snapshot, principal, permission, context, credential in islice(some, 12):
         visible = snapshot.visible(principal, permission, context, credential)
         shown = [row for row in rows if admits(visible, row)]
@@ -92,7 +112,7 @@ def shows_some(arguments):
 def test_an_undeclared_dimension_only_ever_hides(rows):
     random = Random(SEED)  # noqa: S311 - repeatable on purpose, and no secret
     hidden = 0
-    for snapshot, principal, permission, context, credential in lists(1500):
+    for snapshot, principal, permission, context, credential in lists(LISTS):
         visible = snapshot.visible(principal, permission, context, credential)
         declared = random.sample(sorted(EVERY_DIMENSION), random.randint(0, 8))
         for row in random.sample(rows, 20):
