@@ -115,6 +115,7 @@ class Talk:
 
     answer: bytes
     port: int
+    was_closed: bool = False
 
 
 async def talk(address: tuple[str, int], *pieces: bytes, wait_s: float = 0.15) -> Talk:
@@ -127,8 +128,11 @@ async def talk(address: tuple[str, int], *pieces: bytes, wait_s: float = 0.15) -
             await asyncio.sleep(0)
         while chunk := await asyncio.wait_for(reader.read(65536), wait_s):
             said.answer += chunk
-    except (TimeoutError, ConnectionError):
+        said.was_closed = True
+    except TimeoutError:
         pass
+    except ConnectionError:
+        said.was_closed = True
     finally:
         writer.transport.abort()
     return said
@@ -254,7 +258,7 @@ ONE = {
         POST + b"Content-Length: 004\r\n\r\nabcd",
         ("POST", "/one", b"abcd"),
     ),
-    "a CL with a blank behind": (
+    "a CL with a trailing blank": (
         POST + b"Content-Length: 4 \r\n\r\nabcd",
         ("POST", "/one", b"abcd"),
     ),
@@ -357,6 +361,7 @@ def test_g18_what_has_one_meaning_is_exactly_one_request(
         for (case, (_, wanted)), said in zip(ONE.items(), talks, strict=True):
             assert application.seen_of[said.port] == [wanted], case
             assert [status for status in statuses(said.answer) if status != 100] == [200], case
+            assert said.was_closed == (" behind" in case or case == "HTTP/1.0"), case
 
     run(test)
 
@@ -512,7 +517,7 @@ def test_g19_a_body_over_its_limit_is_refused_early_and_the_rest_drained_only_fo
 ):
     async def test() -> None:
         application = Application()
-        async with serving(application) as address:
+        async with serving(application, HttpLimits(linger_s=0.3)) as address:
             first = POST + b"Content-Length: 900000000\r\n\r\n"
             seconds = await closed_within(address, first, bytes(200_000), 0.01)
 

@@ -415,6 +415,10 @@ REFUSED: dict[str, tuple[str, bytes]] = {
     "an empty file": ("type_mismatch", form(a_file(b"", "image/png"))),
     "a bomb": ("too_many_pixels", form(a_file(png(60_000, 60_000)))),
     "an archive behind": ("polyglot", form(a_file(png() + bytes(9000) + office("a", "b")))),
+    "another kind of office file": (
+        "type_mismatch",
+        form(a_file(office(TYPES, "xl/workbook.xml"), WORD)),
+    ),
     "too large": ("too_large", form(a_file(png() + bytes(5 * 1024 * 1024)))),
     "a sticker too large": ("too_large", form(a_file(webp() + bytes(100 * 1024), "image/webp"))),
     "no end": ("malformed", form(a_file(png()), end=b"")),
