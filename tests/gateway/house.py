@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -331,15 +332,23 @@ class Workspace:
 
     @contextmanager
     def change(self) -> Iterator[psycopg.Connection[Any]]:
-        """A policy change as services make it: exclusive lock, new head, one commit."""
+        """A policy change as services make it: exclusive lock, new head, one commit, confirmed."""
         with psycopg.connect(self.database.dsn("superuser")) as db:
             db.execute("SELECT pg_advisory_xact_lock(%s)", [workspace_lock(self.id)])
             yield db
-            db.execute(
+            moved = db.execute(
                 "UPDATE policy_head SET version = version + 1, xid = pg_current_xact_id(),"
-                " changed_at = now() WHERE workspace_id = %s",
+                " changed_at = now() WHERE workspace_id = %s RETURNING xid::text",
                 [self.id],
-            )
+            ).fetchone()
+        assert moved is not None
+        with psycopg.connect(self.database.dsn("superuser"), autocommit=True) as db:
+            while db.execute(
+                "SELECT FROM gateway_process WHERE lease_until > clock_timestamp()"
+                " AND NOT pg_visible_in_snapshot(%s::text::xid8, seen)",
+                moved,
+            ).fetchone():
+                time.sleep(0.002)
 
     def template_set(self, *names: str) -> str:
         made = uuid7()

@@ -37,12 +37,18 @@ def workspace(house: House) -> Workspace:
 
 def test_no_key_and_what_is_no_key(house: House) -> None:
     url = f"/v23.0/{VENTAS}/messages"
-    for headers in ({}, {"authorization": "Bearer EAAGrealMetaToken"}, {"authorization": "Basic x"}):
+    for headers in (
+        {},
+        {"authorization": "Bearer EAAGrealMetaToken"},
+        {"authorization": "Basic x"},
+    ):
         answer = house.gateway.http.post(url, json=text(), headers=headers)
         assert error_of(answer) == (401, 190, None, "key_malformed")
         assert answer.headers["www-authenticate"].startswith("OAuth")
     unknown = keys.generate(keys.KeyKind.SERVICE)
-    answer = house.gateway.http.post(url, json=text(), headers={"authorization": f"Bearer {unknown}"})
+    answer = house.gateway.http.post(
+        url, json=text(), headers={"authorization": f"Bearer {unknown}"}
+    )
     assert error_of(answer) == (401, 190, None, "key_unknown")
     assert nothing_arrived(house)
 
@@ -176,7 +182,12 @@ def test_an_id_of_nobody_of_another_kind_or_in_no_place(house: House, workspace:
         status, code, _, reason = error_of(answer)
         assert (status, code) == (400, 100), path
         assert reason in {"id_unknown", "never_offered"}, path
-    image = {"messaging_product": "whatsapp", "to": LUCIA, "type": "image", "image": {"id": "123456"}}
+    image = {
+        "messaging_product": "whatsapp",
+        "to": LUCIA,
+        "type": "image",
+        "image": {"id": "123456"},
+    }
     assert error_of(house.send(key, image)) == (400, 100, 33, "id_unknown")
     assert nothing_arrived(house)
 
@@ -239,7 +250,9 @@ def test_high_risk_operations_are_not_for_keys(house: House, workspace: Workspac
     assert nothing_arrived(house)
 
 
-def test_a_template_made_elsewhere_is_learned_before_it_is_sent(house: House, workspace: Workspace) -> None:
+def test_a_template_made_elsewhere_is_learned_before_it_is_sent(
+    house: House, workspace: Workspace
+) -> None:
     key = workspace.key(SEND)
     house.sandbox.http.post(
         f"/v23.0/{WABA}/message_templates",

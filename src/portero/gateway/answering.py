@@ -14,7 +14,7 @@ from portero.gateway.forwarding import Answered
 from portero.gateway.listing import Listing
 from portero.gateway.media_links import LIFE_S, MediaLink, MediaLinks
 from portero.gateway.replies import Reply, error_reply
-from portero.gateway.resources import BOUND_TO_NUMBER
+from portero.gateway.resources import BOUND_TO_NUMBER, Registry
 from portero.gateway.understanding import Understood
 from portero.gateway.upstream import UpstreamResponse
 from portero.gateway.workspaces import WorkspaceState
@@ -40,8 +40,9 @@ logger = logging.getLogger(__name__)
 class Answering:
     """Gives the caller what became of an admitted call, and records it."""
 
-    def __init__(self, *, links: MediaLinks, public_url: str) -> None:
+    def __init__(self, *, links: MediaLinks, registry: Registry, public_url: str) -> None:
         self._links = links
+        self._registry = registry
         self._public_url = public_url
 
     async def finish(
@@ -71,7 +72,7 @@ class Answering:
     ) -> Reply:
         call, state = understood.call, attempt.state
         rebuilt = rebuild_answer(call, 200, payload, base_url=self._public_url)
-        answer = Listing(call, understood.target).shown(rebuilt, state, may_of(state, caller))
+        answer = await self._narrowed(rebuilt, caller, understood, state)
         body = orjson.dumps(self._completed(answer, caller, understood, state))
         learned = tuple(_resource(state, understood, one) for one in learned_ids(call, payload))
         withheld = find_secret(body, state.live_secrets())
@@ -81,7 +82,7 @@ class Answering:
             learned=learned,
             forgotten=_forgotten(understood),
             people=people_in_answer(payload, state) if call.messages else (),
-            answer=(200, state.secrets.seal("idempotency", "answer", attempt.call, body)),
+            answer=(200, body),
             # What the caller may name in its next request must be known to every process by then.
             durable=any(one.kind != Kind.MESSAGE for one in learned),
         )
@@ -99,11 +100,13 @@ class Answering:
         effects = rebuild_answer(call, response.status, payload)
         outcome = _outcome_of(response.status, call, partial=bool(effects))
         shown = {"status": response.status, "code": error.code, "details": error.details}
-        await attempt.finish(outcome, shown=shown)
         reply = error_reply(error, str(attempt.call))
         if effects:
             both = {**effects, **error.body(str(attempt.call))}
             reply = Reply(reply.status, orjson.dumps(both), reply.headers)
+        # What was done in part is not done again; what Meta refused whole may be tried again.
+        kept = (reply.status, reply.body) if effects else None
+        await attempt.finish(outcome, shown=shown, answer=kept)
         if find_secret(reply.body, attempt.state.live_secrets()):
             sentence = "Meta refused; its answer held a secret and is not shown."
             return error_reply(refusal_for("answer_withheld", sentence), str(attempt.call))
@@ -124,6 +127,26 @@ class Answering:
             "again by itself; the status of the message will tell."
         )
         return error_reply(refusal_for("outcome_unknown", sentence), str(attempt.call))
+
+    async def _narrowed(
+        self,
+        answer: dict[str, Any],
+        caller: Caller,
+        understood: Understood,
+        state: WorkspaceState,
+    ) -> dict[str, Any]:
+        """A list as far as the caller may see it."""
+        listing = Listing(understood.call, understood.target)
+        allows = may_of(state, caller)
+        if listing.kind is None or not listing.narrows(allows):
+            return answer
+        visible = state.snapshot.visible(
+            caller.principal, listing.permission, context_of(state, caller), caller.credential
+        )
+        total = await self._registry.count_seen(
+            state, kind=listing.kind, waba=understood.target.waba or "", visible=visible
+        )
+        return listing.shown(answer, state, allows, total)
 
     def _completed(
         self,

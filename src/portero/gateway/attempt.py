@@ -185,7 +185,10 @@ class Attempt:
         answer: tuple[int, bytes] | None = None,
         durable: bool = False,
     ) -> None:
-        """Record how it ended; `durable` waits for the commit, else it joins the next one."""
+        """Record how it ended; `durable` waits for the commit, else it joins the next one.
+
+        `answer` is what the caller is told, kept for whoever comes again with its idempotency key.
+        """
         self._open = False
         note = Note(
             record=self._record(
@@ -197,7 +200,11 @@ class Attempt:
             settled=self._settled(outcome, answer),
         )
         if durable:
-            await self._door.recorder.note(note)
+            try:
+                await self._door.recorder.note(note)
+            except Unavailable:
+                # It happened, and the caller is told so; it is written when the database is back.
+                self._door.recorder.note_later(note)
         else:
             self._door.recorder.note_later(note)
 
@@ -368,7 +375,9 @@ class Attempt:
             return Settled(claim, "unknown")
         if answer is None:
             return Settled(claim, "released")
-        return Settled(claim, "done", *answer)
+        status, body = answer
+        sealed = self.state.secrets.seal("idempotency", "answer", self.call, body)
+        return Settled(claim, "done", status, sealed)
 
 
 def context_of(state: WorkspaceState, caller: Caller) -> engine.Context:

@@ -22,7 +22,7 @@ class Listing:
     """How the rows of one list call are decided; None of its business for other calls."""
 
     def __init__(self, call: Call, target: Target) -> None:
-        self._kind = _KINDS.get(call.operation.name)
+        self.kind = _KINDS.get(call.operation.name)
         self._permissions = call.permissions
         self._target = target
 
@@ -35,35 +35,40 @@ class Listing:
         admitted by the very decision its first row gets.
         """
         whole = self._target.checks(self._permissions)
-        if self._kind is None or allows(whole):
+        if self.kind is None or allows(whole):
             return whole
         rows = (self._checks(resource) for resource in self._candidates(state))
         return next((row for row in rows if allows(row)), whole)
 
+    def narrows(self, allows: Callable[[Iterable[engine.Check]], bool]) -> bool:
+        """Whether the caller sees a part of the account only."""
+        return self.kind is not None and not allows(self._target.checks(self._permissions))
+
+    @property
+    def permission(self) -> str:
+        return self._permissions[0]
+
     def shown(
         self,
-        answer: dict[str, Any],
+        answer: Row,
         state: WorkspaceState,
         allows: Callable[[Iterable[engine.Check]], bool],
+        total: int,
     ) -> dict[str, Any]:
-        """The answer with the rows that may be seen, and counts of those alone."""
-        if self._kind is None or allows(self._target.checks(self._permissions)):
-            return answer
+        """The rows that may be seen, and counts of those alone: `total` over all pages."""
         rows = answer.get("data") or []
         seen = [r for r in rows if allows(self._checks(self._resource(r, state)))]
-        summary = answer.get("summary")
-        if isinstance(summary, dict):
-            # How many there are beyond the page is not known without looking; a lower bound that
-            # tells nothing about hidden rows is the honest count.
-            counted = {name: len(seen) for name in _COUNTS if name in summary}
-            answer = {**answer, "summary": {**summary, **counted}}
-        return {**answer, "data": seen}
+        counted = {
+            name: total if name in _COUNTS else value
+            for name, value in (answer.get("summary") or {}).items()
+        }
+        return {**answer, "data": seen, **({"summary": counted} if counted else {})}
 
     def _checks(self, resource: engine.Resource) -> tuple[engine.Check, ...]:
         return tuple(engine.Check(permission, resource) for permission in self._permissions)
 
     def _candidates(self, state: WorkspaceState) -> Iterable[engine.Resource]:
-        if self._kind is Kind.NUMBER:
+        if self.kind is Kind.NUMBER:
             for number, waba in state.numbers.items():
                 if waba == self._target.waba:
                     yield self._number(number)
@@ -72,7 +77,7 @@ class Listing:
             yield self._template("", name, state)
 
     def _resource(self, row: Row, state: WorkspaceState) -> engine.Resource:
-        if self._kind is Kind.NUMBER:
+        if self.kind is Kind.NUMBER:
             return self._number(str(row.get("id")))
         return self._template(str(row.get("id")), str(row.get("name")), state)
 

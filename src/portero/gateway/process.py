@@ -73,9 +73,7 @@ async def listen(
     stop: asyncio.Event | None = None,
 ) -> None:
     """Open the public listener and, where there is one, the internal socket."""
-    listeners = [
-        Listener(parts.public, host=settings.host, port=settings.port, fd=settings.fd)
-    ]
+    listeners = [Listener(parts.public, host=settings.host, port=settings.port, fd=settings.fd)]
     if parts.internal is not None:
         listeners.append(Listener(parts.internal, uds=settings.internal_socket))
     await serve(listeners, graceful_timeout_s=settings.graceful_s, ready=ready, stop=stop)
@@ -133,13 +131,13 @@ def _assemble(
     templates = Templates(
         upstream=upstream,
         forwarding=forwarding,
-        presence=presence,
+        door=door,
         pool=pool,
         graph_version=settings.graph_version,
     )
     understanding = Understanding(registry=registry, resolve_template=templates.resolve)
     links = MediaLinks(kek=settings.kek, public_url=settings.public_url)
-    answering = Answering(links=links, public_url=settings.public_url)
+    answering = Answering(links=links, registry=registry, public_url=settings.public_url)
     graph = GraphDoor(
         door=door,
         authenticator=authenticator,

@@ -15,7 +15,7 @@ from portero.gateway.workspaces import WorkspaceState
 from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, Recipient, TemplateRef
 from portero.graphapi.operation import Call
 from portero.graphapi.refusals import id_unknown
-from portero.store import registry
+from portero.store import registry, seen
 from portero.store.listed import in_workspace
 from portero.store.recorder import Recorder
 from portero.store.registry import Resource
@@ -53,6 +53,14 @@ class Registry:
     ) -> Sequence[Resource]:
         async with in_workspace(self._pool, state.id) as connection:
             return await registry.find_template(connection, state.id, waba, ref.name, ref.language)
+
+    async def count_seen(
+        self, state: WorkspaceState, *, kind: str, waba: str, visible: engine.Visible
+    ) -> int:
+        async with in_workspace(self._pool, state.id) as connection:
+            return await seen.count_seen(
+                connection, state.id, kind=kind, waba=waba, visible=visible
+            )
 
     async def _in_database(self, workspace: UUID, ids: Sequence[str]) -> dict[str, Resource]:
         async with in_workspace(self._pool, workspace) as connection:

@@ -15,6 +15,7 @@ class Settings:
         graph_url: where Graph calls go, scheme and host, no path.
         media_urls: other places media links of Meta may point to, scheme and host.
         public_url: how clients reach this gateway; links in answers begin with it.
+        host, port, fd: where to listen; `fd`, an inherited socket that listens already, goes first.
         peppers: by version; the digest of a key names the version it was made with.
         kek: the key that wraps the workspaces' keys; lives outside the database.
         internal_socket: where `perform` listens; None for no internal listener.
@@ -30,6 +31,7 @@ class Settings:
     kek: KeyRing
     host: str = "127.0.0.1"
     port: int = 0
+    fd: int | None = None
     graph_version: str = "v23.0"
     internal_socket: Path | None = None
     internal_secret: Secret | None = None

@@ -94,9 +94,11 @@ class Workspaces:
         """The workspace a key belongs to; None when no such key was ever made."""
         workspace = self._workspace_of_key.get(public_id)
         if workspace is None:
-            workspace = await self._pool.fetchval(_WORKSPACE_OF_KEY, public_id)
-            if workspace is None:
+            row = await self._pool.fetchrow(_WORKSPACE_OF_KEY, public_id)
+            if row is None:
                 return None
+            workspace = row["workspace_id"]
+            self._presence.moved(workspace, row["version"])  # the key may be younger than our state
             self._workspace_of_key[public_id] = workspace  # a key never changes its workspace
         return await self.current(workspace)
 
@@ -142,7 +144,10 @@ class Workspaces:
         return state
 
 
-_WORKSPACE_OF_KEY = "SELECT workspace_id FROM api_key WHERE public_id = $1"
+_WORKSPACE_OF_KEY = """
+SELECT k.workspace_id, h.version
+  FROM api_key k JOIN policy_head h ON h.workspace_id = k.workspace_id WHERE k.public_id = $1
+"""
 _NUMBERS = """
 SELECT n.meta_id AS number, w.meta_id AS waba
   FROM number n JOIN waba w ON w.workspace_id = n.workspace_id AND w.id = n.waba_id
