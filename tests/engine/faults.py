@@ -15,6 +15,7 @@ from portero.engine import (
     Conditions,
     Decision,
     Effect,
+    Policy,
     Principal,
     PrincipalKind,
     Reach,
@@ -49,6 +50,19 @@ def filter_fault(plant: Plant) -> Plant:
 def swap(patch: pytest.MonkeyPatch, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     """Replace `owner.name` with what `make` returns for the original."""
     patch.setattr(owner, name, make(getattr(owner, name)))
+
+
+def misread(patch: pytest.MonkeyPatch, kind: str, read: Callable[[Any], Any]) -> None:
+    """Compile rules of a kind as `read` returns them, those apart for which it returns None."""
+
+    def careless(f: Any) -> Any:
+        def init(self: Any, policy: Policy) -> None:
+            rules = tuple(filter(None, map(read, getattr(policy, kind))))
+            f(self, replace(policy, **{kind: rules}))
+
+        return init
+
+    swap(patch, compiling.Compiler, "__init__", careless)
 
 
 @fault
@@ -291,16 +305,10 @@ def a_team_gives_nothing_to_its_members(patch: pytest.MonkeyPatch) -> None:
 
 @fault
 def a_retired_team_still_gives(patch: pytest.MonkeyPatch) -> None:
-    swap(
+    misread(
         patch,
-        compiling,
-        "_by_id",
-        lambda f: (
-            lambda rules: f(
-                replace(r, active=True) if getattr(r, "kind", None) == PrincipalKind.TEAM else r
-                for r in rules
-            )
-        ),
+        "principals",
+        lambda p: replace(p, active=True) if p.kind is PrincipalKind.TEAM else p,
     )
 
 
@@ -338,30 +346,12 @@ def guardrails_spare_owners(patch: pytest.MonkeyPatch) -> None:
 
 @fault
 def who_left_may_still_ask(patch: pytest.MonkeyPatch) -> None:
-    swap(
-        patch,
-        compiling,
-        "_by_id",
-        lambda f: (
-            lambda rules: f(
-                replace(r, active=True) if isinstance(r, Principal) else r for r in rules
-            )
-        ),
-    )
+    misread(patch, "principals", lambda principal: replace(principal, active=True))
 
 
 @fault
 def a_revoked_key_still_works(patch: pytest.MonkeyPatch) -> None:
-    swap(
-        patch,
-        compiling,
-        "_by_id",
-        lambda f: (
-            lambda rules: f(
-                replace(r, active=True) if type(r).__name__ == "Credential" else r for r in rules
-            )
-        ),
-    )
+    misread(patch, "credentials", lambda credential: replace(credential, active=True))
 
 
 @fault
@@ -394,30 +384,12 @@ def a_key_does_not_narrow_the_conditions(patch: pytest.MonkeyPatch) -> None:
 
 
 def narrow_less(patch: pytest.MonkeyPatch, **fields: Any) -> None:
-    swap(
-        patch,
-        compiling,
-        "_by_id",
-        lambda f: (
-            lambda rules: f(
-                replace(r, **fields) if type(r).__name__ == "Credential" else r for r in rules
-            )
-        ),
-    )
+    misread(patch, "credentials", lambda credential: replace(credential, **fields))
 
 
 @fault
 def bindings_are_not_scoped(patch: pytest.MonkeyPatch) -> None:
-    swap(
-        patch,
-        compiling,
-        "_by_id",
-        lambda f: (
-            lambda rules: f(
-                replace(r, scope=Scope()) if type(r).__name__ == "Binding" else r for r in rules
-            )
-        ),
-    )
+    misread(patch, "bindings", lambda binding: replace(binding, scope=Scope()))
 
 
 @fault
@@ -485,12 +457,7 @@ def a_limit_of_the_workspace_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_limits(patch: pytest.MonkeyPatch, kind: str) -> None:
-    swap(
-        patch,
-        compiling,
-        "_by_id",
-        lambda f: lambda rules: f(r for r in rules if getattr(r, "holder_kind", "") != kind),
-    )
+    misread(patch, "limits", lambda limit: limit if limit.holder_kind != kind else None)
 
 
 @fault

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from portero.engine.answer import OWNERSHIP, Obligation, ObligationKind, Reason, Requirement
@@ -45,31 +45,36 @@ class _Identified(Protocol):
     def id(self) -> str: ...
 
 
-_T = TypeVar("_T", bound=_Identified)
+_Rule = TypeVar("_Rule", bound=_Identified)
 
 
-def _by_id(rules: Iterable[_T]) -> dict[str, _T]:
-    found: dict[str, _T] = {}
-    for rule in rules:
-        if found.setdefault(rule.id, rule) is not rule:
-            raise ValueError(f"{type(rule).__name__} {rule.id!r} occurs twice")
-    return found
+def _by_id(rules: Sequence[_Rule]) -> dict[str, _Rule]:
+    _require_unique(rules)
+    return {rule.id: rule for rule in rules}
+
+
+def _require_unique(rules: Sequence[_Identified]) -> None:
+    if len({rule.id for rule in rules}) < len(rules):
+        [(twice, _)] = Counter(rule.id for rule in rules).most_common(1)
+        raise ValueError(f"{type(rules[0]).__name__} {twice!r} occurs twice")
 
 
 class Compiler:
     """Looks a policy's rules up and compiles them. Its indexes never change."""
 
     def __init__(self, policy: Policy) -> None:
+        for rules in (policy.bindings, policy.guardrails, policy.limits):
+            _require_unique(rules)
         self.principals = _by_id(policy.principals)
         self._roles = _by_id(policy.roles)
         self._credentials = _by_id(policy.credentials)
-        self._guardrails = sorted(_by_id(policy.guardrails).values(), key=lambda rule: rule.id)
+        self._guardrails = sorted(policy.guardrails, key=lambda rule: rule.id)
         self._bindings: dict[str, list[Binding]] = defaultdict(list)
-        for binding in _by_id(policy.bindings).values():
+        for binding in policy.bindings:
             self._bindings[binding.principal].append(binding)
         self._limits: dict[HolderKind, dict[str, list[Limit]]]
         self._limits = {kind: defaultdict(list) for kind in HolderKind}
-        for limit in _by_id(policy.limits).values():
+        for limit in policy.limits:
             self._limits[limit.holder_kind][limit.holder].append(limit)
         self._limits_of_bindings = self._limits[HolderKind.BINDING]
 
