@@ -1,0 +1,116 @@
+"""Meta's posts: genuine, stored before the 200, their ids known at once."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from gateway.house import APP_SECRET, LUCIA, VENTAS, VERIFY_TOKEN, WABA, House, text
+
+PATH = "/webhooks/whatsapp"
+
+
+def post(house: House, payload: Any, *, secret: str = APP_SECRET) -> httpx.Response:
+    raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    signature = hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    headers = {"x-hub-signature-256": f"sha256={signature}", "content-type": "application/json"}
+    return house.gateway.http.post(PATH, content=raw, headers=headers)
+
+
+def message(
+    message_id: str, waba: str = WABA, *, wa_id: str = LUCIA, user_id: str = ""
+) -> dict[str, Any]:
+    contact = {
+        "wa_id": wa_id,
+        "profile": {"name": "Lucía"},
+        **({"user_id": user_id} if user_id else {}),
+    }
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "1", "phone_number_id": VENTAS},
+        "contacts": [contact],
+        "messages": [
+            {
+                "from": wa_id,
+                "id": message_id,
+                "timestamp": "1",
+                "type": "text",
+                "text": {"body": "x"},
+            }
+        ],
+    }
+    return {
+        "object": "whatsapp_business_account",
+        "entry": [{"id": waba, "changes": [{"field": "messages", "value": value}]}],
+    }
+
+
+def stored(house: House) -> list[bytes]:
+    with psycopg.connect(house.database.dsn("superuser")) as db:
+        rows = db.execute("SELECT body FROM webhook_event ORDER BY received_at").fetchall()
+    return [bytes(row[0]) for row in rows]
+
+
+def test_the_handshake_answers_who_knows_the_token(house: House) -> None:
+    asked = {
+        "hub.mode": "subscribe",
+        "hub.challenge": "1158201444",
+        "hub.verify_token": VERIFY_TOKEN,
+    }
+
+    right = house.gateway.http.get(PATH, params=asked)
+    wrong = house.gateway.http.get(PATH, params={**asked, "hub.verify_token": "guess"})
+
+    assert (right.status_code, right.text) == (200, "1158201444")
+    assert right.headers["content-type"].startswith("text/plain")
+    assert wrong.status_code == 403
+
+
+def test_a_signed_post_is_stored_as_it_came(house: House) -> None:
+    raw = json.dumps(message("wamid.HBgLc3RvcmVkMQ=="), indent=1).encode()
+
+    assert post(house, raw).status_code == 200
+    assert stored(house)[-1] == raw
+
+
+def test_a_repeated_post_is_stored_once(house: House) -> None:
+    before = len(stored(house))
+    for _ in range(3):
+        assert post(house, message("wamid.HBgLc3RvcmVkMg==")).status_code == 200
+    assert len(stored(house)) == before + 1
+
+
+@pytest.mark.parametrize("secret", ["", "another-secret"])
+def test_a_forged_post_is_dropped(house: House, secret: str) -> None:
+    before = stored(house)
+    assert post(house, message("wamid.HBgLZm9yZ2Vk"), secret=secret).status_code == 401
+    assert house.gateway.http.post(PATH, json=message("wamid.HBgLZm9yZ2Vk")).status_code == 401
+    assert stored(house) == before
+
+
+def test_a_message_just_received_can_be_answered_and_read(house: House) -> None:
+    key = house.workspace.key()
+    message_id = house.sandbox.control(
+        "inbound",
+        {"phone_number_id": VENTAS, "from": LUCIA, "type": "text", "text": {"body": "¿?"}},
+    )["message_id"]
+
+    reply = house.send(key, text(context={"message_id": message_id}))
+
+    assert reply.status_code == 200
+
+
+def test_g36_a_number_and_a_business_scoped_id_named_together_are_one_person(house: House) -> None:
+    key = house.workspace.key()
+    house.workspace.limit("recipients", "day", 1, holder_kind="key", holder=key.id)
+    post(house, message("wamid.HBgLcGVyc29u", wa_id="5215598765432", user_id="MX.1234567890"))
+
+    by_number = house.send(key, text("525598765432"))
+    by_id = house.send(key, {**text(), "to": None, "recipient": "MX.1234567890"})
+
+    assert by_number.status_code == 200
+    assert by_id.status_code != 429, by_id.text
