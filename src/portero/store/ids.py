@@ -20,7 +20,15 @@ def uuid7() -> UUID:
     48 bits of milliseconds, a 42-bit counter that starts at random in each millisecond, 32 random
     bits. A clock that goes back does not make ids go back.
     """
-    ms, counter = _next_tick()
+    return _compose(*_next_tick())
+
+
+def uuid7_of(ms: int) -> UUID:
+    """Make the id of something that happened at a millisecond in the past, for imported history."""
+    return _compose(ms, secrets.randbits(_COUNTER_BITS))
+
+
+def _compose(ms: int, counter: int) -> UUID:
     high, low = counter >> 30, counter & 0x3FFF_FFFF
     tail = secrets.randbits(32)
     return UUID(int=ms << 80 | high << 64 | low << 32 | tail | _VERSION_AND_VARIANT)
