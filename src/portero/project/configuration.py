@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -30,14 +32,21 @@ SETTINGS: Mapping[str, str] = {
     "PORTERO_KEK_FILE": "",
     "PORTERO_PEPPER_FILE": "",
     "PORTERO_SECRET_KEY_FILE": "",
+    "PORTERO_INTERNAL_SECRET_FILE": "",
     "PORTERO_GRAPH_URL": "https://graph.facebook.com",
+    "PORTERO_GRAPH_VERSION": "v23.0",
     "PORTERO_MEDIA_HOSTS": "lookaside.fbsbx.com",
     "PORTERO_TRUSTED_PROXIES": "",
     "PORTERO_HOSTS": "localhost,127.0.0.1",
     "PORTERO_CONSOLE_LISTEN": "127.0.0.1:8000",
+    "PORTERO_CONSOLE_WORKSPACE": "",
     "PORTERO_GATEWAY_LISTEN": "127.0.0.1:8001",
+    "PORTERO_GATEWAY_PROCESSES": "1",
+    "PORTERO_PUBLIC_URL": "",
 }
 """Name to default; an empty default means unset. The order is that of docs/settings.md."""
+
+MOST_PROCESSES = 64
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -51,6 +60,11 @@ class Address:
     host: str
     port: int
 
+    @property
+    def url(self) -> str:
+        """As a client on this machine reaches it."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -61,12 +75,20 @@ class Configuration:
     kek: KeyRing
     pepper: KeyRing
     secret_key: Secret
+    internal_secret: Secret
+    """What a process of ours shows to the gateway's internal listener."""
     graph_url: str
+    graph_version: str
     media_hosts: frozenset[str]
     trusted_proxies: tuple[Network, ...]
     hosts: tuple[str, ...]
     console_listen: Address
+    console_workspace: UUID | None
+    """Whose activity the console's one page shows to this machine; None = nobody's."""
     gateway_listen: Address
+    gateway_processes: int
+    public_url: str
+    """How programs and Meta reach the gateway; empty = by its own address."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Configuration:
@@ -78,12 +100,19 @@ class Configuration:
             "kek": reader.read_secret("PORTERO_KEK_FILE", "kek", KeyRing.parse),
             "pepper": reader.read_secret("PORTERO_PEPPER_FILE", "pepper", KeyRing.parse),
             "secret_key": reader.read_secret("PORTERO_SECRET_KEY_FILE", "secret-key", _secret_key),
+            "internal_secret": reader.read_secret(
+                "PORTERO_INTERNAL_SECRET_FILE", "internal-secret", _secret_key
+            ),
             "graph_url": reader.read("PORTERO_GRAPH_URL", _origin),
+            "graph_version": reader.read("PORTERO_GRAPH_VERSION", _graph_version),
             "media_hosts": reader.read("PORTERO_MEDIA_HOSTS", lambda t: frozenset(_names(t))),
             "trusted_proxies": reader.read("PORTERO_TRUSTED_PROXIES", _networks),
             "hosts": reader.read("PORTERO_HOSTS", _names),
             "console_listen": reader.read("PORTERO_CONSOLE_LISTEN", _address),
+            "console_workspace": reader.read("PORTERO_CONSOLE_WORKSPACE", _workspace),
             "gateway_listen": reader.read("PORTERO_GATEWAY_LISTEN", _address),
+            "gateway_processes": reader.read("PORTERO_GATEWAY_PROCESSES", _processes),
+            "public_url": reader.read("PORTERO_PUBLIC_URL", lambda t: _origin(t) if t else ""),
         }
         reader.finish()
         return cls(**values)
@@ -101,6 +130,7 @@ def create_secrets(state: Path) -> None:
         ("kek", KeyRing.generate().text()),
         ("pepper", KeyRing.generate().text()),
         ("secret-key", secrets.token_urlsafe(48)),
+        ("internal-secret", secrets.token_urlsafe(48)),
     ):
         path = folder / name
         if not path.exists():
@@ -174,6 +204,22 @@ def _private_text(path: Path) -> str:
     if not stat.S_ISREG(mode) or mode & 0o077:
         raise ValueError(f"{path} must be a file that only its owner may read (mode 0600)")
     return path.read_text().strip()
+
+
+def _workspace(text: str) -> UUID | None:
+    return UUID(text) if text else None
+
+
+def _graph_version(text: str) -> str:
+    if re.fullmatch(r"v[1-9][0-9]?\.0", text) is None:
+        raise ValueError("must be written like v23.0")
+    return text
+
+
+def _processes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MOST_PROCESSES):
+        raise ValueError(f"must be a number from 1 to {MOST_PROCESSES}")
+    return int(text)
 
 
 def _secret_key(text: str) -> Secret:

@@ -25,6 +25,9 @@ else:
     ALLOWED_HOSTS = list(_configuration.hosts)
     PORTERO_KEK = _configuration.kek
     PORTERO_PEPPER = _configuration.pepper
+    PORTERO_GRAPH_URL = _configuration.graph_url
+    PORTERO_PUBLIC_URL = _configuration.public_url or _configuration.gateway_listen.url
+    PORTERO_CONSOLE_WORKSPACE = _configuration.console_workspace
     DATABASES = {"default": database_settings(_configuration.dsn("app"))}
 
 DEBUG = False
@@ -35,8 +38,29 @@ INSTALLED_APPS = [
     "portero.domain.workspaces",
     "portero.domain.messaging",
     "portero.domain.webhooks",
+    "portero.console",
 ]
+MIDDLEWARE = [
+    "portero.console.guarding.OnlyThisMachine",
+    "portero.console.guarding.StrictHeaders",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+ROOT_URLCONF = "portero.project.urls"
+WSGI_APPLICATION = "portero.project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": []},
+    }
+]
+SECURE_REFERRER_POLICY = "no-referrer"
 
 USE_TZ = True
 TIME_ZONE = "UTC"
+USE_I18N = True
 LANGUAGE_CODE = "en"
+LANGUAGES = [("es", "Español"), ("en", "English")]
