@@ -1,0 +1,211 @@
+"""What the page shows: processes that run, and decisions with their reasons.
+
+Read through the application's own database role, inside the workspace, so that row-level security
+holds for the page as for everything else. Nobody is signed in: recipients are masked always.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.db import connection
+
+from portero.console.words import Words
+from portero.domain.access.models import GatewayProcess, PolicyHead, Principal
+from portero.domain.accounts.models import ApiKey
+from portero.domain.audit.models import Record, RecordOpen, in_workspace
+from portero.domain.workspaces.models import Number, Workspace
+from portero.engine import Effect, PrincipalKind
+from portero.store.records import Outcome, RecordKind
+
+SHOWN = 50
+SENT = "message.sent"
+_PROBE_TIMEOUT_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A gateway process, by the database's clock."""
+
+    id: UUID
+    started_at: datetime
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One decision as people read it."""
+
+    at: datetime
+    who: str
+    is_machine: bool
+    did: str
+    recipient: str
+    """The last two digits, empty where nobody is written to."""
+    number: str
+    tone: str
+    """ok, stop, warn or wait."""
+    outcome: str
+    because: str
+    """Why it was refused; empty when it was not."""
+    code: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One moment of one workspace."""
+
+    workspace: str
+    timezone: str
+    now: datetime
+    policy_version: int
+    database: str
+    processes: tuple[Process, ...]
+    lines: tuple[Line, ...]
+
+
+def activity(workspace: UUID, words: Words) -> Activity:
+    """Raises Workspace.DoesNotExist, and what the database raises when it is away."""
+    with in_workspace(workspace):
+        shown = Workspace.objects.get()
+        now, version = _now_and_version()
+        return Activity(
+            workspace=shown.name,
+            timezone=shown.timezone,
+            now=now,
+            policy_version=PolicyHead.objects.values_list("version", flat=True).get(),
+            database=version,
+            processes=tuple(
+                Process(process.id, process.started_at, process.lease_until > now)
+                for process in GatewayProcess.objects.order_by("started_at")
+            ),
+            lines=tuple(_lines(words)),
+        )
+
+
+def answers(url: str) -> bool:
+    """Whether something on this machine accepts connections there."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname, parts.port), timeout=_PROBE_TIMEOUT_S):
+            return True
+    except OSError:
+        return False
+
+
+def _now_and_version() -> tuple[datetime, str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp(), current_setting('server_version')")
+        now, version = cursor.fetchone()
+    return now, f"PostgreSQL {version.partition(' ')[0]}"
+
+
+def _lines(words: Words) -> Iterator[Line]:
+    asked = Record.objects.filter(kind__in=[RecordKind.INTENT, RecordKind.EVENT])
+    records = list(asked.order_by("-at")[:SHOWN])
+    calls = [record.call_id for record in records]
+    bodies = _readable(calls)
+    outcomes = dict(
+        Record.objects.filter(call_id__in=calls, kind=RecordKind.OUTCOME)
+        .order_by("attempt")
+        .values_list("call_id", "outcome")
+    )
+    names = _Names.read()
+    for record in records:
+        body = bodies.get((record.call_id, record.kind, record.attempt), {})
+        yield _line(record, body, outcomes.get(record.call_id), names, words)
+
+
+def _readable(calls: Iterable[UUID]) -> dict[tuple[UUID, str, int], dict[str, Any]]:
+    """The readable halves; one that was erased is absent."""
+    halves = RecordOpen.objects.filter(call_id__in=calls)
+    return {(half.call_id, half.kind, half.attempt): half.body for half in halves}
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    principals: Mapping[str, tuple[str, bool]]
+    keys: Mapping[str, str]
+    numbers: Mapping[str, str]
+
+    @classmethod
+    def read(cls) -> _Names:
+        principals = Principal.objects.values_list("id", "name", "kind")
+        return cls(
+            {str(i): (name, kind != PrincipalKind.PERSON) for i, name, kind in principals},
+            {str(i): name for i, name in ApiKey.objects.values_list("id", "name")},
+            dict(Number.objects.values_list("meta_id", "name")),
+        )
+
+    def of(self, record: Record) -> tuple[str, bool]:
+        """Who asked: the key where there is one, else the person; and whether it is a machine."""
+        if record.credential is not None:
+            return self.keys.get(record.credential, "?"), True
+        return self.principals.get(record.actor, ("?", True))
+
+
+def _line(
+    record: Record,
+    body: Mapping[str, Any],
+    outcome: str | None,
+    names: _Names,
+    words: Words,
+) -> Line:
+    who, is_machine = names.of(record)
+    refused = record.effect == Effect.DENY
+    tone, result = _result(record, outcome, words)
+    did = tone == "ok"  # what is not known to have happened was only wanted
+    return Line(
+        at=record.at,
+        who=who,
+        is_machine=is_machine,
+        did=_did(record, body, words, wanted=not did),
+        recipient=_masked(body.get("to")),
+        number=next((names.numbers[i] for i in body.get("ids", ()) if i in names.numbers), ""),
+        tone=tone,
+        outcome=result,
+        because=_because(record, body, words) if refused else "",
+        code=record.reason if refused else "",
+        operation=record.operation,
+    )
+
+
+def _result(record: Record, outcome: str | None, words: Words) -> tuple[str, str]:
+    if record.effect == Effect.DENY:
+        return "stop", words.refused
+    if record.kind == RecordKind.EVENT or outcome == Outcome.DONE:
+        return "ok", words.done
+    if outcome is None:
+        return "wait", words.pending
+    if outcome == Outcome.UNKNOWN:
+        return "wait", words.unknown_sent if record.event == SENT else words.unknown
+    return "warn", words.failed
+
+
+def _did(record: Record, body: Mapping[str, Any], words: Words, *, wanted: bool) -> str:
+    content = next((words.content[c] for c in record.checks if c in words.content), None)
+    if record.event == SENT and content is not None:
+        template = f" {body['template']}" if body.get("template") else ""
+        return f"{words.sending[wanted]} {content}{template}"
+    known = words.events.get(record.event)
+    return known[wanted] if known else f"{words.generic[wanted]} {record.operation}"
+
+
+def _because(record: Record, body: Mapping[str, Any], words: Words) -> str:
+    """The record's own sentence where it is in the page's language, else the reason's."""
+    sentence = body.get("sentence")
+    if sentence and words.code == "en":
+        return str(sentence)
+    return words.reasons.get(record.reason, record.reason)
+
+
+def _masked(recipients: object) -> str:
+    first = recipients[0] if isinstance(recipients, list) and recipients else ""
+    return str(first)[-2:]

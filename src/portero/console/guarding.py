@@ -1,0 +1,46 @@
+"""What holds for every answer of the console: who may come at all, and what a browser may do."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+# No script at all, no inline style, nothing from elsewhere, no framing.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
+_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
+_ONLY_HERE = "People cannot sign in yet: this page is for a browser on this machine.\n"
+
+
+class OnlyThisMachine:
+    """Refuses what came through a proxy or from elsewhere: there is no sign-in to tell who it is."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        address = ipaddress.ip_address(request.META["REMOTE_ADDR"])
+        if not address.is_loopback or any(header in request.META for header in _FORWARDED):
+            return HttpResponse(_ONLY_HERE, status=403, content_type="text/plain")
+        return self._get_response(request)
+
+
+class StrictHeaders:
+    """Headers that Django's own middleware does not set."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer = self._get_response(request)
+        answer.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        answer.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer

@@ -1,0 +1,366 @@
+"""The page's words, in Spanish and English.
+
+A catalogue in Python and not in `.po` files as long as there is one page: the type checker demands
+that no language lacks a word, and nothing has to be compiled at set-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """One language. Of a pair, the first says what was done, the second what was wanted."""
+
+    code: str
+    moment: str
+    """Django's date format of a row."""
+    title: str
+    lead: str
+    skip: str
+    pause: str
+    resume: str
+    refreshes: str
+    paused: str
+    running: str
+    gateway: str
+    lease_live: str
+    lease_lapsed: str
+    started: str
+    no_gateway: str
+    sandbox: str
+    sandbox_answers: str
+    sandbox_silent: str
+    meta: str
+    meta_direct: str
+    database: str
+    database_answers: str
+    policy_version: str
+    decisions: str
+    decisions_lead: str
+    refused: str
+    failed: str
+    unknown: str
+    unknown_sent: str
+    pending: str
+    done: str
+    recipient: str
+    on_number: str
+    empty_title: str
+    empty_lead: str
+    empty_hint: str
+    nobody_title: str
+    nobody_lead: str
+    away_title: str
+    away_lead: str
+    masked: str
+    to: str
+    generic: tuple[str, str]
+    sending: tuple[str, str]
+    content: Mapping[str, str]
+    """Permission of a sent message → what was sent."""
+    events: Mapping[str, tuple[str, str]]
+    reasons: Mapping[str, str]
+
+
+SPANISH = Words(
+    code="es",
+    moment="j b, H:i:s",
+    title="Actividad",
+    lead="Lo que tus programas pidieron, lo que Portero respondió y por qué.",
+    skip="Saltar al contenido",
+    pause="Pausar",
+    resume="Reanudar",
+    refreshes="Se actualiza cada 5 segundos",
+    paused="En pausa",
+    running="En marcha",
+    gateway="Gateway",
+    lease_live="vivo",
+    lease_lapsed="sin permiso para enviar",
+    started="desde las",
+    no_gateway="Ningún proceso del gateway está en marcha. Nada sale hacia Meta.",
+    sandbox="Sandbox",
+    sandbox_answers="responde en lugar de Meta",
+    sandbox_silent="no responde",
+    meta="Meta",
+    meta_direct="las llamadas salen hacia Meta",
+    database="Base de datos",
+    database_answers="responde",
+    policy_version="política, versión",
+    decisions="Últimas decisiones",
+    decisions_lead="Las 50 más recientes, la última primero.",
+    refused="Negado",
+    failed="Meta lo rechazó",
+    unknown="No se sabe cómo terminó",
+    unknown_sent="No sabemos aún si llegó",
+    pending="En curso",
+    done="Hecho",
+    recipient="a un número que termina en",
+    on_number="desde",
+    empty_title="Nadie ha pedido nada todavía",
+    empty_lead="Aquí aparecerá cada decisión, con su motivo. Pide la primera:",
+    empty_hint="Cambia la clave por una tuya; portero key list dice cuáles hay.",
+    nobody_title="Esta página no muestra ningún espacio de trabajo",
+    nobody_lead="Di cuál con PORTERO_CONSOLE_WORKSPACE; portero demo lo hace por ti.",
+    away_title="La base de datos no responde",
+    away_lead="Mientras tanto no sale ningún mensaje. portero doctor dice qué falta.",
+    masked="Los números de los clientes se ven solo por sus dos últimas cifras.",
+    to="a",
+    generic=("usó", "quiso usar"),
+    sending=("envió", "quiso enviar"),
+    content={
+        "send:text": "un texto",
+        "send:image": "una imagen",
+        "send:video": "un vídeo",
+        "send:audio": "un audio",
+        "send:voice": "una nota de voz",
+        "send:document": "un documento",
+        "send:sticker": "un sticker",
+        "send:location": "una ubicación",
+        "send:contacts": "una tarjeta de contacto",
+        "send:reaction": "una reacción",
+        "send:interactive_buttons": "un mensaje con botones",
+        "send:interactive_list": "una lista",
+        "send:interactive_cta": "un enlace",
+        "send:interactive_flow": "un formulario",
+        "send:interactive_location_request": "una petición de ubicación",
+        "send:interactive_address": "una petición de dirección",
+        "send:interactive_carousel": "un carrusel",
+        "send:product": "un producto",
+        "send:order": "un pedido",
+        "send:template": "una plantilla",
+    },
+    events={
+        "message.marked_read": (
+            "marcó un mensaje como leído",
+            "quiso marcar un mensaje como leído",
+        ),
+        "template.listed": ("vio la lista de plantillas", "quiso ver las plantillas"),
+        "template.read": ("vio una plantilla", "quiso ver una plantilla"),
+        "template.created": ("creó una plantilla", "quiso crear una plantilla"),
+        "template.updated": ("cambió una plantilla", "quiso cambiar una plantilla"),
+        "template.deleted": ("borró una plantilla", "quiso borrar una plantilla"),
+        "template.registered": ("dio a conocer una plantilla", "quiso dar a conocer una plantilla"),
+        "number.listed": ("vio la lista de números", "quiso ver los números"),
+        "number.read": ("vio un número", "quiso ver un número"),
+        "number.added": ("añadió un número", "quiso añadir un número"),
+        "profile.read": ("vio el perfil del negocio", "quiso ver el perfil del negocio"),
+        "profile.updated": ("cambió el perfil del negocio", "quiso cambiar el perfil del negocio"),
+        "media.uploaded": ("subió un archivo", "quiso subir un archivo"),
+        "media.read": ("abrió un archivo", "quiso abrir un archivo"),
+        "media.deleted": ("borró un archivo", "quiso borrar un archivo"),
+        "waba.read": ("vio la cuenta de WhatsApp", "quiso ver la cuenta de WhatsApp"),
+        "waba.added": ("conectó una cuenta de WhatsApp", "quiso conectar una cuenta de WhatsApp"),
+        "workspace.founded": ("fundó el espacio de trabajo", "quiso fundar un espacio de trabajo"),
+        "role.created": ("creó un rol", "quiso crear un rol"),
+        "role.updated": ("cambió un rol", "quiso cambiar un rol"),
+        "binding.created": ("asignó un rol", "quiso asignar un rol"),
+        "binding.revoked": ("quitó un rol", "quiso quitar un rol"),
+        "guardrail.created": ("puso un resguardo", "quiso poner un resguardo"),
+        "guardrail.retired": ("retiró un resguardo", "quiso retirar un resguardo"),
+        "limit.created": ("puso un límite", "quiso poner un límite"),
+        "limit.retired": ("retiró un límite", "quiso retirar un límite"),
+        "team.created": ("creó un equipo", "quiso crear un equipo"),
+        "team.members_changed": ("cambió quién está en un equipo", "quiso cambiar un equipo"),
+        "person.added": ("añadió a una persona", "quiso añadir a una persona"),
+        "principal.disabled": ("puso a alguien fuera de servicio", "quiso retirar a alguien"),
+        "service_account.created": (
+            "creó una cuenta de servicio",
+            "quiso crear una cuenta de servicio",
+        ),
+        "api_key.created": ("creó una clave", "quiso crear una clave"),
+        "api_key.revoked": ("revocó una clave", "quiso revocar una clave"),
+        "credential.stored": ("guardó una credencial de Meta", "quiso guardar una credencial"),
+        "meta_app.set": ("conectó la app de Meta", "quiso conectar la app de Meta"),
+        "template_set.created": (
+            "creó un grupo de plantillas",
+            "quiso crear un grupo de plantillas",
+        ),
+        "template_set.changed": (
+            "cambió un grupo de plantillas",
+            "quiso cambiar un grupo de plantillas",
+        ),
+        "request.refused": ("pidió algo que no se entiende", "pidió algo que no se ofrece"),
+        "operation.refused": ("pidió algo que no se ofrece", "pidió algo que no se ofrece"),
+    },
+    reasons={
+        "permission_missing": "Su rol no incluye este permiso.",
+        "unknown_permission": "Ese permiso no existe.",
+        "unknown_principal": "Nadie la conoce en este espacio.",
+        "principal_inactive": "Su cuenta está fuera de servicio.",
+        "credential_inactive": "La clave ya no vale.",
+        "credential_expired": "La clave caducó.",
+        "key_revoked": "La clave está revocada.",
+        "key_expired": "La clave caducó.",
+        "key_malformed": "La clave vino donde no debía.",
+        "outside_scope": "Su permiso no llega hasta aquí: otro número, otra plantilla u otro país.",
+        "outside_reach": "Su permiso no alcanza conversaciones de otros.",
+        "outside_hours": "Su permiso no vale a esta hora.",
+        "outside_network": "Su permiso no vale desde esta red.",
+        "factor_needed": "Hace falta un segundo factor reciente.",
+        "binding_expired": "Su asignación terminó o aún no empieza.",
+        "blocked_by_guardrail": "Un resguardo lo impide, pida quien pida.",
+        "requirement_window": "Un resguardo pide una ventana abierta con el cliente.",
+        "requirement_consent": "Un resguardo pide consentimiento, y no consta.",
+        "requirement_second_person": "Hace falta que lo apruebe otra persona.",
+        "rate_limited": "Demasiadas peticiones por segundo para su límite.",
+        "day_limit": "Su límite del día está agotado.",
+        "id_unknown": "Ese identificador no es de este espacio de trabajo.",
+        "malformed": "La petición no está bien formada.",
+        "never_offered": "Portero nunca ofrece esta operación.",
+        "idempotency_key_reused": "La clave de idempotencia ya se usó para otra cosa.",
+        "idempotency_in_progress": "La primera petición con esa clave sigue en curso.",
+        "beyond_own_rights": "Nadie da lo que no tiene.",
+        "own_access": "Nadie se da acceso a sí mismo.",
+    },
+)
+
+ENGLISH = Words(
+    code="en",
+    moment="j M, H:i:s",
+    title="Activity",
+    lead="What your programs asked for, what Portero answered, and why.",
+    skip="Skip to the content",
+    pause="Pause",
+    resume="Resume",
+    refreshes="Refreshes every 5 seconds",
+    paused="Paused",
+    running="Running",
+    gateway="Gateway",
+    lease_live="live",
+    lease_lapsed="may not send: its lease lapsed",
+    started="since",
+    no_gateway="No gateway process is running. Nothing leaves for Meta.",
+    sandbox="Sandbox",
+    sandbox_answers="answers in Meta's place",
+    sandbox_silent="does not answer",
+    meta="Meta",
+    meta_direct="calls leave for Meta",
+    database="Database",
+    database_answers="answers",
+    policy_version="policy, version",
+    decisions="Latest decisions",
+    decisions_lead="The newest 50, the last one first.",
+    refused="Refused",
+    failed="Meta turned it down",
+    unknown="How it ended is not known",
+    unknown_sent="We don't know yet whether it arrived",
+    pending="Under way",
+    done="Done",
+    recipient="to a number ending in",
+    on_number="from",
+    empty_title="Nobody has asked for anything yet",
+    empty_lead="Every decision will appear here, with its reason. Ask for the first one:",
+    empty_hint="Put a key of yours in; portero key list says which there are.",
+    nobody_title="This page shows no workspace",
+    nobody_lead="Name one with PORTERO_CONSOLE_WORKSPACE; portero demo does it for you.",
+    away_title="The database does not answer",
+    away_lead="Meanwhile no message leaves. portero doctor says what is missing.",
+    masked="Customers' numbers are shown by their last two digits only.",
+    to="to",
+    generic=("used", "wanted to use"),
+    sending=("sent", "wanted to send"),
+    content={
+        "send:text": "a text",
+        "send:image": "an image",
+        "send:video": "a video",
+        "send:audio": "an audio file",
+        "send:voice": "a voice note",
+        "send:document": "a document",
+        "send:sticker": "a sticker",
+        "send:location": "a location",
+        "send:contacts": "a contact card",
+        "send:reaction": "a reaction",
+        "send:interactive_buttons": "a message with buttons",
+        "send:interactive_list": "a list",
+        "send:interactive_cta": "a link",
+        "send:interactive_flow": "a form",
+        "send:interactive_location_request": "a request for a location",
+        "send:interactive_address": "a request for an address",
+        "send:interactive_carousel": "a carousel",
+        "send:product": "a product",
+        "send:order": "an order",
+        "send:template": "a template",
+    },
+    events={
+        "message.marked_read": ("marked a message as read", "wanted to mark a message as read"),
+        "template.listed": ("looked at the templates", "wanted to see the templates"),
+        "template.read": ("looked at a template", "wanted to see a template"),
+        "template.created": ("created a template", "wanted to create a template"),
+        "template.updated": ("changed a template", "wanted to change a template"),
+        "template.deleted": ("deleted a template", "wanted to delete a template"),
+        "template.registered": ("made a template known", "wanted to make a template known"),
+        "number.listed": ("looked at the numbers", "wanted to see the numbers"),
+        "number.read": ("looked at a number", "wanted to see a number"),
+        "number.added": ("added a number", "wanted to add a number"),
+        "profile.read": ("looked at the business profile", "wanted to see the business profile"),
+        "profile.updated": ("changed the business profile", "wanted to change the profile"),
+        "media.uploaded": ("uploaded a file", "wanted to upload a file"),
+        "media.read": ("opened a file", "wanted to open a file"),
+        "media.deleted": ("deleted a file", "wanted to delete a file"),
+        "waba.read": ("looked at the WhatsApp account", "wanted to see the WhatsApp account"),
+        "waba.added": ("connected a WhatsApp account", "wanted to connect a WhatsApp account"),
+        "workspace.founded": ("founded the workspace", "wanted to found a workspace"),
+        "role.created": ("created a role", "wanted to create a role"),
+        "role.updated": ("changed a role", "wanted to change a role"),
+        "binding.created": ("gave a role", "wanted to give a role"),
+        "binding.revoked": ("took a role away", "wanted to take a role away"),
+        "guardrail.created": ("put up a guardrail", "wanted to put up a guardrail"),
+        "guardrail.retired": ("retired a guardrail", "wanted to retire a guardrail"),
+        "limit.created": ("set a limit", "wanted to set a limit"),
+        "limit.retired": ("retired a limit", "wanted to retire a limit"),
+        "team.created": ("created a team", "wanted to create a team"),
+        "team.members_changed": ("changed who is in a team", "wanted to change a team"),
+        "person.added": ("added a person", "wanted to add a person"),
+        "principal.disabled": (
+            "put somebody out of action",
+            "wanted to put somebody out of action",
+        ),
+        "service_account.created": (
+            "created a service account",
+            "wanted to create a service account",
+        ),
+        "api_key.created": ("created a key", "wanted to create a key"),
+        "api_key.revoked": ("revoked a key", "wanted to revoke a key"),
+        "credential.stored": ("stored a credential of Meta's", "wanted to store a credential"),
+        "meta_app.set": ("connected the Meta app", "wanted to connect the Meta app"),
+        "template_set.created": ("created a template set", "wanted to create a template set"),
+        "template_set.changed": ("changed a template set", "wanted to change a template set"),
+        "request.refused": ("asked for something unreadable", "asked for something not offered"),
+        "operation.refused": ("asked for something not offered", "asked for something not offered"),
+    },
+    reasons={
+        "permission_missing": "Its role does not include this permission.",
+        "unknown_permission": "There is no such permission.",
+        "unknown_principal": "Nobody knows it in this workspace.",
+        "principal_inactive": "Its account is out of action.",
+        "credential_inactive": "The key no longer holds.",
+        "credential_expired": "The key expired.",
+        "key_revoked": "The key is revoked.",
+        "key_expired": "The key expired.",
+        "key_malformed": "The key came where it must not.",
+        "outside_scope": "Its permission does not reach here: another number, template or country.",
+        "outside_reach": "Its permission does not reach other people's conversations.",
+        "outside_hours": "Its permission does not hold at this hour.",
+        "outside_network": "Its permission does not hold from this network.",
+        "factor_needed": "A fresh second factor is needed.",
+        "binding_expired": "Its binding has ended, or has not begun.",
+        "blocked_by_guardrail": "A guardrail prevents it, whoever asks.",
+        "requirement_window": "A guardrail asks for an open window with the customer.",
+        "requirement_consent": "A guardrail asks for consent, and none is on record.",
+        "requirement_second_person": "A second person has to approve it.",
+        "rate_limited": "Too many requests a second for its limit.",
+        "day_limit": "Its limit for today is used up.",
+        "id_unknown": "That id is not this workspace's.",
+        "malformed": "The request is not well formed.",
+        "never_offered": "Portero never offers this operation.",
+        "idempotency_key_reused": "The idempotency key was used for something else.",
+        "idempotency_in_progress": "The first request with that key is still under way.",
+        "beyond_own_rights": "Nobody gives what they do not hold.",
+        "own_access": "Nobody gives access to themselves.",
+    },
+)
+
+BY_CODE: Mapping[str, Words] = {words.code: words for words in (SPANISH, ENGLISH)}
