@@ -57,13 +57,18 @@ def _connected(dsn: str) -> Iterator[BaseDatabaseWrapper]:
         del connections.settings[_ALIAS]
 
 
+def policies() -> tuple[str, str]:
+    """The statements about who may do what to which rows, and the mark a database with them bears."""
+    text = files("portero.store").joinpath("sql", "policies.sql").read_text()
+    return text, f"portero policies {hashlib.sha256(text.encode()).hexdigest()}"
+
+
 def _apply_policies(connection: BaseDatabaseWrapper) -> None:
-    policies = files("portero.store").joinpath("sql", "policies.sql").read_text()
-    mark = f"portero policies {hashlib.sha256(policies.encode()).hexdigest()}"
+    statements, mark = policies()
     with transaction.atomic(using=_ALIAS), connection.cursor() as cursor:
         cursor.execute("SELECT obj_description('public'::regnamespace, 'pg_namespace')")
         if cursor.fetchone() != (mark,):
-            cursor.execute(policies)
+            cursor.execute(statements)
             cursor.execute(f"COMMENT ON SCHEMA public IS '{mark}'")
 
 

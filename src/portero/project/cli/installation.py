@@ -1,0 +1,96 @@
+"""An installation opened for a command: its configuration, Django, and one of its workspaces.
+
+Heavy: commands import it when they run. What touches models (`cli.work`) is imported inside
+`opened`, once Django is set up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import django
+import psycopg
+from django.db import DatabaseError, OperationalError
+
+from portero.project.cli.problems import ExitCode, Problem
+from portero.project.configuration import Configuration, ConfigurationError
+
+_NO_STATE = (
+    "no installation is named: give --state DIR or set PORTERO_STATE"
+    " (`portero demo` makes one to try things on)"
+)
+_AWAY = "the database does not answer ({}): start it with `portero db start`, or check DATABASE_URL"
+_NO_TABLES = "the database is not up to date ({}): run `portero migrate`"
+
+
+def configured() -> Configuration:
+    """The configuration, or a Problem that lists everything wrong with it."""
+    require_state()
+    try:
+        return Configuration.from_environment()
+    except ConfigurationError as error:
+        message = f"the configuration is not complete (`portero doctor` says more):\n{error}"
+        raise Problem(message, ExitCode.NOT_CONFIGURED) from None
+
+
+def require_state() -> None:
+    if not os.environ.get("PORTERO_STATE"):
+        raise Problem(_NO_STATE, ExitCode.NOT_CONFIGURED)
+
+
+@contextmanager
+def opened(workspace: str | None) -> Iterator[UUID]:
+    """Set Django up and find the workspace; what goes wrong inside becomes a Problem."""
+    configuration = configured()
+    with database_problems():
+        found = _choose(configuration, workspace)
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
+        django.setup()
+        from portero.project.cli.work.refusals import refusals_named  # needs Django
+
+        with refusals_named(found):
+            yield found
+
+
+@contextmanager
+def database_problems() -> Iterator[None]:
+    """Say what is wrong with the database in a sentence, with the code that belongs to it."""
+    try:
+        yield
+    except FileNotFoundError as error:  # a login's password: it was never made
+        raise Problem(_NO_TABLES.format(error), ExitCode.NOT_CONFIGURED) from None
+    except (OperationalError, psycopg.OperationalError) as error:
+        raise Problem(_AWAY.format(_first_line(error)), ExitCode.DATABASE_AWAY) from None
+    except (DatabaseError, psycopg.DatabaseError) as error:
+        raise Problem(_NO_TABLES.format(_first_line(error)), ExitCode.NOT_CONFIGURED) from None
+
+
+def workspaces(configuration: Configuration) -> list[tuple[UUID, str]]:
+    """Id and name of every workspace, by the only login that may list them."""
+    with psycopg.connect(configuration.dsn("log"), connect_timeout=5) as connection:
+        rows = connection.execute("SELECT id, name FROM workspace ORDER BY name, id").fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
+def _choose(configuration: Configuration, wanted: str | None) -> UUID:
+    known = workspaces(configuration)
+    if not known:
+        raise Problem("there is no workspace yet", ExitCode.NOT_CONFIGURED)
+    fitting = [
+        one
+        for one, name in known
+        if wanted is None or wanted.casefold() in (name.casefold(), str(one))
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(f"{name} ({one})" for one, name in known)
+    if wanted is None:
+        raise Problem(f"say which workspace with --workspace: {names}", ExitCode.USAGE)
+    raise Problem(f"no one workspace is called {wanted!r}: there are {names}", ExitCode.USAGE)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,117 @@
+"""`portero demo`, `serve` and `sandbox`: what stays until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from portero.project.cli.options import Json
+from portero.project.cli.problems import ExitCode, Problem
+
+serve = typer.Typer(help="Run the processes of an installation.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(demo)
+    app.add_typer(serve, name="serve")
+    app.command()(sandbox)
+
+
+def demo(
+    data: Annotated[
+        Path, typer.Option(help="Where everything is kept; made when it is not there.")
+    ] = Path(".portero/demo"),
+    port: Annotated[
+        int,
+        typer.Option(help="Of the console; the gateway takes the next, the sandbox the one after."),
+    ] = 8000,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write addresses, ids and keys here once everything answers."),
+    ] = None,
+) -> None:
+    """Run everything on this machine: database, sandbox, gateway, console and a lived-in workspace."""
+    from portero.project.demo import running as demonstration
+
+    _require_port(port, last=port + 2)
+    try:
+        asyncio.run(demonstration.run(data, port=port, json_file=json_file))
+    except demonstration.DemoFailed as error:
+        raise Problem(str(error), ExitCode.TAKEN if error.taken else ExitCode.FAILED) from None
+
+
+@serve.command("gateway")
+def serve_gateway(
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="How many share the address; PORTERO_GATEWAY_PROCESSES when not given.",
+            min=1,
+            max=64,
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run the gateway: programs and Meta talk to it, and it alone talks to Meta."""
+    from portero.project import serving
+    from portero.project.cli.installation import configured
+
+    configuration = configured()
+    count = processes or configuration.gateway_processes
+    _serve(lambda: serving.serve_gateway(configuration, processes=count, as_json=json))
+
+
+@serve.command("console")
+def serve_console(json: Json = False) -> None:
+    """Run the console, on this machine only until people can sign in."""
+    from portero.project import serving
+    from portero.project.cli.installation import configured
+
+    configuration = configured()
+    _serve(lambda: serving.serve_console(configuration, as_json=json))
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(help="On the loopback address.")] = 8002,
+    world: Annotated[
+        Path | None,
+        typer.Option(
+            help="What exists in it (JSON, docs/how-to/sandbox.md); a fixed world without it.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run the Cloud API emulator alone: no database, no Meta account."""
+    from portero.project import serving
+    from portero.sandbox import WorldError
+
+    _require_port(port, last=port)
+    try:
+        _serve(lambda: serving.serve_sandbox(port=port, world=world, as_json=json))
+    except WorldError as error:
+        raise Problem(f"{world} is no world: {error}") from None
+
+
+def _serve(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    from portero.project.listening import AddressTaken
+    from portero.project.supervisor import ProgramFailed
+
+    try:
+        asyncio.run(start())
+    except AddressTaken as error:
+        raise Problem(f"{error}: stop it, or choose another port", ExitCode.TAKEN) from None
+    except ProgramFailed as error:
+        raise Problem(str(error)) from None
+
+
+def _require_port(first: int, *, last: int) -> None:
+    if not (first > 0 and last < 65536):
+        raise typer.BadParameter(f"{first} to {last} are no ports", param_hint="--port")

@@ -1,0 +1,126 @@
+"""`portero migrate`, `doctor` and `db`: keeping an installation in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from portero.project.cli.options import Json
+from portero.project.cli.output import step, write, write_json
+from portero.project.cli.problems import ExitCode, Problem
+
+database = typer.Typer(help="The PostgreSQL that Portero runs itself.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(migrate)
+    app.command()(doctor)
+    app.add_typer(database, name="db")
+
+
+def migrate(json: Json = False) -> None:
+    """Bring secrets, logins, tables and policies to this release. Repeat it as often as you like."""
+    from portero.project.cli.installation import database_problems, require_state
+    from portero.project.configuration import ConfigurationError
+    from portero.project.installing import SecretsMissing, install
+
+    require_state()
+    try:
+        with step("Bringing the database to this release"), database_problems():
+            done = install()
+    except (SecretsMissing, ConfigurationError) as error:
+        raise Problem(str(error), ExitCode.NOT_CONFIGURED) from None
+    if json:
+        write_json({"database": done.database, "created": done.created})
+    else:
+        write(f"The database “{done.database}” is {'made' if done.created else 'up to date'}.")
+
+
+def doctor(json: Json = False) -> None:
+    """Say in plain words what is wrong with this installation. Exit 1 when something is."""
+    from portero.project.cli.installation import require_state
+    from portero.project.doctor import examine
+
+    require_state()
+    with step("Looking at everything"):
+        findings = examine()
+    ok = all(finding.ok for finding in findings)
+    if json:
+        document = [
+            {"check": f.check, "ok": f.ok, "message": f.message, "remedy": f.remedy}
+            for f in findings
+        ]
+        write_json({"ok": ok, "findings": document})
+    else:
+        for finding in findings:
+            write(f"{'ok  ' if finding.ok else 'BAD '} {finding.check}: {finding.message}")
+            if finding.remedy:
+                write(f"     → {finding.remedy}")
+    raise typer.Exit(ExitCode.OK if ok else ExitCode.FAILED)
+
+
+@database.command("start")
+def start(json: Json = False) -> None:
+    """Start it, making it first when there is none; it runs on until `portero db stop`."""
+    from portero.project.installing import own_cluster
+
+    with step("Starting PostgreSQL"), _cluster_problems():
+        own_cluster().start()
+    _write_status(json)
+
+
+@database.command("stop")
+def stop(json: Json = False) -> None:
+    """Stop it, rolling back what is not committed."""
+    from portero.project.installing import own_cluster
+
+    with step("Stopping PostgreSQL"), _cluster_problems():
+        own_cluster().stop()
+    _write_status(json)
+
+
+@database.command("status")
+def status(json: Json = False) -> None:
+    """Say whether it runs, and where. Exit 1 when it does not."""
+    if not _write_status(json):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@contextmanager
+def _cluster_problems() -> Iterator[None]:
+    from portero.project.cli.installation import require_state
+    from portero.project.installing import NotOurs
+    from portero.project.postgres import ClusterError
+
+    require_state()
+    try:
+        yield
+    except NotOurs as error:
+        raise Problem(str(error), ExitCode.NOT_CONFIGURED) from None
+    except ClusterError as error:
+        raise Problem(str(error), ExitCode.DATABASE_AWAY) from None
+    except OSError as error:
+        raise Problem(f"the folder cannot be used: {error}") from None
+
+
+def _write_status(json: bool) -> bool:
+    from portero.project.installing import own_cluster
+
+    with _cluster_problems():
+        found = own_cluster().status()
+    if json:
+        write_json(
+            {
+                "running": found.running,
+                "major": found.major,
+                "data": str(found.data),
+                "socket": str(found.socket),
+                "programs": str(found.programs),
+            }
+        )
+    else:
+        words = "runs" if found.running else "does not run"
+        write(f"PostgreSQL {found.major} {words}; data in {found.data}, socket {found.socket}")
+    return found.running

@@ -1,0 +1,1 @@
+"""The halves of commands that touch models: imported once Django is set up."""

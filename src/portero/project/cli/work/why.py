@@ -1,0 +1,191 @@
+"""What `portero why` answers: the decision, and how it came about, with names for ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from portero import engine
+from portero.domain.access.authorize import Actor, context_of
+from portero.domain.workspaces.models import Number, Resource, TemplateSetMember, Waba
+from portero.gateway.sentences import refusal_sentence
+from portero.graphapi import phone
+from portero.graphapi.errors import GraphError
+from portero.graphapi.kinds import Kind
+from portero.graphapi.operations import TEMPLATE_CATEGORY_PERMISSIONS
+from portero.project.cli.problems import ExitCode, Problem
+from portero.project.cli.work.directory import Directory, reading
+
+SEND_TEMPLATE = "send:template"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """May `who` do this to that? Names as people use them; None = not said."""
+
+    who: str
+    permission: str
+    number: str | None
+    template: str | None
+    country: str | None
+    to: str | None
+    team: str | None
+    own: bool
+
+
+def answer(workspace: UUID, question: Question) -> dict[str, Any]:
+    """Raises Problem for names that are not known."""
+    with reading(workspace) as known:
+        return _answer(known, question)
+
+
+def _answer(known: Directory, question: Question) -> dict[str, Any]:
+    principal, credential = _who(known, question.who)
+    checks = _checks(known, question, principal)
+    actor = Actor(known.workspace, UUID(principal), datetime.now(UTC))
+    context = context_of(actor, known.state.zone)
+    explanation = known.state.snapshot.explain(principal, checks, context, credential)
+    decision = explanation.decision
+    refused = next((c.check for c in explanation.checks if not c.allowed), checks[0])
+    grantors = () if decision.allowed else known.state.snapshot.grantors(refused, context)
+    return {
+        "principal": {"id": principal, "name": known.name(principal)},
+        "key": credential,
+        "permission": question.permission,
+        "allowed": decision.allowed,
+        "reason": str(decision.reason),
+        "sentence": _sentence(known, explanation),
+        "checks": [_check(known, one) for one in explanation.checks],
+        "change": [known.in_words(change.sentence()) for change in explanation.changes],
+        "who_can_give": [known.name(one) for one in grantors],
+        "obligations": [f"{o.kind}:{known.in_words(o.name)}" for o in decision.obligations],
+        "policy_version": decision.policy_version,
+    }
+
+
+def _who(known: Directory, text: str) -> tuple[str, str | None]:
+    """Principal and credential. A key says more than the service account of the same name."""
+    key = known.find_key(text)
+    if key is not None:
+        return str(key.principal_id), str(key.id)
+    return known.principal(text), None
+
+
+def _checks(known: Directory, question: Question, principal: str) -> tuple[engine.Check, ...]:
+    """What the gateway would ask for such a call."""
+    if question.permission not in engine.PERMISSIONS:
+        near = [k for k in engine.PERMISSIONS if question.permission.partition(":")[0] in k]
+        hint = f": there are {', '.join(near)}" if near else ""
+        raise Problem(f"there is no permission {question.permission!r}{hint}", ExitCode.USAGE)
+    permissions = [question.permission]
+    if question.template is not None and question.permission == SEND_TEMPLATE:
+        permissions += _category_permissions(question.template)
+    resource = _resource(known, question, principal)
+    return tuple(engine.Check(permission, resource) for permission in permissions)
+
+
+def _resource(known: Directory, question: Question, principal: str) -> engine.Resource:
+    number = known.number(question.number) if question.number is not None else None
+    return engine.Resource(
+        kind=question.permission.partition(":")[0],
+        number=number,
+        waba=_waba(number),
+        country=_country(question),
+        team=known.team(question.team) if question.team is not None else None,
+        template_sets=_template_sets(question.template),
+        owner=principal if question.own else None,
+        contents=_contents(question.permission),
+    )
+
+
+def _waba(number: str | None) -> str | None:
+    """Meta id of the number's account; of the only account where no number is named."""
+    wabas = dict(Waba.objects.values_list("id", "meta_id"))
+    if number is None:
+        return next(iter(wabas.values())) if len(wabas) == 1 else None
+    return wabas[Number.objects.get(meta_id=number).waba_id]
+
+
+def _country(question: Question) -> str | None:
+    if question.to is None:
+        return question.country.upper() if question.country is not None else None
+    try:
+        return phone.canonical(question.to).country
+    except GraphError as error:
+        raise Problem(f"{question.to!r}: {error.details}", ExitCode.USAGE) from None
+
+
+def _template_sets(template: str | None) -> frozenset[str] | None:
+    if template is None:
+        return None
+    sets = TemplateSetMember.objects.filter(template_name=template)
+    return frozenset(str(one) for one in sets.values_list("set_id", flat=True))
+
+
+def _category_permissions(template: str) -> list[str]:
+    """As the gateway adds them: every category but utility asks for a permission of its own."""
+    known = Resource.objects.filter(kind=Kind.TEMPLATE, attributes__name=template)
+    found = known.values_list("attributes__category", flat=True)
+    categories = {str(category).upper() for category in found}
+    if not categories:
+        raise Problem(f"there is no template {template!r}", ExitCode.USAGE)
+    return sorted(TEMPLATE_CATEGORY_PERMISSIONS[c] for c in categories - {"UTILITY"})
+
+
+def _contents(permission: str) -> str | None:
+    if not permission.startswith("send:"):
+        return None
+    return "template" if permission == SEND_TEMPLATE else "free_form"
+
+
+def _sentence(known: Directory, explanation: engine.Explanation) -> str:
+    if explanation.decision.allowed:
+        return "Allowed."
+    return known.in_words(refusal_sentence(explanation))
+
+
+def _check(known: Directory, account: engine.CheckAccount) -> dict[str, Any]:
+    credential = account.credential
+    return {
+        "permission": account.check.permission,
+        "allowed": account.allowed,
+        "missing": account.missing,
+        "matched": [_rule(known, rule) for rule in account.matched],
+        "missed": [_rule(known, rule) for rule in account.missed],
+        "key_fails": _failing(known, credential.failing) if credential is not None else [],
+        "guardrails": [
+            {"id": g.id, "name": g.name, "kind": str(g.kind)} for g in account.guardrails
+        ],
+    }
+
+
+def _rule(known: Directory, rule: engine.RuleAccount) -> dict[str, Any]:
+    return {
+        "binding": rule.id,
+        "role": known.name(rule.role) if rule.role is not None else None,
+        "failing": _failing(known, rule.failing),
+    }
+
+
+def _failing(known: Directory, failing: Sequence[engine.Failing]) -> list[dict[str, Any]]:
+    return [
+        {
+            "dimension": one.dimension,
+            "wanted": _plain(known, one.wanted),
+            "actual": _plain(known, one.actual),
+        }
+        for one in failing
+    ]
+
+
+def _plain(known: Directory, value: object) -> object:
+    if isinstance(value, engine.Reach):
+        return value.name.lower()
+    if isinstance(value, str):
+        return known.in_words(value)
+    if isinstance(value, Iterable):
+        return sorted(str(_plain(known, one)) for one in value)
+    return value

@@ -1,0 +1,241 @@
+"""What is wrong with an installation, in plain words, each with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import django
+import psycopg
+from psycopg.rows import dict_row
+
+from portero.project.configuration import Configuration, ConfigurationError
+from portero.project.listening import answers
+from portero.project.logins import OWNER, ROLE_OF, Login
+from portero.project.migrate import policies
+from portero.project.programs import GATEWAY_HEALTH
+from portero.store.sealing import CannotOpen
+from portero.store.workspace_keys import WorkspaceKeys
+
+# Leases and limits go by the database's clock; ours only dates what people read.
+CLOCK_TOLERANCE_S = 2.0
+_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `remedy` is empty when all is well."""
+
+    check: str
+    ok: bool
+    message: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything that can be looked at; never raises for what is wrong."""
+    try:
+        configuration = Configuration.from_environment()
+    except ConfigurationError as error:
+        remedy = (
+            "Set it right in the environment or in portero.env; docs/settings.md explains each."
+        )
+        faults = str(error).splitlines()
+        return [Finding("configuration", ok=False, message=f, remedy=remedy) for f in faults]
+    findings = [
+        Finding("configuration", ok=True, message=f"complete, state in {configuration.state}")
+    ]
+    findings += _secrets(configuration.state / "secrets")
+    reachable = [_login(configuration, login) for login in ROLE_OF]
+    findings += reachable
+    if all(finding.ok for finding in reachable):
+        findings += [finding for look in _IN_DATABASE for finding in look(configuration)]
+    findings.append(_gateway(configuration))
+    return findings
+
+
+def _secrets(folder: Path) -> Iterator[Finding]:
+    open_files = [p for p in (folder, *sorted(folder.iterdir())) if p.stat().st_mode & 0o077]
+    for path in open_files:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        remedy = f"chmod {'700' if path.is_dir() else '600'} {path}"
+        yield Finding("secrets", ok=False, message=f"{path} has mode {mode:o}", remedy=remedy)
+    if not open_files:
+        yield Finding("secrets", ok=True, message="only their owner can read them")
+
+
+def _login(configuration: Configuration, login: Login) -> Finding:
+    check = f"database as {login}"
+    try:
+        with _connected(configuration, login) as connection:
+            row = connection.execute(
+                "SELECT rolsuper OR rolbypassrls AS too_much FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+    except FileNotFoundError:
+        return Finding(
+            check, ok=False, message="the login was never made", remedy="Run `portero migrate`."
+        )
+    except psycopg.OperationalError as error:
+        remedy = "Start it with `portero db start`, or check DATABASE_URL and its server's log."
+        return Finding(check, ok=False, message=_first_line(error), remedy=remedy)
+    if row is None or row["too_much"]:
+        role = ROLE_OF[login]
+        remedy = f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS;"
+        return Finding(check, ok=False, message=f"{role} passes row-level security", remedy=remedy)
+    return Finding(check, ok=True, message="answers")
+
+
+def _migrations(configuration: Configuration) -> Iterator[Finding]:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
+    django.setup()
+    from django.db.migrations.loader import MigrationLoader  # needs Django set up
+
+    wanted = set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
+    with _connected(configuration, "migrate") as connection:
+        connection.execute(f"SET ROLE {OWNER}")
+        found = connection.execute(
+            "SELECT to_regclass('public.django_migrations') IS NOT NULL AS there"
+        ).fetchone()
+        rows = (
+            connection.execute("SELECT app, name FROM django_migrations").fetchall()
+            if found is not None and found["there"]
+            else []
+        )
+    missing = wanted - {(row["app"], row["name"]) for row in rows}
+    if missing:
+        names = ", ".join(sorted(f"{app}.{name}" for app, name in missing))
+        yield Finding(
+            "migrations", ok=False, message=f"not applied: {names}", remedy="Run `portero migrate`."
+        )
+    else:
+        yield Finding("migrations", ok=True, message="all applied")
+
+
+def _policies(configuration: Configuration) -> Iterator[Finding]:
+    _, mark = policies()
+    with _connected(configuration, "migrate") as connection:
+        row = connection.execute(
+            "SELECT obj_description('public'::regnamespace, 'pg_namespace') AS mark"
+        ).fetchone()
+    if row is not None and row["mark"] == mark:
+        yield Finding("row policies", ok=True, message="those of this release are applied")
+    else:
+        message = "the database's grants and row policies are of another release"
+        yield Finding("row policies", ok=False, message=message, remedy="Run `portero migrate`.")
+
+
+def _partitions(configuration: Configuration) -> Iterator[Finding]:
+    month = datetime.now(UTC)
+    coming = f"record_{month.year + month.month // 12}_{month.month % 12 + 1:02}"
+    with _connected(configuration, "log") as connection:
+        row = connection.execute("SELECT to_regclass(%s) IS NOT NULL AS there", [coming]).fetchone()
+    if row is not None and row["there"]:
+        yield Finding("record partitions", ok=True, message="next month has its own")
+    else:
+        message = "next month's records have no partition of their own"
+        yield Finding(
+            "record partitions", ok=False, message=message, remedy="Run `portero migrate`."
+        )
+
+
+def _clock(configuration: Configuration) -> Iterator[Finding]:
+    with _connected(configuration, "app") as connection:
+        before = time.time()
+        row = connection.execute(
+            "SELECT extract(epoch FROM clock_timestamp())::float8 AS now"
+        ).fetchone()
+        after = time.time()
+    assert row is not None  # noqa: S101 - a query without FROM has one row
+    difference = row["now"] - (before + after) / 2
+    message = f"{abs(difference):.2f} s {'ahead of' if difference > 0 else 'behind'} this machine's"
+    if abs(difference) <= CLOCK_TOLERANCE_S:
+        yield Finding("database clock", ok=True, message=message)
+    else:
+        remedy = "Set both machines by NTP: keys and bindings end by this machine's clock."
+        yield Finding("database clock", ok=False, message=message, remedy=remedy)
+
+
+def _credentials(configuration: Configuration) -> Iterator[Finding]:
+    with _connected(configuration, "gateway") as connection:
+        workspaces = connection.execute("SELECT id, name FROM workspace ORDER BY id").fetchall()
+        for workspace in workspaces:
+            connection.execute(
+                "SELECT set_config('portero.workspaces', %s, true)", [str(workspace["id"])]
+            )
+            yield from _credentials_of(configuration, connection, workspace)
+
+
+def _credentials_of(
+    configuration: Configuration,
+    connection: psycopg.Connection[dict[str, Any]],
+    workspace: dict[str, Any],
+) -> Iterator[Finding]:
+    check = f"Meta tokens of “{workspace['name']}”"
+    wrapped = connection.execute(_KEYS, [workspace["id"]]).fetchall()
+    try:
+        keys = WorkspaceKeys.unwrap(configuration.kek, workspace["id"], wrapped)
+    except (CannotOpen, KeyError):
+        message = "the key in the secrets folder does not open this workspace's keys"
+        remedy = "Bring back the file `kek` that belongs to this database."
+        yield Finding(check, ok=False, message=message, remedy=remedy)
+        return
+    for account in connection.execute(_ACCOUNTS, [workspace["id"]]).fetchall():
+        if account["sealed"] is None:
+            message = f"the account {account['name']} ({account['meta_id']}) has none"
+            remedy = "Store a system user's token for it: without one no call to Meta can leave."
+            yield Finding(check, ok=False, message=message, remedy=remedy)
+            continue
+        try:
+            keys.open("credential", "sealed", account["id"], account["sealed"])
+        except CannotOpen:
+            message = f"the token of {account['meta_id']} does not open"
+            yield Finding(check, ok=False, message=message, remedy="Store the token again.")
+        else:
+            yield Finding(
+                check, ok=True, message=f"{account['name']} ({account['meta_id']}) has one"
+            )
+
+
+def _gateway(configuration: Configuration) -> Finding:
+    url = configuration.gateway_listen.url
+    if answers(url + GATEWAY_HEALTH):
+        return Finding("gateway", ok=True, message=f"answers on {url}, its lease is live")
+    remedy = "Start it with `portero serve gateway`; if it runs, its log says why it has no lease."
+    return Finding("gateway", ok=False, message=f"nothing healthy answers on {url}", remedy=remedy)
+
+
+def _connected(configuration: Configuration, login: Login) -> psycopg.Connection[dict[str, Any]]:
+    return psycopg.connect(
+        configuration.dsn(login), connect_timeout=_TIMEOUT_S, row_factory=dict_row
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+_IN_DATABASE: tuple[Callable[[Configuration], Iterator[Finding]], ...] = (
+    _migrations,
+    _policies,
+    _partitions,
+    _clock,
+    _credentials,
+)
+_KEYS = (
+    "SELECT id, purpose, version, wrapped FROM workspace_key"
+    " WHERE workspace_id = %s AND retired_at IS NULL"
+)
+_ACCOUNTS = """
+SELECT waba.meta_id, waba.name, newest.id, newest.sealed
+  FROM waba LEFT JOIN LATERAL (
+       SELECT id, sealed FROM credential
+        WHERE workspace_id = waba.workspace_id AND waba = waba.meta_id AND retired_at IS NULL
+        ORDER BY id DESC LIMIT 1) AS newest ON true
+ WHERE waba.workspace_id = %s ORDER BY waba.meta_id
+"""

@@ -1,0 +1,66 @@
+"""Making an installation, and bringing one to this release."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from portero.project.configuration import SETTINGS, Configuration, create_secrets
+from portero.project.migrate import migrate
+from portero.project.postgres import Cluster, find_server
+
+# Without these what is stored cannot be opened or recognised: they are never made a second time.
+_IRREPLACEABLE = ("kek", "pepper")
+
+
+class SecretsMissing(Exception):
+    """The database holds what a lost secret has sealed; the message says which file to bring back."""
+
+
+class NotOurs(Exception):
+    """The database server is somebody else's to start and stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    database: str
+    created: bool
+
+
+def own_cluster() -> Cluster:
+    """The server under the state folder. Raises NotOurs when DATABASE_URL names another."""
+    if os.environ.get("DATABASE_URL"):
+        raise NotOurs("DATABASE_URL names a server that Portero does not run: nothing to do here")
+    return Cluster(Path(os.environ["PORTERO_STATE"]))
+
+
+def install() -> Installed:
+    """Make what is missing of secrets, logins, database and tables; the server must answer.
+
+    Raises SecretsMissing, ConfigurationError, and what the database's drivers raise.
+    """
+    state = Path(os.environ["PORTERO_STATE"]).resolve()
+    name = os.environ.get("PORTERO_DATABASE") or SETTINGS["PORTERO_DATABASE"]
+    server = find_server(state)
+    server.prepare_logins()
+    is_new = not server.has_database(name)
+    if not is_new:
+        _require_secrets(state, name)
+    create_secrets(state)
+    Configuration.from_environment()
+    if is_new:
+        server.create_database(name)
+    migrate(server.dsn("migrate", name))
+    return Installed(name, is_new)
+
+
+def _require_secrets(state: Path, database: str) -> None:
+    for secret in _IRREPLACEABLE:
+        given = os.environ.get(f"PORTERO_{secret.upper()}_FILE")
+        path = Path(given) if given else state / "secrets" / secret
+        if not path.exists():
+            raise SecretsMissing(
+                f"{path} is gone, and the database “{database}” holds what only it can open:"
+                " bring the file back from a backup"
+            )
