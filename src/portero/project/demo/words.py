@@ -1,0 +1,60 @@
+"""What the demo says once it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from portero.project.demo.world import LUCIA
+
+_INTRODUCTION = """
+Portero is running, with the shop {workspace}.
+
+  Console   {console_url}
+  Gateway   {gateway_url}    the base URL for your programs, in place of https://graph.facebook.com
+  Sandbox   {sandbox_url}    plays Meta; what reached it: {sandbox_url}/_sandbox/ledger
+
+Keys, in {file}:
+{keys}
+
+Take one, and send a message with curl:
+
+  export KEY=$({python} -c 'import json; print(json.load(open("{file}"))["keys"][0]["key"])')
+  curl {gateway_url}/v23.0/{number}/messages \\
+    -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\
+    -d '{{"messaging_product":"whatsapp","to":"{customer}","type":"text","text":{{"body":"Hola"}}}}'
+
+The same with pywa; only the base URL is new:
+
+  import os, httpx, pywa
+  session = httpx.Client()
+  wa = pywa.WhatsApp(phone_id="{number}", token=os.environ["KEY"], session=session)
+  session.base_url = "{gateway_url}/v23.0"
+  wa.send_message(to="{customer}", text="Hola")
+
+Ask why:
+
+  {portero} --state {state} why orders-bot send:text --number Ventas
+
+Everything is kept in {state}. Stop with Ctrl-C; start again and it is all still there.
+"""
+
+
+def introduction(document: Mapping[str, Any], state: Path) -> str:
+    """Where to go, and two examples that work when pasted. Keys stay in their file."""
+    keys = document["keys"]
+    return _INTRODUCTION.format(
+        workspace=document["workspace"]["name"],
+        console_url=document["console_url"],
+        gateway_url=document["gateway_url"],
+        sandbox_url=document["sandbox_url"],
+        file=state / "demo.json",
+        keys="\n".join(f"  {key['name']:<13} {key['may']}" for key in keys),
+        number=document["numbers"][0]["phone_number_id"],
+        python=sys.executable,
+        portero=Path(sys.executable).with_name("portero"),
+        customer=LUCIA,
+        state=state,
+    )
