@@ -451,6 +451,10 @@ class Workspace:
             )
         return Key(text, key, account, parsed.public_id)
 
+    def revoke(self, key: Key) -> None:
+        with self.change() as db:
+            db.execute("UPDATE api_key SET revoked_at = now() WHERE id = %s", [key.id])
+
     def limit(
         self,
         metric: str,

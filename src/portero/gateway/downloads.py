@@ -1,5 +1,6 @@
 """The media door: fetches what a link of ours stands for, decided anew, never held whole."""
 
+import asyncio
 import re
 from collections.abc import Callable
 
@@ -58,7 +59,7 @@ class DownloadDoor:
             caller, state = await self._caller(request, link)
             await self._known(link, state)
             with Attempt(self._door, call, caller, _subject(link)) as attempt:
-                await self._stream(attempt, link, send)
+                await self._stream(attempt, link, send, gone=_watch(request))
         except BadLink:
             error = id_unknown("media", method=request.method)
             await error_reply(error, str(call)).send(send)
@@ -93,7 +94,9 @@ class DownloadDoor:
         if found is None or found.kind != Kind.MEDIA or found.number != link.number:
             raise id_unknown(link.media)
 
-    async def _stream(self, attempt: Attempt, link: MediaLink, send: Send) -> None:
+    async def _stream(
+        self, attempt: Attempt, link: MediaLink, send: Send, *, gone: asyncio.Task[None]
+    ) -> None:
         async def open_upstream(before_first_byte: Callable[[], None]) -> StreamedResponse:
             return await self._upstream.open(
                 _request(link, attempt.state), before_first_byte=before_first_byte
@@ -111,10 +114,18 @@ class DownloadDoor:
             if response.status != _OK:
                 await attempt.finish(Outcome.FAILED, shown={"status": response.status})
                 raise id_unknown(link.media)
-            await self._pass_on(attempt, link, response, send)
+            try:
+                await self._pass_on(attempt, link, response, send, gone)
+            finally:
+                gone.cancel()
 
     async def _pass_on(
-        self, attempt: Attempt, link: MediaLink, response: StreamedResponse, send: Send
+        self,
+        attempt: Attempt,
+        link: MediaLink,
+        response: StreamedResponse,
+        send: Send,
+        gone: asyncio.Task[None],
     ) -> None:
         mime = link.mime_type if _MIME.fullmatch(link.mime_type) else "application/octet-stream"
         headers = [
@@ -126,6 +137,11 @@ class DownloadDoor:
         try:
             await send(start_of_stream(_OK, headers))
             async for chunk in response:
+                if gone.done():
+                    await attempt.finish(
+                        Outcome.FAILED, shown={"why": "client_gone", "bytes": sent}
+                    )
+                    return
                 sent += len(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
@@ -134,6 +150,16 @@ class DownloadDoor:
             await attempt.finish(Outcome.FAILED, shown={"why": error.code, "bytes": sent})
             raise
         await attempt.finish(Outcome.DONE, shown={"status": _OK, "bytes": sent})
+
+
+def _watch(request: Request) -> asyncio.Task[None]:
+    """Done once the client has hung up: what nobody reads is not fetched to its end."""
+
+    async def until_gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    return asyncio.get_running_loop().create_task(until_gone())
 
 
 def _subject(link: MediaLink) -> Subject:

@@ -57,8 +57,9 @@ class Forwarding:
     async def forward(
         self, attempt: Attempt, call: Call, target: Target, *, multipart: Multipart | None = None
     ) -> Answered:
-        """Let the call pass and send it. Raises Refusal or Replay when it may not go, and what
-        the body of an upload raises while it is read.
+        """Let the call pass and send it.
+
+        Raises Refusal or Replay when it may not go, and what an upload raises while it is read.
         """
 
         async def send(before_first_byte: Callable[[], None]) -> UpstreamResponse:

@@ -59,6 +59,10 @@ ACCEPTED: Mapping[str, MediaType] = {
     )
     for mime, extension in types.items()
 }
+FLOW_JSON = MediaType("application/json", "document", 10 * _MIB, "json")
+"""What a flow is uploaded as; it is no media and is taken nowhere else."""
+
+_KNOWN: Mapping[str, MediaType] = {**ACCEPTED, FLOW_JSON.mime: FLOW_JSON}
 _STATIC_STICKER_BYTES = 100 * 1024
 
 # Containers whose head does not say which of several types is inside.
@@ -67,6 +71,7 @@ _ZIP = "application/zip"
 _CONTAINED: Mapping[str, frozenset[str]] = {
     _OLE: frozenset(m for m, t in ACCEPTED.items() if t.extension in {"doc", "xls", "ppt"}),
     _ZIP: frozenset(m for m, t in ACCEPTED.items() if t.extension in {"docx", "xlsx", "pptx"}),
+    "text/plain": frozenset({FLOW_JSON.mime}),  # what is inside, Meta validates
     "video/mp4": frozenset({"audio/mp4"}),  # audio alone is often written with a video brand
 }
 
@@ -141,7 +146,7 @@ def _is_text(data: bytes) -> bool:
 def agrees(declared: str, head: bytes) -> bool:
     """Say whether the first bytes are of the declared type and of no second one."""
     found = sniff(head)
-    media = ACCEPTED.get(declared)
+    media = _KNOWN.get(declared)
     if media is None or found is None:
         return False
     if found != declared and declared not in _CONTAINED.get(found, ()):
@@ -171,7 +176,7 @@ class Inspector:
 
     def see(self, piece: bytes) -> str | None:
         """Look at the next piece of the file."""
-        if self._media.mime == "text/plain":
+        if self._media.mime in {"text/plain", FLOW_JSON.mime}:
             return None if _is_text(piece) else "type_mismatch"
         window = self._tail + piece
         self._tail = window[-_OVERLAP:]

@@ -13,8 +13,15 @@ from portero.gateway.presented import presented_key
 from portero.gateway.protocol import BodyError, BodyLimits, BodyReader
 from portero.gateway.replies import Reply, error_reply
 from portero.gateway.request import Request
+from portero.gateway.sniff import ACCEPTED, FLOW_JSON
 from portero.gateway.understanding import Understanding, Understood
-from portero.gateway.uploads import MultipartUpload, UploadedFile, UploadError, build_multipart
+from portero.gateway.uploads import (
+    MultipartUpload,
+    UploadedFile,
+    UploadError,
+    UploadLimits,
+    build_multipart,
+)
 from portero.gateway.workspaces import WorkspaceState
 from portero.graphapi.errors import GraphError
 from portero.graphapi.operation import UploadedFile as FileFacts
@@ -25,8 +32,15 @@ from portero.store.ids import uuid7
 MULTIPART = "multipart/form-data"
 # The largest file Meta takes is 100 MB; what surrounds it in the body is small.
 BODY_MAX = 105 * 1024 * 1024
-_PRODUCT = "messaging_product"
-_WHATSAPP = "whatsapp"
+_FLOW_ASSET = UploadLimits(
+    fields=frozenset({"name", "asset_type", "messaging_product"}),
+    types={FLOW_JSON.mime: FLOW_JSON},
+)
+_GROUP_PICTURE = UploadLimits(
+    file_field="profile_picture_file",
+    fields=frozenset({"messaging_product", "subject", "description"}),
+    types={"image/jpeg": ACCEPTED["image/jpeg"]},
+)
 
 
 class UploadDoor:
@@ -58,8 +72,9 @@ class UploadDoor:
         try:
             if found.refusal is not None:
                 raise found.refusal
-            upload, file = await _open(request)
-            understood = await self._understand(request, upload, file, caller, state)
+            limits = _limits_for(request.path)
+            upload, file = await _open(request, limits)
+            understood = await self._understand(request, limits, upload, file, caller, state)
         except GraphError as error:
             return await self._refused(call_id, caller, state, error)
         subject = subject_of(understood, caller, state, None)
@@ -88,6 +103,7 @@ class UploadDoor:
     async def _understand(
         self,
         request: Request,
+        limits: UploadLimits,
         upload: MultipartUpload,
         file: UploadedFile,
         caller: Caller,
@@ -95,10 +111,12 @@ class UploadDoor:
     ) -> Understood:
         raw = RawCall(request.method, request.path, request.query, MULTIPART, None)
         # Fields may follow the file; those are checked when they come, before the body ends.
-        fields = {_PRODUCT: _WHATSAPP, "type": file.media.mime, **upload.fields}
-        facts = FileFacts(field="file", name=file.safe_name, type=file.media.mime)
+        usual = {"messaging_product": "whatsapp"}
+        if "type" in limits.fields:
+            usual["type"] = file.media.mime
+        facts = FileFacts(field=limits.file_field, name=file.safe_name, type=file.media.mime)
         return await self._understanding.understand(
-            raw, state, may_of(state, caller), fields=fields, file=facts
+            raw, state, may_of(state, caller), fields={**usual, **upload.fields}, file=facts
         )
 
     async def _forward(
@@ -133,13 +151,22 @@ class UploadDoor:
         return error_reply(error, str(call_id))
 
 
-async def _open(request: Request) -> tuple[MultipartUpload, UploadedFile]:
+def _limits_for(path: bytes) -> UploadLimits:
+    """What a multipart body may hold; whether the path is any operation, the table decides."""
+    edge = path.rstrip(b"/").rpartition(b"/")[2]
+    if edge == b"assets":
+        return _FLOW_ASSET
+    return UploadLimits() if edge == b"media" else _GROUP_PICTURE
+
+
+async def _open(request: Request, limits: UploadLimits) -> tuple[MultipartUpload, UploadedFile]:
     reader = BodyReader(
         request.receive,
         BodyLimits(max_bytes=BODY_MAX, total_s=900.0),
         content_length=request.content_length,
     )
-    upload = MultipartUpload((request.content_type or "").encode("latin-1"), reader)
+    content_type = (request.content_type or "").encode("latin-1")
+    upload = MultipartUpload(content_type, reader, limits=limits)
     try:
         return upload, await upload.open()
     except (UploadError, BodyError) as error:

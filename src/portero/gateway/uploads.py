@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from python_multipart import MultipartParser
@@ -47,6 +47,7 @@ class UploadError(Exception):
 class UploadLimits:
     file_field: str = "file"
     fields: frozenset[str] = frozenset({"messaging_product", "type", "ttl_minutes"})
+    types: Mapping[str, MediaType] = field(default_factory=lambda: ACCEPTED)
     field_bytes: int = 1024
     part_headers: int = 8
     part_header_bytes: int = 4096
@@ -149,9 +150,9 @@ class MultipartUpload:
         mime = of_field or of_part
         if mime in _UNTYPED:
             raise UploadError("type_missing")
-        if mime not in ACCEPTED:
+        if mime not in self._limits.types:
             raise UploadError("type_not_accepted")
-        return ACCEPTED[mime]
+        return self._limits.types[mime]
 
     async def _file_head(self) -> bytes:
         head = b""
