@@ -150,6 +150,23 @@ def simple(changes, policy):
     return not any(minds.get(dimension) for dimension in dimensions)
 
 
+def test_who_may_not_ask_at_all_is_told_the_first_step():
+    met = set()
+    for policy, asked, decision, explanation in explained(DECISIONS // 4):
+        match decision.reason:
+            case Reason.PRINCIPAL_INACTIVE | Reason.CREDENTIAL_EXPIRED:
+                after = decide(apply(explanation.change, Case(policy, asked)))
+                assert after.reason != decision.reason
+            case Reason.CREDENTIAL_INACTIVE:
+                wanted = (ChangeKind.USE_ANOTHER_CREDENTIAL, asked.credential)
+                assert (explanation.change.kind, explanation.change.id) == wanted
+            case Reason.UNKNOWN_PRINCIPAL:
+                assert explanation.change is None
+        met.add(decision.reason)
+
+    assert met >= NOBODY_MAY_ASK
+
+
 def test_an_allowed_request_needs_no_change():
     for _, _, decision, explanation in explained(DECISIONS // 4):
         if decision.effect is Effect.ALLOW:

@@ -185,7 +185,6 @@ class Subject:
     """Who asks: a principal with one credential or none. Entries are added as they are asked for."""
 
     principal: str
-    teams: frozenset[str] = frozenset()
     credential: str | None = None
     until: float | None = None
     """When the credential expires."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from portero.engine.answer import OWNERSHIP, Obligation, ObligationKind, Reason, Requirement
@@ -81,16 +82,17 @@ class Compiler:
     def subject(self, principal_id: str, credential_id: str | None) -> Subject:
         """Say who asks, and whether they may ask at all."""
         principal = self.principals.get(principal_id)
+        refused = partial(Subject, principal_id, credential=credential_id)
         if principal is None:
-            return Subject(principal_id, refusal=Reason.UNKNOWN_PRINCIPAL)
+            return refused(refusal=Reason.UNKNOWN_PRINCIPAL)
         if not principal.active:
-            return Subject(principal_id, refusal=Reason.PRINCIPAL_INACTIVE)
+            return refused(refusal=Reason.PRINCIPAL_INACTIVE)
         if credential_id is None:
-            return Subject(principal_id, principal.teams)
+            return Subject(principal_id)
         credential = self._credentials.get(credential_id)
         if credential is None or credential.principal != principal_id or not credential.active:
-            return Subject(principal_id, refusal=Reason.CREDENTIAL_INACTIVE)
-        return Subject(principal_id, principal.teams, credential_id, credential.until)
+            return refused(refusal=Reason.CREDENTIAL_INACTIVE)
+        return Subject(principal_id, credential_id, credential.until)
 
     def entry(self, subject: Subject, permission: str) -> Entry:
         """Compile all that the policy says about a subject without refusal and a known permission."""
