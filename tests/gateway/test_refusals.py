@@ -82,7 +82,7 @@ def test_outside_the_number_template_or_country(house: House, workspace: Workspa
     for answer, wanted, actual in (
         (house.send(number, text()), SOPORTE, VENTAS),
         (house.send(country, text(PEDRO)), "MX", "ES"),
-        (house.send(sets, template("hello_world", "en_US")), only, "none"),
+        (house.send(sets, template("hello_world", "en_US")), "“order_update”", "none"),
     ):
         assert error_of(answer) == (403, 10, None, "outside_scope")
         assert wanted in details(answer)

@@ -174,7 +174,6 @@ service_account:disable | ! | - | Disable service accounts | The order system wa
 api_key:create | !! | - | Create keys of service accounts | A key for the order system.
 api_key:revoke | ! | - | Revoke keys | A key found in a log file.
 credential:update | !! | - | Replace the credential with which Meta is called | Every 60 days.
-audit:read | ! | p | Read the record of what was asked and decided | Who changed this role?
 """
 
 

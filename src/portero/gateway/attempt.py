@@ -117,7 +117,7 @@ class Doorway:
             credential=caller.credential,
             on_behalf=caller.on_behalf,
             process=self.process,
-            body={"sentence": error.details, "address": caller.address},
+            body={"sentence": _without_reason(error), "address": caller.address},
         )
         await self.note(record)
 
@@ -284,7 +284,7 @@ class Attempt:
             context_of(self.state, self._caller),
             self._caller.credential,
         )
-        sentence = refusal_sentence(explanation)
+        sentence = refusal_sentence(explanation, self.state.names)
         self.because = decision.because
         # After an intent that will not be followed, the refusal is its outcome.
         kind = RecordKind.OUTCOME if again else RecordKind.INTENT
@@ -378,6 +378,11 @@ class Attempt:
         status, body = answer
         sealed = self.state.secrets.seal("idempotency", "answer", self.call, body)
         return Settled(claim, "done", status, sealed)
+
+
+def _without_reason(error: GraphError) -> str:
+    """The sentence of a refusal; its reason has a column of its own."""
+    return (error.details or error.message).removeprefix(f"{error.reason}: ")
 
 
 def context_of(state: WorkspaceState, caller: Caller) -> engine.Context:

@@ -1,16 +1,31 @@
 """A refusal in words: what is missing, what was wanted and what was there, what to do."""
 
+import re
+from collections.abc import Mapping
+
 from portero import engine
 
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{5,20}")
 _NOBODY = "This request was refused ({reason})."
 
 
-def refusal_sentence(explanation: engine.Explanation) -> str:
-    """One paragraph for `error_data.details`: the failing part, then the smallest change."""
+def refusal_sentence(explanation: engine.Explanation, names: Mapping[str, str]) -> str:
+    """One paragraph for `error_data.details`: the failing part, then the smallest change.
+
+    `names` says what people call the things that stand here by their id.
+    """
     refused = next((check for check in explanation.checks if not check.allowed), None)
     parts = [_what(refused, explanation.decision.reason)]
     parts += [change.sentence() for change in explanation.changes]
-    return " ".join(parts)
+    return _ID.sub(lambda found: _named(found[0], names), " ".join(parts))
+
+
+def _named(text: str, names: Mapping[str, str]) -> str:
+    name = names.get(text)
+    if name is None:
+        return text
+    # People cannot look an id of ours up by eye; a number of Meta's they can, so it stays.
+    return f"“{name}” ({text})" if text.isdigit() else f"“{name}”"
 
 
 def _what(refused: engine.CheckAccount | None, reason: str) -> str:

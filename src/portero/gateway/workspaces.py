@@ -5,7 +5,7 @@ and replaced by reference when the head moves; nothing in it is ever patched.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -27,6 +27,8 @@ class WorkspaceState:
     Attributes:
         numbers: Meta id of each business number -> Meta id of its WABA.
         template_sets: template name -> ids of the sets it is in.
+        names: id of a principal, template set or number -> what people call it; a binding goes by
+            the name of its role.
         tokens: Meta id of a WABA -> its sealed Meta token.
         app: the sealed secret of the Meta app, None when none is connected.
     """
@@ -39,6 +41,7 @@ class WorkspaceState:
     limits: Mapping[str, engine.Limit]
     numbers: Mapping[str, str]
     template_sets: Mapping[str, frozenset[str]]
+    names: Mapping[str, str]
     secrets: WorkspaceKeys
     tokens: Mapping[str, "SealedValue"]
     app: "SealedValue | None"
@@ -135,6 +138,7 @@ class Workspaces:
             limits={limit.id: limit for limit in loaded.policy.limits},
             numbers={row["number"]: row["waba"] for row in numbers},
             template_sets={name: frozenset(ids) for name, ids in sets.items()},
+            names=_names(loaded.policy, numbers, members),
             secrets=WorkspaceKeys.unwrap(self._kek, workspace, wrapped),
             tokens={row["waba"]: SealedValue(row["id"], row["sealed"]) for row in tokens},
             app=SealedValue(app["id"], app["app_secret"]) if app is not None else None,
@@ -144,16 +148,33 @@ class Workspaces:
         return state
 
 
+def _names(
+    policy: engine.Policy, numbers: Iterable[asyncpg.Record], sets: Iterable[asyncpg.Record]
+) -> dict[str, str]:
+    roles = {role.id: role.name for role in policy.roles}
+    return {
+        **{principal.id: principal.name for principal in policy.principals},
+        **{one.id: roles.get(one.role, one.id) for one in policy.bindings},
+        **{row["number"]: row["name"] for row in numbers},
+        **{str(row["set_id"]): row["name"] for row in sets},
+    }
+
+
 _WORKSPACE_OF_KEY = """
 SELECT k.workspace_id, h.version
   FROM api_key k JOIN policy_head h ON h.workspace_id = k.workspace_id WHERE k.public_id = $1
 """
 _NUMBERS = """
-SELECT n.meta_id AS number, w.meta_id AS waba
+SELECT n.meta_id AS number, n.name, w.meta_id AS waba
   FROM number n JOIN waba w ON w.workspace_id = n.workspace_id AND w.id = n.waba_id
  WHERE n.workspace_id = $1
 """
-_TEMPLATE_SETS = "SELECT set_id, template_name FROM template_set_member WHERE workspace_id = $1"
+_TEMPLATE_SETS = """
+SELECT m.set_id, m.template_name, s.name
+  FROM template_set_member m
+  JOIN template_set s ON s.workspace_id = m.workspace_id AND s.id = m.set_id
+ WHERE m.workspace_id = $1
+"""
 _TOKENS = """
 SELECT DISTINCT ON (waba) waba, id, sealed FROM credential
  WHERE workspace_id = $1 AND retired_at IS NULL AND kind = 'system_user_token'
