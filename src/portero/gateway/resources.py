@@ -25,6 +25,9 @@ AUTHENTICATION = "template:use_authentication"
 _CATEGORY_PERMISSIONS = {"MARKETING": MARKETING, "AUTHENTICATION": AUTHENTICATION}
 # Media and messages live on one number; elsewhere in the workspace they are somebody else's (G21).
 BOUND_TO_NUMBER = frozenset({Kind.MEDIA, Kind.MESSAGE})
+_SAYS_NUMBER = BOUND_TO_NUMBER | {Kind.NUMBER}
+# Things of exactly one account. A catalog may be connected to several.
+_SAYS_ACCOUNT = frozenset({Kind.WABA, Kind.TEMPLATE, Kind.TEMPLATE_GROUP, Kind.FLOW})
 
 
 class Registry:
@@ -83,11 +86,15 @@ def _in_state(state: WorkspaceState, value: str) -> Resource | None:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a call is about, as far as scopes look at it."""
+    """What a call is about, as far as scopes look at it.
+
+    `other_wabas`: accounts that it takes something out of besides, by an id in query or body.
+    """
 
     kind: str
     id: str
     waba: str | None
+    other_wabas: tuple[str, ...]
     number: str | None
     template_sets: frozenset[str] | None
     category_permissions: tuple[str, ...]
@@ -95,20 +102,22 @@ class Target:
     contents: str | None
 
     def checks(self, permissions: Iterable[str]) -> tuple[engine.Check, ...]:
-        """One check per permission and, where people are reached, per country reached."""
+        """One check per permission and account and, where people are reached, per country."""
         countries = sorted({r.country for r in self.recipients}, key=str) or [None]
+        resources = [self._resource(self.waba, country) for country in countries]
+        resources += [self._resource(waba, None) for waba in self.other_wabas]
         return tuple(
-            engine.Check(permission, self._resource(country))
+            engine.Check(permission, resource)
             for permission in dict.fromkeys((*permissions, *self.category_permissions))
-            for country in countries
+            for resource in resources
         )
 
-    def _resource(self, country: str | None) -> engine.Resource:
+    def _resource(self, waba: str | None, country: str | None) -> engine.Resource:
         return engine.Resource(
             kind=self.kind,
             id=self.id,
-            waba=self.waba,
-            number=self.number,
+            waba=waba,
+            number=self.number if waba == self.waba else None,
             country=country,
             template_sets=self.template_sets,
             contents=self.contents,
@@ -127,7 +136,7 @@ def known_ids(call: Call, known: Mapping[str, Resource], method: str) -> None:
 
 
 def _elsewhere(ref: IdRef, resource: Resource, number: str | None) -> bool:
-    return ref.kind in BOUND_TO_NUMBER and number is not None and resource.number != number
+    return ref.kind in _SAYS_NUMBER and number is not None and resource.number != number
 
 
 def target_of(
@@ -137,25 +146,38 @@ def target_of(
     first = call.path_ids[0] if call.path_ids else None
     resource = known.get(first.value) if first is not None else None
     number = _number_of(call, known)
+    waba = _waba_of(resource, number, state)
     named = [*templates, *(known[r.value] for r in call.ids if r.kind is Kind.TEMPLATE)]
     names = {r.attributes["name"] for r in named if "name" in r.attributes}
     if call.template is not None and call.template.name:
         names.add(call.template.name)
-    categories = {r.attributes.get("category", "").upper() for r in templates}
-    sending = call.messages > 0
+    sending = call.messages > 0 and call.template is not None
     return Target(
         kind=first.kind if first is not None else "workspace",
         id=first.value if first is not None else "",
-        waba=_waba_of(resource, number, state),
+        waba=waba,
+        other_wabas=tuple(sorted(_accounts_of(call, known) - {waba})),
         number=number,
         template_sets=_sets_of(names, state) if names else None,
-        category_permissions=tuple(
-            permission
-            for category, permission in _CATEGORY_PERMISSIONS.items()
-            if sending and category in categories
-        ),
+        category_permissions=_category_permissions(templates) if sending else (),
         recipients=call.recipients,
         contents=call.contents,
+    )
+
+
+def has_category(template: Resource) -> bool:
+    """Whether the registry knows it; webhooks and narrow lists may tell of a template without."""
+    return bool(template.attributes.get("category"))
+
+
+def _category_permissions(templates: Sequence[Resource]) -> tuple[str, ...]:
+    """What the category of a template demands; one that nobody knows may be any of them."""
+    known = bool(templates) and all(map(has_category, templates))
+    categories = {r.attributes.get("category", "").upper() for r in templates}
+    return tuple(
+        permission
+        for category, permission in _CATEGORY_PERMISSIONS.items()
+        if category in categories or not known
     )
 
 
@@ -171,6 +193,13 @@ def _number_of(call: Call, known: Mapping[str, Resource]) -> str | None:
         if resource is not None and resource.number is not None:
             return resource.number
     return None
+
+
+def _accounts_of(call: Call, known: Mapping[str, Resource]) -> set[str]:
+    """The accounts that own what the call names, wherever it names it."""
+    named = (known[r.value] for r in call.ids if r.kind in _SAYS_ACCOUNT and r.value in known)
+    accounts = (one.meta_id if one.kind == Kind.WABA else one.parent for one in named)
+    return {account for account in accounts if account is not None}
 
 
 def _waba_of(resource: Resource | None, number: str | None, state: WorkspaceState) -> str | None:

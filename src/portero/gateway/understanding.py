@@ -1,11 +1,11 @@
 """From a raw request to a call whose every id is known to be the workspace's."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from portero import engine
-from portero.gateway.resources import Registry, Target, known_ids, target_of
+from portero.gateway.resources import Registry, Target, has_category, known_ids, target_of
 from portero.gateway.workspaces import WorkspaceState
 from portero.graphapi.errors import meta_error
 from portero.graphapi.kinds import Kind, TemplateRef
@@ -70,7 +70,9 @@ class Understanding:
         if ref is None or not ref.name or waba is None:
             return ()
         found = await self._registry.templates(state, waba, ref)
-        if found or not call.messages or not may(target.checks(call.permissions)):
+        is_complete = bool(found) and all(map(has_category, found))
+        any_category = replace(target, category_permissions=())
+        if is_complete or not call.messages or not may(any_category.checks(call.permissions)):
             return found
         # Its category has a say in what may be sent, so a template nobody knows is not sent.
         found = await self._resolve_template(state, waba, ref)
