@@ -24,6 +24,7 @@ from portero.graphapi.leaks import find_secret
 from portero.graphapi.learned import Learned
 from portero.graphapi.learning import learned_ids
 from portero.graphapi.operation import Call
+from portero.graphapi.portfolio import owners_named, without_owners
 from portero.graphapi.refusals import refusal_for
 from portero.store.records import Outcome
 from portero.store.registry import Resource
@@ -32,6 +33,17 @@ _SERVER_ERROR = 500
 _CLIENT_ERROR = 400
 _REDIRECT = 300
 _SHOWN_IDS = 20
+# What Meta may do for some of those named, and answer with an error and what was done beside it.
+_IN_PARTS = frozenset(
+    {
+        "block_customers",
+        "unblock_customers",
+        "approve_join_requests",
+        "reject_join_requests",
+        "add_participants",
+        "remove_participants",
+    }
+)
 _DELETES = frozenset({"delete_media", "delete_flow", "delete_template", "delete_group"})
 
 logger = logging.getLogger(__name__)
@@ -52,9 +64,9 @@ class Answering:
         if response is None:
             return await self._unknown(attempt, f"no_answer_{answered.why}")
         payload = _json_of(response)
-        if payload is None:
+        if payload is None or _REDIRECT <= response.status < _CLIENT_ERROR:
             return await self._unreadable(attempt, understood.call, response)
-        if response.status >= _CLIENT_ERROR:
+        if response.status >= _CLIENT_ERROR or _says_error(payload):
             return await self._failed(attempt, understood.call, response, payload)
         return await self._done(attempt, caller, understood, payload)
 
@@ -71,45 +83,44 @@ class Answering:
         self, attempt: Attempt, caller: Caller, understood: Understood, payload: object
     ) -> Reply:
         call, state = understood.call, attempt.state
+        payload = await self._ours(call, payload, state)
         rebuilt = rebuild_answer(call, 200, payload, base_url=self._public_url)
         answer = await self._narrowed(rebuilt, caller, understood, state)
-        body = orjson.dumps(self._completed(answer, caller, understood, state))
+        reply = Reply(200, orjson.dumps(self._completed(answer, caller, understood, state)))
         learned = tuple(_resource(state, understood, one) for one in learned_ids(call, payload))
-        withheld = find_secret(body, state.live_secrets())
+        if find_secret(reply.body, state.live_secrets()):
+            reply = _withheld(attempt, "It was done, but the answer held a secret.")
         await attempt.finish(
             Outcome.DONE,
             shown={"status": 200, "learned": [one.meta_id for one in learned][:_SHOWN_IDS]},
             learned=learned,
             forgotten=_forgotten(understood),
             people=people_in_answer(payload, state) if call.messages else (),
-            answer=(200, body),
+            answer=(reply.status, reply.body),
             # What the caller may name in its next request must be known to every process by then.
             durable=any(one.kind != Kind.MESSAGE for one in learned),
         )
-        if withheld:
-            logger.critical("an answer held a live secret and was withheld: %s", attempt.call)
-            sentence = "It was done, but the answer held a secret and is not shown."
-            return error_reply(refusal_for("answer_withheld", sentence), str(attempt.call))
-        return Reply(200, body)
+        return reply
 
     async def _failed(
         self, attempt: Attempt, call: Call, response: UpstreamResponse, payload: object
     ) -> Reply:
         error = rebuild_error(response.status, payload)
-        # Meta answers some bulk calls with an error and, beside it, what was done all the same.
-        effects = rebuild_answer(call, response.status, payload)
-        outcome = _outcome_of(response.status, call, partial=bool(effects))
-        shown = {"status": response.status, "code": error.code, "details": error.details}
         reply = error_reply(error, str(attempt.call))
+        shown: dict[str, object] = {"status": response.status, "code": error.code}
+        effects = _effects(call, response.status, payload)
         if effects:
             both = {**effects, **error.body(str(attempt.call))}
             reply = Reply(reply.status, orjson.dumps(both), reply.headers)
-        # What was done in part is not done again; what Meta refused whole may be tried again.
-        kept = (reply.status, reply.body) if effects else None
-        await attempt.finish(outcome, shown=shown, answer=kept)
         if find_secret(reply.body, attempt.state.live_secrets()):
-            sentence = "Meta refused; its answer held a secret and is not shown."
-            return error_reply(refusal_for("answer_withheld", sentence), str(attempt.call))
+            reply = _withheld(attempt, "Meta refused, and its answer held a secret.")
+        else:
+            shown |= {"details": error.details, "effects": effects}
+        done = _anything_done(effects)
+        # What was done in part is not done again; what Meta refused whole may be tried again.
+        kept = (reply.status, reply.body) if done else None
+        outcome = _outcome_of(response.status, call, partial=done)
+        await attempt.finish(outcome, shown=shown, answer=kept)
         return reply
 
     async def _unreadable(self, attempt: Attempt, call: Call, response: UpstreamResponse) -> Reply:
@@ -127,6 +138,14 @@ class Answering:
             "again by itself; the status of the message will tell."
         )
         return error_reply(refusal_for("outcome_unknown", sentence), str(attempt.call))
+
+    async def _ours(self, call: Call, payload: object, state: WorkspaceState) -> object:
+        """The payload without accounts and portfolios that are not the workspace's (I4)."""
+        named = owners_named(call, payload)
+        if not named:
+            return payload
+        known = await self._registry.look_up(state, named)
+        return without_owners(call, payload, named - known.keys())
 
     async def _narrowed(
         self,
@@ -178,7 +197,7 @@ class Answering:
                 credential=caller.credential,
                 media=understood.target.id,
                 number=understood.target.number,
-                upstream=answer["url"],
+                upstream=str(answer["url"]),
                 mime_type=str(answer.get("mime_type", "application/octet-stream")),
                 bearer=key is not None and key.url_compatible,
                 ends_at=time.time() + LIFE_S,
@@ -192,6 +211,32 @@ def _json_of(response: UpstreamResponse) -> object | None:
     except orjson.JSONDecodeError:
         return None
     return payload if isinstance(payload, dict | list) else None
+
+
+def _says_error(payload: object) -> bool:
+    """Whether an answer that claims success is an error all the same."""
+    return isinstance(payload, dict) and isinstance(payload.get("error"), dict)
+
+
+def _withheld(attempt: Attempt, sentence: str) -> Reply:
+    logger.critical("an answer held a live secret and was withheld: %s", attempt.call)
+    error = refusal_for("answer_withheld", f"{sentence} It is not shown.")
+    return error_reply(error, str(attempt.call))
+
+
+def _effects(call: Call, status: int, payload: object) -> dict[str, Any]:
+    """What an error tells of who was served and who was not, all the same."""
+    return rebuild_answer(call, status, payload) if call.operation.name in _IN_PARTS else {}
+
+
+def _anything_done(effects: Mapping[str, Any]) -> bool:
+    """Whether an answer in parts tells of anything besides failures."""
+    told = ((name, part) for name, part in effects.items() if not name.startswith("failed_"))
+    return any(
+        _anything_done(part) if isinstance(part, dict) else bool(part)
+        for name, part in told
+        if isinstance(part, dict | list) and name != "errors"
+    )
 
 
 def _outcome_of(status: int, call: Call, *, partial: bool) -> Outcome:
