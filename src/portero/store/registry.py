@@ -5,7 +5,7 @@ see. So every id of a request is looked up here first; what is not here is not t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import asyncpg
@@ -42,8 +42,7 @@ async def find_template(
 
 async def learn(connection: Connection, resources: Iterable[Resource]) -> None:
     """Register what answers and webhooks tell; what is known gets its newest attributes."""
-    unique = {(r.workspace, r.kind, r.meta_id): r for r in resources}
-    rows = [unique[key] for key in sorted(unique)]
+    rows = _merged(resources)
     if not rows:
         return
     await connection.execute(
@@ -55,6 +54,22 @@ async def learn(connection: Connection, resources: Iterable[Resource]) -> None:
         [r.number for r in rows],
         [orjson.dumps(dict(r.attributes)).decode() for r in rows],
     )
+
+
+def _merged(resources: Iterable[Resource]) -> list[Resource]:
+    """One of each, in the order in which rows are locked; a statement meets a row only once."""
+    known: dict[tuple[UUID, str, str], Resource] = {}
+    for one in resources:
+        told = {name: value for name, value in one.attributes.items() if value}
+        key = (one.workspace, one.kind, one.meta_id)
+        before = known.get(key, Resource(*key))
+        known[key] = replace(
+            before,
+            parent=before.parent or one.parent or None,
+            number=before.number or one.number or None,
+            attributes={**before.attributes, **told},
+        )
+    return [known[key] for key in sorted(known)]
 
 
 async def forget(
