@@ -61,6 +61,11 @@ class Repeated:
     earlier: Earlier
     same_request: bool
 
+    @property
+    def replayed(self) -> bool:
+        """Whether the first one's answer is given again; if not, this call is refused."""
+        return self.same_request and self.earlier.answer is not None
+
 
 Verdict = Admitted | Moved | Refused | Repeated
 

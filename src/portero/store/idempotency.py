@@ -52,32 +52,43 @@ def key_of(claim: Claim) -> ClaimKey:
     return (claim.workspace, claim.principal, claim.operation, claim.key)
 
 
-async def claim(connection: asyncpg.Connection, claims: Sequence[Claim]) -> dict[ClaimKey, Earlier]:
-    """Claim what is free; what was not is returned as it stands."""
-    if not claims:
-        return {}
-    await connection.execute(
-        _CLAIM,
-        [c.workspace for c in claims],
-        [c.principal for c in claims],
-        [c.operation for c in claims],
-        [c.key for c in claims],
-        [c.digest for c in claims],
-        [c.call for c in claims],
-    )
+async def claim(connection: asyncpg.Connection, claims: Sequence[Claim]) -> dict[UUID, Earlier]:
+    """Claim what is free; returns, by call, what stands in the way of the others."""
+    in_the_way: dict[UUID, Earlier] = {}
+    pending = claims
+    while pending:
+        mine = await _claim_free(connection, pending)
+        pending = [claim for claim in pending if claim.call not in mine]
+        if pending:
+            earlier = await _look(connection, pending)
+            in_the_way |= {c.call: earlier[key_of(c)] for c in pending if key_of(c) in earlier}
+            # What was released between the two statements is free after all.
+            pending = [claim for claim in pending if key_of(claim) not in earlier]
+    return in_the_way
+
+
+async def _claim_free(connection: asyncpg.Connection, claims: Sequence[Claim]) -> set[UUID]:
     rows = await connection.fetch(
-        _LOOK,
-        [c.workspace for c in claims],
-        [c.principal for c in claims],
-        [c.operation for c in claims],
-        [c.key for c in claims],
+        _CLAIM,
+        *_columns([key_of(claim) for claim in claims]),
+        [claim.digest for claim in claims],
+        [claim.call for claim in claims],
     )
+    return {row["call_id"] for row in rows}
+
+
+async def _look(connection: asyncpg.Connection, claims: Sequence[Claim]) -> dict[ClaimKey, Earlier]:
+    rows = await connection.fetch(_LOOK, *_columns([key_of(claim) for claim in claims]))
     return {
         (row["workspace_id"], row["principal"], row["operation"], row["key"]): Earlier(
             row["call_id"], row["digest"], row["state"], row["status"], row["answer"]
         )
         for row in rows
     }
+
+
+def _columns(keys: Sequence[ClaimKey]) -> list[list[object]]:
+    return [list(column) for column in zip(*keys, strict=True)]
 
 
 async def settle(connection: asyncpg.Connection, settled: Sequence[Settled]) -> None:
@@ -99,6 +110,7 @@ SELECT w, p, o, k, d, c, 'running', now()
     AS t(w, p, o, k, d, c)
  ORDER BY w, p, o, k
 ON CONFLICT DO NOTHING
+RETURNING call_id
 """
 _LOOK = """
 SELECT i.workspace_id, i.principal, i.operation, i.key, i.digest, i.call_id, i.state, i.status,

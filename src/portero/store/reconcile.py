@@ -5,8 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
+from portero.store.appending import insert_records
 from portero.store.listed import list_workspaces
-from portero.store.recorder import insert_records
 from portero.store.records import Outcome, Record, RecordKind, seal
 
 # A process says goodbye, or its lease ends; a little later nobody can mistake a pause for a death.

@@ -46,7 +46,8 @@ class Record:
         checks: the permissions decided on.
         resources: keyed digests of the things touched (`digest_of`), never the things.
         because: ids of the bindings, guardrails or limits that settled it.
-        body: the readable half: whatever a person needs to understand the record.
+        body: the readable half: whatever a person needs to understand the record. Numbers in it
+            are whole, because the database spells others in its own way.
     """
 
     workspace: UUID
@@ -74,6 +75,10 @@ class Record:
         """The same attempt, refused by something only the recording transaction could know."""
         body = {**self.body, "sentence": sentence}
         return replace(self, effect="deny", reason=reason, because=because, body=body)
+
+    def ended(self, outcome: Outcome, reason: str) -> "Record":
+        """How this intent ended, when that is all there is to say."""
+        return replace(self, kind=RecordKind.OUTCOME, outcome=outcome, reason=reason, body={})
 
 
 @dataclass(frozen=True, slots=True)

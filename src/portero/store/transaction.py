@@ -1,0 +1,194 @@
+"""The recording transaction: one commit's worth of admissions and notes.
+
+The order of its steps is what makes an admission hold. The workspace's lock is taken, and only a
+statement that begins after that reads the policy head; so a policy change, which takes the same
+lock exclusively, commits before the head is read or after the admission is durable.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from portero.store import contacts, idempotency, registry
+from portero.store.admission import Admission, Admitted, Moved, Note, Refused, Repeated, Verdict
+from portero.store.appending import insert_records
+from portero.store.counting import Counts
+from portero.store.idempotency import Settled
+from portero.store.ids import workspace_lock
+from portero.store.limits import Demand, LimitReached
+from portero.store.records import Record, RecordKind, seal
+
+# How long a transaction of ours may lie idle before the server ends it. A process that was frozen
+# in one would hold up every change of policy; by then it has lost its lease as well.
+FROZEN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A policy change has the workspace's lock; nothing was looked at. Ask again."""
+
+
+class RecordingTransaction:
+    """Runs inside an open transaction; what it says holds once that is committed.
+
+    Attributes:
+        id: the transaction's, by which to ask what became of it; empty before it touched anything.
+        heads: the policy head of every workspace that an admission was for.
+        verdicts: what each admission is told, Held for those that must ask again.
+    """
+
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        admissions: Sequence[Admission],
+        notes: Sequence[Note],
+    ) -> None:
+        self.id = ""
+        self.heads: dict[UUID, int] = {}
+        self.verdicts: dict[UUID, Verdict | Held] = {}
+        self._connection = connection
+        self._admissions = admissions
+        self._notes = notes
+        self._records: list[Record] = []
+        self._now: datetime
+
+    async def run(self) -> None:
+        admissible = await self._enter()
+        if admissible:
+            await self._admit(admissible)
+        self._records.extend(note.record for note in self._notes)
+        await insert_records(self._connection, [seal(r, self._now) for r in self._records])
+        await self._write_what_notes_say()
+
+    async def _enter(self) -> list[Admission]:
+        """List the workspaces and lock those to admit in; returns what may go on.
+
+        Locks are never waited for: a policy change in one workspace stops only its own calls.
+        """
+        items: tuple[Admission | Note, ...] = (*self._admissions, *self._notes)
+        listed = {item.record.workspace for item in items}
+        asked = {admission.record.workspace for admission in self._admissions}
+        locks = {workspace: workspace_lock(workspace) for workspace in asked}
+        row = await self._connection.fetchrow(
+            _ENTER, ",".join(map(str, listed)), f"{FROZEN_S}s", sorted(locks.values())
+        )
+        assert row is not None  # noqa: S101 - a query without FROM has one row
+        self.id, self._now = row["id"], row["now"]
+        got = set(row["got"])
+        admissible = []
+        for admission in self._admissions:
+            if locks[admission.record.workspace] in got:
+                admissible.append(admission)
+            else:
+                self._answer(admission, Held())
+        return admissible
+
+    async def _admit(self, admissions: Sequence[Admission]) -> None:
+        counts = await Counts.lock(
+            self._connection, [(a.record.workspace, take) for a in admissions for take in a.takes]
+        )
+        await self._read_heads({admission.record.workspace for admission in admissions})
+        fresh = await self._without_repeated(self._without_moved(admissions))
+        known = await contacts.resolve(self._connection, [i for a in fresh for i in a.recipients])
+        reached = await counts.take(self._connection, [_demand(a, known) for a in fresh], self._now)
+        released = []
+        for admission, limit in zip(fresh, reached, strict=True):
+            if limit is None:
+                self._answer(admission, Admitted(self._now), admission.record)
+                continue
+            refused = _refused(admission, limit)
+            self._answer(admission, Refused(limit, self._now), refused)
+            if admission.claim is not None:
+                released.append(Settled(admission.claim, "released"))
+        await idempotency.settle(self._connection, released)
+
+    async def _read_heads(self, workspaces: set[UUID]) -> None:
+        # A statement of its own: its snapshot must be younger than the locks, and so must the time.
+        rows = await self._connection.fetch(_HEADS, list(workspaces))
+        self.heads = {row["workspace_id"]: row["version"] or 0 for row in rows}
+        self._now = rows[0]["now"]
+
+    def _without_moved(self, admissions: Sequence[Admission]) -> list[Admission]:
+        current = []
+        for admission in admissions:
+            head = self.heads[admission.record.workspace]
+            if head == admission.version:
+                current.append(admission)
+            else:
+                self._answer(admission, Moved(head))
+        return current
+
+    async def _without_repeated(self, admissions: Sequence[Admission]) -> list[Admission]:
+        claims = [a.claim for a in admissions if a.claim is not None]
+        in_the_way = await idempotency.claim(self._connection, claims)
+        fresh = []
+        for admission in admissions:
+            claim = admission.claim
+            earlier = in_the_way.get(claim.call) if claim is not None else None
+            if claim is None or earlier is None:
+                fresh.append(admission)
+                continue
+            verdict = Repeated(earlier, same_request=earlier.digest == claim.digest)
+            self._answer(admission, verdict, _repetition(admission.record, verdict))
+        return fresh
+
+    def _answer(
+        self, admission: Admission, verdict: Verdict | Held, record: Record | None = None
+    ) -> None:
+        self.verdicts[admission.record.call] = verdict
+        if record is not None:
+            self._records.append(record)
+
+    async def _write_what_notes_say(self) -> None:
+        learned = [resource for note in self._notes for resource in note.learned]
+        await registry.learn(self._connection, learned)
+        for note in self._notes:
+            for kind, meta_id in note.forgotten:
+                await registry.forget(self._connection, note.record.workspace, kind, [meta_id])
+        await contacts.link(self._connection, [group for n in self._notes for group in n.people])
+        await idempotency.settle(
+            self._connection, [n.settled for n in self._notes if n.settled is not None]
+        )
+
+
+def _demand(admission: Admission, known: contacts.Known) -> Demand:
+    return Demand(
+        admission.record.workspace,
+        admission.zone,
+        admission.takes,
+        admission.messages,
+        frozenset(known[contacts.key_of(identity)] for identity in admission.recipients),
+    )
+
+
+def _refused(admission: Admission, limit: LimitReached) -> Record:
+    return admission.record.refused(
+        reason=limit.reason,
+        because=(str(limit.take.limit),),
+        sentence=limit.sentence(admission.zone),
+    )
+
+
+def _repetition(record: Record, verdict: Repeated) -> Record:
+    body = {**record.body, "first_call": str(verdict.earlier.call)}
+    if verdict.replayed:
+        return replace(record, kind=RecordKind.EVENT, reason="repeated", body=body)
+    reason = "idempotency_in_progress" if verdict.same_request else "idempotency_key_reused"
+    return replace(record, kind=RecordKind.EVENT, effect="deny", reason=reason, body=body)
+
+
+_ENTER = """
+SELECT set_config('portero.workspaces', $1, true),
+       set_config('idle_in_transaction_session_timeout', $2, true),
+       pg_current_xact_id()::text AS id,
+       clock_timestamp() AS now,
+       ARRAY(SELECT k FROM unnest($3::bigint[]) AS t(k) WHERE pg_try_advisory_xact_lock_shared(k))
+           AS got
+"""
+_HEADS = """
+SELECT t.w AS workspace_id, h.version, clock_timestamp() AS now
+  FROM unnest($1::uuid[]) AS t(w) LEFT JOIN policy_head h ON h.workspace_id = t.w
+"""
