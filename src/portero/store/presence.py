@@ -4,7 +4,7 @@ A revocation returns once every live process has *confirmed* it, that is, has pu
 snapshot in which the change is visible, or has let its lease lapse. Three rules make that enough:
 
 * the heads a beat reads are in memory before the beat publishes its snapshot;
-* a process whose lease has lapsed by its own monotonic clock forwards nothing;
+* a process whose lease has lapsed by its own clock forwards nothing;
 * heads count only if others saw a live lease from before they were read until the lease that
   follows from them: after a gap the process publishes, and then reads again before it forwards.
 
@@ -40,7 +40,10 @@ VALUES ($1, clock_timestamp(), clock_timestamp() + make_interval(secs => $3),
         $2::text::pg_snapshot)
 ON CONFLICT (id) DO UPDATE SET seen = excluded.seen, lease_until = excluded.lease_until
 """
-_LEAVE = "DELETE FROM gateway_process WHERE id = $1"
+_LEAVE = "UPDATE gateway_process SET lease_until = clock_timestamp() WHERE id = $1"
+
+# A clock that also runs while the machine sleeps, where there is one.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 logger = logging.getLogger(__name__)
 
@@ -61,11 +64,9 @@ class Presence:
         *,
         process: UUID,
         connect: Callable[[], Awaitable[asyncpg.Connection]],
-        on_move: Callable[[UUID, int], None] = lambda _workspace, _version: None,
     ) -> None:
         self.process = process
         self._connect = connect
-        self._on_move = on_move
         self._heads: dict[UUID, int] = {}
         self._read_from = "0"
         self._lease_ends = 0.0  # until when this process may forward
@@ -80,10 +81,9 @@ class Presence:
         """Take note of a head read elsewhere, by an admission for example. Never goes back."""
         if version > self._heads.get(workspace, 0):
             self._heads[workspace] = version
-            self._on_move(workspace, version)
 
     def alive(self) -> bool:
-        return time.monotonic() < self._lease_ends
+        return _now() < self._lease_ends
 
     def require(self, workspace: UUID, version: int) -> None:
         """The last look before a first byte leaves. No await may stand between this and it."""
@@ -102,22 +102,28 @@ class Presence:
                 await asyncio.sleep(BEAT_S)
 
     async def leave(self) -> None:
-        """Say goodbye, so that no revocation waits for a process that has stopped."""
+        """Say goodbye, so that no revocation waits for a process that has stopped.
+
+        The row stays for `reconcile`, which ends what this process had to leave open.
+        """
         self._lease_ends = 0.0
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             connection = await self._connect()
             try:
-                await connection.execute(_LEAVE, self.process)
+                await connection.execute(_LEAVE, self.process, timeout=LEASE_S)
             finally:
-                await connection.close()
+                connection.terminate()
 
     async def _beat_on_one_connection(self) -> None:
-        # NOTIFY gets a connection of its own: one that arrives amid another query can be missed.
-        listener = await self._connect()
-        connection = await self._connect()
-        try:
+        with contextlib.ExitStack() as ended:
+            # NOTIFY gets a connection of its own: one that arrives amid a query can be missed.
+            listener = await self._connect()
+            ended.callback(listener.terminate)
+            connection = await self._connect()
+            ended.callback(connection.terminate)
             listener.add_termination_listener(lambda _connection: self._wake.set())
             await listener.add_listener(CHANNEL, lambda *_notice: self._wake.set())
+            self._read_from = "0"  # whoever answers now may count transactions anew
             while True:
                 self._wake.clear()
                 await self._beat(connection)
@@ -125,9 +131,6 @@ class Presence:
                     raise ConnectionResetError("the listening connection ended")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), BEAT_S)
-        finally:
-            listener.terminate()
-            connection.terminate()
 
     async def _beat(self, connection: asyncpg.Connection) -> None:
         row = await connection.fetchrow(_READ, self._read_from, timeout=LEASE_S)
@@ -136,11 +139,15 @@ class Presence:
             self.moved(workspace, version)
         # Rows from the oldest transaction still running are read again: it may commit below us.
         self._read_from = row["xmin"]
-        asked_at = time.monotonic()
+        asked_at = _now()
         await connection.execute(_PUBLISH, self.process, row["seen"], LEASE_S, timeout=LEASE_S)
-        unbroken = time.monotonic() < self._published_ends
+        unbroken = _now() < self._published_ends
         self._published_ends = asked_at + LEASE_S - LEASE_MARGIN_S
         if unbroken:
             self._lease_ends = self._published_ends
         else:
             self._wake.set()  # seen alive from now on; the next beat, at once, reads under that
+
+
+def _now() -> float:
+    return time.clock_gettime(_CLOCK)
