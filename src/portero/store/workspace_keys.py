@@ -30,8 +30,9 @@ class WorkspaceKeys:
 
     @classmethod
     def unwrap(cls, kek: KeyRing, workspace: UUID, rows: Iterable[WrappedKey]) -> WorkspaceKeys:
-        """Open the rows (id, purpose, version, wrapped). Raises CannotOpen, or KeyError when a
-        purpose has no key: a workspace without keys must not be served.
+        """Open the rows (id, purpose, version, wrapped).
+
+        Raises CannotOpen, or KeyError when a purpose has no key: such a workspace is not served.
         """
         rings: dict[str, dict[int, Secret]] = {purpose: {} for purpose in PURPOSES}
         for row in rows:
