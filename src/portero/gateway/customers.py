@@ -1,6 +1,6 @@
 """Recipients and people in answers, as the contacts they are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from portero.gateway.workspaces import WorkspaceState
 from portero.graphapi import phone
@@ -18,26 +18,21 @@ def identities_of(recipients: Iterable[Recipient], state: WorkspaceState) -> tup
 def people_in_answer(payload: object, state: WorkspaceState) -> tuple[tuple[Identity, ...], ...]:
     """Who an answer to a send shows to be one person: a number and a business-scoped id."""
     contacts = payload.get("contacts") if isinstance(payload, dict) else None
-    groups = []
-    for contact in contacts if isinstance(contacts, list) else ():
-        group = _names_of(contact, state) if isinstance(contact, dict) else ()
-        if len(group) > 1:
-            groups.append(group)
-    return tuple(groups)
-
-
-def _names_of(contact: Mapping[str, object], state: WorkspaceState) -> tuple[Identity, ...]:
-    return link_of(state, wa_id=contact.get("wa_id"), user_id=contact.get("user_id"))
+    pairs = [
+        link_of(state, wa_id=contact.get("wa_id"), user_id=contact.get("user_id"))
+        for contact in (contacts if isinstance(contacts, list) else ())
+        if isinstance(contact, dict)
+    ]
+    return tuple(pair for pair in pairs if pair)
 
 
 def link_of(state: WorkspaceState, *, wa_id: object, user_id: object) -> tuple[Identity, ...]:
-    """The identities that Meta names side by side; what cannot be read is left out."""
-    found: list[Identity] = []
-    for text in (wa_id, user_id):
-        recipient = _readable(text)
-        if recipient is not None:
-            found.append(_identity(recipient.kind, recipient.identity, recipient.value, state))
-    return tuple(found)
+    """The two identities that Meta names side by side; none where it names one, or unreadably."""
+    number = _readable(wa_id) if user_id else None
+    scoped = _readable(user_id) if number is not None else None
+    if number is None or scoped is None:
+        return ()
+    return tuple(_identity(r.kind, r.identity, r.value, state) for r in (number, scoped))
 
 
 def _readable(text: object) -> Recipient | None:

@@ -102,7 +102,7 @@ class WebhookDoor:
         async with in_workspace(self._pool, state.id) as connection:
             await connection.execute(_STORE, state.id, uuid7(), hashlib.sha256(raw).digest(), body)
             await registry.learn(connection, learned)
-            await contacts.link(connection, [group for group in people if len(group) > 1])
+            await contacts.link(connection, [pair for pair in people if pair])
 
 
 def _signed_by(state: WorkspaceState, signature: str | None, raw: bytes) -> bool:
