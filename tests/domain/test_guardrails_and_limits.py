@@ -9,7 +9,7 @@ import pytest
 
 from cast import Cast
 from portero.domain.access import services as access
-from portero.domain.access.errors import AccessDenied, InvalidRule, NotFound
+from portero.domain.access.errors import AccessDenied, InvalidRule, NotFound, OwnAccess
 from portero.domain.access.snapshot import current_state, lock_policy
 from portero.domain.audit.models import in_workspace
 from portero.engine import Guardrail, GuardrailKind, HolderKind, Hours, Limit, Metric, Per, Scope
@@ -170,6 +170,34 @@ def test_a_limit_of_the_workspace_has_no_holder(cast: Cast) -> None:
         access.create_limit(
             actor=cast.ana, holder_kind=HolderKind.WORKSPACE, holder=uuid7(), **usual
         )
+
+
+def test_b3_3_nobody_takes_a_guardrail_or_a_limit_off_themselves(cast: Cast) -> None:
+    """Beto may change rules, but not those that were made for him, or for a team of his."""
+    team = access.create_team(actor=cast.ana, name="Day")
+    access.set_team_members(actor=cast.ana, team=team, members=[cast.beto.principal])
+    for principal in (cast.beto.principal, team):
+        guardrail = access.create_guardrail(
+            actor=cast.ana,
+            name="G",
+            kind=GuardrailKind.DENY,
+            permissions=["send:text"],
+            principals=[principal],
+        )
+        made = access.create_limit(
+            actor=cast.ana,
+            holder_kind=HolderKind.PRINCIPAL,
+            holder=principal,
+            metric=Metric.MESSAGES,
+            per=Per.DAY,
+            amount=1,
+        )
+        with pytest.raises(OwnAccess):
+            access.retire_guardrail(actor=cast.beto, guardrail=guardrail)
+        with pytest.raises(OwnAccess):
+            access.retire_limit(actor=cast.beto, limit=made)
+
+    assert [len(rules) for rules in in_force(cast)] == [2, 2]
 
 
 @pytest.mark.parametrize("kind", [HolderKind.KEY, HolderKind.PRINCIPAL, HolderKind.BINDING])

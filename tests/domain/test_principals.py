@@ -25,7 +25,7 @@ from portero.domain.accounts import services as accounts
 from portero.domain.accounts.errors import AlreadyMember, InvalidEmail
 from portero.domain.accounts.models import Person
 from portero.domain.audit.models import in_workspace
-from portero.engine import Reach
+from portero.engine import GuardrailKind, HolderKind, Metric, Per, Reach
 from portero.store.ids import uuid7
 
 
@@ -79,6 +79,54 @@ def test_a_manager_may_always_take_members_out(cast: Cast, team: UUID, manager: 
     access.set_team_members(actor=manager, team=team, members=[])
 
     assert members_of(cast, team) == set()
+
+
+def test_a_manager_takes_nobody_out_of_a_teams_guardrails_and_limits(
+    cast: Cast, team: UUID, manager: Actor
+) -> None:
+    access.set_team_members(actor=cast.ana, team=team, members=[cast.dora.principal])
+    guardrail = access.create_guardrail(
+        actor=cast.ana,
+        name="No images",
+        kind=GuardrailKind.DENY,
+        permissions=["send:image"],
+        principals=[team],
+    )
+    with pytest.raises(AccessDenied) as refusal:
+        access.set_team_members(actor=manager, team=team, members=[])
+    assert refusal.value.checks == ("guardrail:update",)
+
+    access.retire_guardrail(actor=cast.ana, guardrail=guardrail)
+    access.create_limit(
+        actor=cast.ana,
+        holder_kind=HolderKind.PRINCIPAL,
+        holder=team,
+        metric=Metric.MESSAGES,
+        per=Per.DAY,
+        amount=5,
+    )
+    with pytest.raises(AccessDenied) as refusal:
+        access.set_team_members(actor=manager, team=team, members=[])
+    assert refusal.value.checks == ("limit:update",)
+    assert members_of(cast, team) == {cast.dora.principal}
+
+
+def test_a_team_that_a_guardrail_names_is_not_put_out_of_action_by_a_role_manager(
+    cast: Cast, team: UUID
+) -> None:
+    role = access.create_role(actor=cast.ana, name="Assigns", cells={"role:assign": Reach.ALL})
+    access.create_binding(actor=cast.ana, principal=cast.dora.principal, role=role)
+    access.create_guardrail(
+        actor=cast.ana,
+        name="No images",
+        kind=GuardrailKind.DENY,
+        permissions=["send:image"],
+        principals=[team],
+    )
+
+    with pytest.raises(AccessDenied) as refusal:
+        access.disable_principal(actor=cast.dora, principal=team)
+    assert refusal.value.checks == ("guardrail:update",)
 
 
 def test_r02_a_manager_does_not_join_a_team_by_their_own_hand(cast: Cast, manager: Actor) -> None:

@@ -13,7 +13,9 @@ from psycopg.rows import dict_row
 
 from cast import Cast, found
 from databases import Database
-from portero.domain.access.errors import AccessDenied, InvalidRule, NotFound
+from portero.domain.access import services as access
+from portero.domain.access.authorize import Actor
+from portero.domain.access.errors import AccessDenied, BeyondOwnRights, InvalidRule, NotFound
 from portero.domain.accounts import services as accounts
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces import services as workspaces
@@ -23,7 +25,14 @@ from portero.domain.workspaces.errors import (
     InvalidMetaId,
     InvalidTimezone,
 )
-from portero.domain.workspaces.models import Number, Resource, TemplateSetMember, Workspace
+from portero.domain.workspaces.models import (
+    Number,
+    Resource,
+    TemplateSet,
+    TemplateSetMember,
+    Workspace,
+)
+from portero.engine import GuardrailKind, Reach, Scope
 from portero.store.ids import uuid7
 from portero.store.sealing import Secret
 from portero.store.workspace_keys import WorkspaceKeys
@@ -172,6 +181,78 @@ def test_a_template_set_holds_what_it_was_given(cast: Cast) -> None:
     with in_workspace(cast.workspace):
         names = set(TemplateSetMember.objects.values_list("template_name", flat=True))
     assert names == {"b", "c"}
+
+
+@pytest.fixture
+def assigner(cast: Cast) -> Actor:
+    """Assigns roles in the whole workspace, and sends one set of templates."""
+    narrow = workspaces.create_template_set(actor=cast.ana, name="Hers", templates=["hello"])
+    assigns = access.create_role(actor=cast.ana, name="A", cells={"role:assign": Reach.ALL})
+    sends = access.create_role(actor=cast.ana, name="S", cells={"send:template": Reach.ALL})
+    access.create_binding(actor=cast.ana, principal=cast.dora.principal, role=assigns)
+    access.create_binding(
+        actor=cast.ana,
+        principal=cast.dora.principal,
+        role=sends,
+        scope=Scope(template_sets=frozenset({str(narrow)})),
+    )
+    return cast.dora
+
+
+def set_named(actor: Actor, name: str) -> UUID:
+    with in_workspace(actor.workspace):
+        found: UUID = TemplateSet.objects.get(name=name).id
+    return found
+
+
+def test_r01_b3_3_nobody_widens_their_own_set_of_templates(cast: Cast, assigner: Actor) -> None:
+    with pytest.raises(BeyondOwnRights) as refusal:
+        workspaces.set_template_set_members(
+            actor=assigner, template_set=set_named(assigner, "Hers"), templates=["hello", "promo"]
+        )
+
+    assert refusal.value.permissions == ("send:template",)
+
+
+def test_r01_b3_3_nobody_widens_what_a_key_may_send_beyond_themselves(
+    cast: Cast, assigner: Actor
+) -> None:
+    account = accounts.create_service_account(
+        actor=cast.ana, name="bot", accountable=cast.ana.principal
+    )
+    sends = access.create_role(actor=cast.ana, name="All", cells={"send:template": Reach.ALL})
+    access.create_binding(actor=cast.ana, principal=account, role=sends)
+    made = workspaces.create_template_set(actor=cast.ana, name="Of the bot", templates=["hello"])
+    accounts.create_key(
+        actor=cast.ana,
+        service_account=account,
+        name="k",
+        scope=Scope(template_sets=frozenset({str(made)})),
+    )
+
+    with pytest.raises(BeyondOwnRights):
+        workspaces.set_template_set_members(
+            actor=assigner, template_set=made, templates=["hello", "promo"]
+        )
+    workspaces.set_template_set_members(actor=assigner, template_set=made, templates=[])
+    workspaces.set_template_set_members(actor=cast.ana, template_set=made, templates=["promo"])
+
+
+def test_a_template_is_taken_out_of_a_guarded_set_by_those_who_set_guardrails(
+    cast: Cast, assigner: Actor
+) -> None:
+    made = workspaces.create_template_set(actor=cast.ana, name="Offers", templates=["promo"])
+    access.create_guardrail(
+        actor=cast.ana,
+        name="No offers",
+        kind=GuardrailKind.DENY,
+        permissions=["send:template"],
+        scope=Scope(template_sets=frozenset({str(made)})),
+    )
+
+    with pytest.raises(AccessDenied) as refusal:
+        workspaces.set_template_set_members(actor=assigner, template_set=made, templates=[])
+    assert refusal.value.checks == ("guardrail:update",)
 
 
 def test_t01_what_belongs_to_another_workspace_is_not_there(cast: Cast, waba: UUID) -> None:

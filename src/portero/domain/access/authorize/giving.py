@@ -8,7 +8,7 @@ cover, and never accepts one that no binding covers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import Any
 
@@ -16,6 +16,7 @@ from portero.domain.access.errors import BeyondOwnRights, InvalidRule
 from portero.engine import (
     Binding,
     Conditions,
+    Credential,
     Guardrail,
     Policy,
     Principal,
@@ -103,6 +104,43 @@ def _missing(
     )
 
 
+def gifts_of_key(policy: Policy, key: Credential) -> Iterator[Gift]:
+    """What a key can do now: each binding of its account, as far as the key leaves it."""
+    cells_of = {role.id: role.cells for role in policy.roles}
+    account = next(p for p in policy.principals if p.id == key.principal)
+    own = None if key.role is None else cells_of.get(key.role, {})
+    for binding in policy.bindings:
+        scope = narrowed(binding.scope, key.scope)
+        if binding.principal not in {account.id, *account.teams} or _is_nowhere(scope):
+            continue
+        yield Gift(
+            cells={
+                permission: reach if own is None else min(reach, own.get(permission, Reach.NONE))
+                for permission, reach in cells_of.get(binding.role, {}).items()
+            },
+            scope=scope,
+            conditions=stricter(binding.conditions, key.conditions),
+            until=_earlier(binding.until, key.until),
+        )
+
+
+def gifts_by_template_set(policy: Policy, template_set: str) -> Iterator[Gift]:
+    """What a template gives to everybody who may use the set that it is put into.
+
+    The template is in no set of the maker's yet, so each gift is one of every template.
+    """
+    cells_of = {role.id: role.cells for role in policy.roles}
+    for binding in policy.bindings:
+        if template_set in (binding.scope.template_sets or ()):
+            anywhere = replace(binding.scope, template_sets=None)
+            yield Gift(cells_of.get(binding.role, {}), anywhere, binding.conditions, binding.until)
+    for key in policy.credentials:
+        if key.active and template_set in (key.scope.template_sets or ()):
+            yield from gifts_of_key(
+                policy, replace(key, scope=replace(key.scope, template_sets=None))
+            )
+
+
 def narrowed(outer: Scope, inner: Scope) -> Scope:
     """Where both scopes hold. Nowhere, when they share nothing in some dimension."""
     return Scope(**{f.name: _shared(f.name, outer, inner) for f in fields(Scope)})
@@ -119,7 +157,7 @@ def _shared(dimension: str, outer: Scope, inner: Scope) -> frozenset[str] | None
     return shared
 
 
-def is_nowhere(scope: Scope) -> bool:
+def _is_nowhere(scope: Scope) -> bool:
     return any(getattr(scope, field.name) == frozenset() for field in fields(Scope))
 
 
@@ -143,6 +181,10 @@ def resources_in(scope: Scope, kind: str) -> list[Resource]:
     if not places or len(places) > MAX_PLACES:
         raise InvalidRule(f"a scope names between 1 and {MAX_PLACES} places, not {len(places)}")
     return [Resource(kind, **place) for place in places]
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return min((end for end in (one, other) if end is not None), default=None)
 
 
 def _places(named: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:

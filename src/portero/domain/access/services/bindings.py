@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from portero.domain.access.authorize import Actor, Gift
-from portero.domain.access.errors import InvalidRule, NotFound, OwnAccess
+from portero.domain.access.errors import InvalidRule, NotFound
 from portero.domain.access.models import Binding, Principal, Role
 from portero.domain.access.services.changes import Change, policy_change
 from portero.domain.access.services.validation import require_conditions, require_scope
@@ -102,9 +102,5 @@ def _require_somebody_else(change: Change, principal: UUID) -> None:
 
     Owners are exempt, for there is nothing left to give them.
     """
-    me = next(p for p in change.state.policy.principals if p.id == change.actor.id)
-    if me.owner:
-        return
-    accountable = Principal.objects.filter(id=principal, accountable_id=change.actor.principal)
-    if str(principal) in {me.id, *me.teams} or accountable.exists():
-        raise OwnAccess
+    accountable = Principal.objects.filter(id=principal).values_list("accountable_id", flat=True)
+    change.require_not_for_self({str(principal), *map(str, accountable)})

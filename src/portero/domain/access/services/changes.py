@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ from portero.domain.access.authorize import (
     require_held_somewhere,
     resources_in,
 )
-from portero.domain.access.errors import AccessDenied
+from portero.domain.access.errors import AccessDenied, OwnAccess
 from portero.domain.access.services.confirmation import await_confirmation
 from portero.domain.access.snapshot import State, current_state, lock_policy
 from portero.domain.audit import services as audit
@@ -63,6 +63,15 @@ class Change:
         """Demand that the actor holds these cells at all. Raises BeyondOwnRights."""
         now = self.actor.at.timestamp()
         require_held_somewhere(self.state.policy, self.actor.id, cells, now)
+
+    def require_not_for_self(self, principals: Collection[str]) -> None:
+        """Refuse what would be for the actor, by name or by a team. Owners are exempt (B3.3).
+
+        Raises OwnAccess.
+        """
+        me = next(p for p in self.state.policy.principals if p.id == self.actor.id)
+        if not me.owner and not {me.id, *me.teams}.isdisjoint(principals):
+            raise OwnAccess
 
     def note(self, *touched: Touched, **body: object) -> None:
         """Say what was touched, and what a person needs to understand the record."""

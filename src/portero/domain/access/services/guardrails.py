@@ -80,14 +80,16 @@ def create_guardrail(
 
 
 def retire_guardrail(*, actor: Actor, guardrail: UUID, reason: str = "") -> None:
-    """Stop taking away. Raises AccessDenied, NotFound."""
+    """Stop taking away. Raises AccessDenied (OwnAccess), NotFound."""
     with policy_change(
         actor=actor, operation="retire_guardrail", event="guardrail.retired"
     ) as change:
         change.authorize("guardrail:update")
-        in_force = Guardrail.objects.filter(id=guardrail, valid_to=None)
-        if not in_force.update(valid_to=change.version):
+        known = next((g for g in change.state.policy.guardrails if g.id == str(guardrail)), None)
+        if known is None:
             raise NotFound(str(guardrail))
+        change.require_not_for_self(known.principals or ())
+        Guardrail.objects.filter(id=guardrail, valid_to=None).update(valid_to=change.version)
         change.note(Touched("guardrail", guardrail), reason=reason)
 
 

@@ -67,12 +67,14 @@ def create_limit(
 
 
 def retire_limit(*, actor: Actor, limit: UUID, reason: str = "") -> None:
-    """Stop counting against a limit. Raises AccessDenied, NotFound."""
+    """Stop counting against a limit. Raises AccessDenied (OwnAccess), NotFound."""
     with policy_change(actor=actor, operation="retire_limit", event="limit.retired") as change:
         change.authorize("limit:update")
-        in_force = UsageLimit.objects.filter(id=limit, valid_to=None)
-        if not in_force.update(valid_to=change.version):
+        known = next((one for one in change.state.policy.limits if one.id == str(limit)), None)
+        if known is None:
             raise NotFound(str(limit))
+        change.require_not_for_self({known.holder})
+        UsageLimit.objects.filter(id=limit, valid_to=None).update(valid_to=change.version)
         change.note(Touched("limit", limit), reason=reason)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from portero.domain.access.authorize import Actor, Gift
-from portero.domain.access.errors import InvalidRule, LastOwner, NotFound, OwnAccess, OwnerNeeded
+from portero.domain.access.errors import InvalidRule, LastOwner, NotFound, OwnerNeeded
 from portero.domain.access.models import Principal, TeamMember
 from portero.domain.access.services.changes import Change, policy_change
 from portero.domain.access.services.validation import require_name
@@ -44,6 +44,8 @@ def set_team_members(*, actor: Actor, team: UUID, members: Iterable[UUID]) -> No
         joining, leaving = wanted - current, current - wanted
         if joining:
             _require_team_may_be_given(change, team, joining)
+        if leaving:
+            _require_team_may_be_left(change, team)
         TeamMember.objects.filter(team_id=team, principal_id__in=leaving).delete()
         for member in sorted(joining):
             TeamMember.objects.create(team_id=team, principal_id=member)
@@ -70,6 +72,8 @@ def disable_principal(*, actor: Actor, principal: UUID, reason: str = "") -> Non
             raise NotFound(str(principal))
         if found.owner:
             _require_another_owner(change, principal)
+        if found.kind == PrincipalKind.TEAM:
+            _require_team_may_be_left(change, principal)
         Principal.objects.filter(id=principal).update(active=False)
         change.note(Touched("principal", principal), kind=found.kind, reason=reason)
 
@@ -99,9 +103,8 @@ def _require_members(members: set[UUID]) -> None:
 
 def _require_team_may_be_given(change: Change, team: UUID, joining: set[UUID]) -> None:
     policy = change.state.policy
-    me = next(p for p in policy.principals if p.id == change.actor.id)
-    if change.actor.principal in joining and not me.owner:
-        raise OwnAccess
+    if change.actor.principal in joining:
+        change.require_not_for_self({change.actor.id})
     roles = {role.id: role.cells for role in policy.roles}
     for binding in policy.bindings:
         if binding.principal == str(team):
@@ -109,6 +112,15 @@ def _require_team_may_be_given(change: Change, team: UUID, joining: set[UUID]) -
                 roles.get(binding.role, {}), binding.scope, binding.conditions, binding.until
             )
             change.require_held(gift)
+
+
+def _require_team_may_be_left(change: Change, team: UUID) -> None:
+    """Whoever leaves a team leaves its guardrails and limits, and that is for those who set them."""
+    policy = change.state.policy
+    if any(str(team) in (guardrail.principals or ()) for guardrail in policy.guardrails):
+        change.authorize("guardrail:update")
+    if any(limit.holder == str(team) for limit in policy.limits):
+        change.authorize("limit:update")
 
 
 def _require_another_owner(change: Change, leaving: UUID) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from portero.domain.access import services as access
-from portero.domain.access.authorize import Actor, Gift, is_nowhere, narrowed, stricter
+from portero.domain.access.authorize import Actor, gifts_of_key
 from portero.domain.access.errors import NotFound
 from portero.domain.access.models import Role
 from portero.domain.access.services.validation import (
@@ -18,11 +17,10 @@ from portero.domain.access.services.validation import (
     require_name,
     require_scope,
 )
-from portero.domain.access.snapshot import State
 from portero.domain.accounts.errors import InvalidLifetime
 from portero.domain.accounts.models import ApiKey
 from portero.domain.audit.services import Touched
-from portero.engine import Conditions, Reach, Scope
+from portero.engine import Conditions, Credential, Scope
 from portero.store import keys
 from portero.store.ids import uuid7
 from portero.store.keys import KeyKind
@@ -72,8 +70,15 @@ def create_key(
         if not timedelta() < lifetime <= LONGEST_LIFETIME:
             raise InvalidLifetime(str(lifetime))
         new = _new_key(kind, actor.at + lifetime)
-        narrowing = _Narrowing(role, scope, conditions, new.expires_at.timestamp())
-        for gift in _gifts(change.state, service_account, narrowing):
+        credential = Credential(
+            id=str(new.id),
+            principal=str(service_account),
+            role=str(role) if role else None,
+            scope=scope,
+            conditions=conditions,
+            until=new.expires_at.timestamp(),
+        )
+        for gift in gifts_of_key(change.state.policy, credential):
             change.require_held(gift)
         ApiKey.objects.create(
             id=new.id,
@@ -127,34 +132,3 @@ def _new_key(kind: KeyKind, expires_at: datetime) -> NewKey:
     parsed = keys.read(text)
     assert parsed is not None  # noqa: S101 - we made it
     return NewKey(uuid7(), parsed.public_id, Secret(text.encode()), expires_at)
-
-
-@dataclass(frozen=True, slots=True)
-class _Narrowing:
-    """What the key itself says."""
-
-    role: UUID | None
-    scope: Scope
-    conditions: Conditions
-    ends: float
-
-
-def _gifts(state: State, account: UUID, key: _Narrowing) -> Iterator[Gift]:
-    """What the key could do now: each binding of its account, as far as the key leaves it."""
-    policy = state.policy
-    cells_of = {known.id: known.cells for known in policy.roles}
-    principal = next(p for p in policy.principals if p.id == str(account))
-    own = None if key.role is None else cells_of[str(key.role)]
-    for binding in policy.bindings:
-        scope = narrowed(binding.scope, key.scope)
-        if binding.principal not in {principal.id, *principal.teams} or is_nowhere(scope):
-            continue
-        yield Gift(
-            cells={
-                permission: reach if own is None else min(reach, own.get(permission, Reach.NONE))
-                for permission, reach in cells_of.get(binding.role, {}).items()
-            },
-            scope=scope,
-            conditions=stricter(binding.conditions, key.conditions),
-            until=min(key.ends, binding.until or key.ends),
-        )
