@@ -42,6 +42,7 @@ def internal_socket(state: Path, process: int) -> Path:
     if len(bytes(path)) > SOCKET_PATH_LIMIT:
         raise ValueError(
             f"{state} has a path of {len(bytes(state))} bytes, too long for sockets inside it:"
-            f" choose a folder with at most {SOCKET_PATH_LIMIT - len('/internal/64.sock')}"
+            f" choose a folder with at most {SOCKET_PATH_LIMIT - len('/internal/64.sock')},"
+            " by --data or PORTERO_STATE"
         )
     return path

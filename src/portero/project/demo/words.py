@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from portero.project.demo.world import LUCIA
@@ -53,8 +54,8 @@ def introduction(document: Mapping[str, Any], state: Path) -> str:
         file=state / "demo.json",
         keys="\n".join(f"  {key['name']:<13} {key['may']}" for key in keys),
         number=document["numbers"][0]["phone_number_id"],
-        python=sys.executable,
-        portero=Path(sys.executable).with_name("portero"),
+        python=quote(sys.executable),
+        portero=quote(str(Path(sys.executable).with_name("portero"))),
         customer=LUCIA,
-        state=state,
+        state=quote(str(state)),
     )
