@@ -21,6 +21,7 @@ from uuid import UUID
 
 import httpx
 import psycopg
+import uvloop
 
 from databases import Database, insert
 from portero import engine
@@ -110,7 +111,7 @@ class Loop:
     """An event loop in a thread."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = uvloop.new_event_loop()  # as in production; asyncio leaves Nagle on
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
