@@ -13,6 +13,7 @@ demo: ## everything on this machine: database, gateway, sandbox, a lived-in work
 
 test: ## lint, types, arrows and every test but the long ones (T=path for a part)
 	@tools/setup dev
+	@tools/needs
 	@$(MAKE) --no-print-directory check
 	$(PY) -m pytest $(T) -q -n $(WORKERS) --dist loadscope -m "not long"
 
