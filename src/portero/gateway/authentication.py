@@ -64,11 +64,11 @@ class Authenticator:
 
 def _unusable(key: KeyRow, presented: Presented) -> GraphError | None:
     if key.revoked_at is not None:
-        return refusal_for("key_revoked", f"The key was revoked at {key.revoked_at.isoformat()}.")
+        return refusal_for("key_revoked", f"The key was revoked at {_moment(key.revoked_at)}.")
     if key.disabled_reason is not None:
         return refusal_for("key_revoked", f"The key is disabled: {key.disabled_reason}.")
     if key.expires_at <= datetime.now(UTC):
-        return refusal_for("key_expired", f"The key expired at {key.expires_at.isoformat()}.")
+        return refusal_for("key_expired", f"The key expired at {_moment(key.expires_at)}.")
     if presented.in_url and not key.url_compatible:
         return refusal_for(
             "key_malformed",
@@ -76,3 +76,7 @@ def _unusable(key: KeyRow, presented: Presented) -> GraphError | None:
             "a form: roll it. A key made url-compatible may also come as `access_token`.",
         )
     return None
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
