@@ -1,4 +1,4 @@
-"""What the page shows: processes that run, and decisions with their reasons.
+"""What the page shows: processes that run, decisions with their reasons, and changes people made.
 
 Read through the application's own database role, inside the workspace, so that row-level security
 holds for the page as for everything else. Nobody is signed in: recipients are masked always.
@@ -24,8 +24,10 @@ from portero.domain.workspaces.models import Number, Workspace
 from portero.engine import Effect, PrincipalKind
 from portero.store.records import Outcome, RecordKind
 
-SHOWN = 50
+CALLS = 50
+CHANGES = 10
 SENT = "message.sent"
+NOT_UNDERSTOOD = "request.refused"
 _PROBE_TIMEOUT_S = 0.3
 
 
@@ -56,6 +58,7 @@ class Line:
     """Why it was refused; empty when it was not."""
     code: str
     operation: str
+    """Empty for a call that was refused before it was understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class Activity:
     policy_version: int
     database: str
     processes: tuple[Process, ...]
-    lines: tuple[Line, ...]
+    calls: tuple[Line, ...]
+    changes: tuple[Line, ...]
 
 
 def activity(workspace: UUID, words: Words) -> Activity:
@@ -76,6 +80,7 @@ def activity(workspace: UUID, words: Words) -> Activity:
     with in_workspace(workspace):
         shown = Workspace.objects.get()
         now, version = _now_and_version()
+        names = _Names.read()
         return Activity(
             workspace=shown.name,
             timezone=shown.timezone,
@@ -86,7 +91,8 @@ def activity(workspace: UUID, words: Words) -> Activity:
                 Process(process.id, process.started_at, process.lease_until > now)
                 for process in GatewayProcess.objects.order_by("started_at")
             ),
-            lines=tuple(_lines(words)),
+            calls=tuple(_lines(RecordKind.INTENT, CALLS, names, words)),
+            changes=tuple(_lines(RecordKind.EVENT, CHANGES, names, words)),
         )
 
 
@@ -107,9 +113,8 @@ def _now_and_version() -> tuple[datetime, str]:
     return now, f"PostgreSQL {version.partition(' ')[0]}"
 
 
-def _lines(words: Words) -> Iterator[Line]:
-    asked = Record.objects.filter(kind__in=[RecordKind.INTENT, RecordKind.EVENT])
-    records = list(asked.order_by("-at")[:SHOWN])
+def _lines(kind: RecordKind, count: int, names: _Names, words: Words) -> Iterator[Line]:
+    records = list(Record.objects.filter(kind=kind).order_by("-at")[:count])
     calls = [record.call_id for record in records]
     bodies = _readable(calls)
     outcomes = dict(
@@ -117,7 +122,6 @@ def _lines(words: Words) -> Iterator[Line]:
         .order_by("attempt")
         .values_list("call_id", "outcome")
     )
-    names = _Names.read()
     for record in records:
         body = bodies.get((record.call_id, record.kind, record.attempt), {})
         yield _line(record, body, outcomes.get(record.call_id), names, words)
@@ -173,7 +177,7 @@ def _line(
         outcome=result,
         because=_because(record, body, words) if refused else "",
         code=record.reason if refused else "",
-        operation=record.operation,
+        operation="" if record.event == NOT_UNDERSTOOD else record.operation,
     )
 
 

@@ -8,5 +8,5 @@ app_name = "console"
 urlpatterns = [
     path("", views.show_activity, name="activity"),
     path("-/health", views.health, name="health"),
-    path("assets/<str:digest>/console.css", views.stylesheet, name="stylesheet"),
+    path("assets/<str:digest>/<str:name>", views.asset, name="asset"),
 ]

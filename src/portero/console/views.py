@@ -1,4 +1,4 @@
-"""The one page, its style sheet and the health check."""
+"""The one page, its assets and the health check."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from portero.console.words import BY_CODE, ENGLISH, Words
 
 REFRESH_S = 5
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_ASSETS = {"console.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
 @require_safe
@@ -44,10 +45,10 @@ def health(_request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def stylesheet(_request: HttpRequest, digest: str) -> HttpResponse:
-    if digest != _stylesheet_digest():
+def asset(_request: HttpRequest, digest: str, name: str) -> HttpResponse:
+    if digest != _digest() or name not in _ASSETS:
         raise Http404
-    answer = HttpResponse(_stylesheet(), content_type="text/css; charset=utf-8")
+    answer = HttpResponse(_assets()[name], content_type=_ASSETS[name])
     # The address changes with the content, so a browser may keep it for good.
     answer["Cache-Control"] = "public, max-age=31536000, immutable"
     return answer
@@ -61,7 +62,7 @@ def _page(
         "words": words,
         "paused": paused,
         "refresh_s": None if paused else REFRESH_S,
-        "stylesheet": _stylesheet_digest(),
+        "assets": _digest(),
         "gateway_url": settings.PORTERO_PUBLIC_URL,
     }
     return render(request, template, context, status=status)
@@ -79,10 +80,11 @@ def _upstream() -> dict[str, Any]:
 
 
 @cache
-def _stylesheet() -> bytes:
-    return files("portero.console").joinpath("static", "console.css").read_bytes()
+def _assets() -> dict[str, bytes]:
+    folder = files("portero.console").joinpath("static")
+    return {name: folder.joinpath(name).read_bytes() for name in _ASSETS}
 
 
 @cache
-def _stylesheet_digest() -> str:
-    return sha256(_stylesheet()).hexdigest()[:16]
+def _digest() -> str:
+    return sha256(b"".join(_assets().values())).hexdigest()[:16]

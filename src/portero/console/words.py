@@ -40,6 +40,9 @@ class Words:
     policy_version: str
     decisions: str
     decisions_lead: str
+    changes: str
+    changes_lead: str
+    times_of: str
     refused: str
     failed: str
     unknown: str
@@ -91,6 +94,9 @@ SPANISH = Words(
     policy_version="política, versión",
     decisions="Últimas decisiones",
     decisions_lead="Las 50 más recientes, la última primero.",
+    changes="Últimos cambios",
+    changes_lead="Quién dio, quitó o cambió algo: los 10 más recientes.",
+    times_of="Todas las horas son de",
     refused="Negado",
     failed="Meta lo rechazó",
     unknown="No se sabe cómo terminó",
@@ -98,7 +104,7 @@ SPANISH = Words(
     pending="En curso",
     done="Hecho",
     recipient="a un número que termina en",
-    on_number="desde",
+    on_number="número",
     empty_title="Nadie ha pedido nada todavía",
     empty_lead="Aquí aparecerá cada decisión, con su motivo. Pide la primera:",
     empty_hint="Cambia la clave por una tuya; portero key list dice cuáles hay.",
@@ -182,7 +188,7 @@ SPANISH = Words(
             "cambió un grupo de plantillas",
             "quiso cambiar un grupo de plantillas",
         ),
-        "request.refused": ("pidió algo que no se entiende", "pidió algo que no se ofrece"),
+        "request.refused": ("hizo una llamada", "quiso hacer una llamada"),
         "operation.refused": ("pidió algo que no se ofrece", "pidió algo que no se ofrece"),
     },
     reasons={
@@ -243,6 +249,9 @@ ENGLISH = Words(
     policy_version="policy, version",
     decisions="Latest decisions",
     decisions_lead="The newest 50, the last one first.",
+    changes="Latest changes",
+    changes_lead="Who gave, took away or changed something: the newest 10.",
+    times_of="All times are those of",
     refused="Refused",
     failed="Meta turned it down",
     unknown="How it ended is not known",
@@ -250,7 +259,7 @@ ENGLISH = Words(
     pending="Under way",
     done="Done",
     recipient="to a number ending in",
-    on_number="from",
+    on_number="number",
     empty_title="Nobody has asked for anything yet",
     empty_lead="Every decision will appear here, with its reason. Ask for the first one:",
     empty_hint="Put a key of yours in; portero key list says which there are.",
@@ -328,7 +337,7 @@ ENGLISH = Words(
         "meta_app.set": ("connected the Meta app", "wanted to connect the Meta app"),
         "template_set.created": ("created a template set", "wanted to create a template set"),
         "template_set.changed": ("changed a template set", "wanted to change a template set"),
-        "request.refused": ("asked for something unreadable", "asked for something not offered"),
+        "request.refused": ("made a call", "wanted to make a call"),
         "operation.refused": ("asked for something not offered", "asked for something not offered"),
     },
     reasons={
