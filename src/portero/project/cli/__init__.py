@@ -40,6 +40,7 @@ def portero(
         typer.Option(
             help="The folder of the installation, which holds its portero.env.",
             envvar="PORTERO_STATE",
+            metavar="DIR",
             show_default=False,
         ),
     ] = None,

@@ -37,7 +37,7 @@ def list_roles(workspace: Workspace = None, json: Json = False) -> None:
 
 @roles.command("show")
 def show_role(
-    role: Annotated[str, typer.Argument(help="Name or id.")],
+    role: Annotated[str, typer.Argument(help="Name or id.", metavar="ROLE")],
     workspace: Workspace = None,
     json: Json = False,
 ) -> None:
@@ -56,8 +56,10 @@ def show_role(
 
 
 def why(
-    who: Annotated[str, typer.Argument(help="A key, person, service account or team.")],
-    permission: Annotated[str, typer.Argument(help="For example send:text.")],
+    who: Annotated[
+        str, typer.Argument(help="A key, person, service account or team.", metavar="WHO")
+    ],
+    permission: Annotated[str, typer.Argument(help="For example send:text.", metavar="PERMISSION")],
     number: Annotated[str | None, typer.Option(help="From this number.", metavar="NAME")] = None,
     template: Annotated[
         str | None, typer.Option(help="With this template.", metavar="NAME")

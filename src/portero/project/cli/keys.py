@@ -19,7 +19,9 @@ def add_to(app: typer.Typer) -> None:
 
 @group.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for, as people will read it.")],
+    name: Annotated[
+        str, typer.Argument(help="What the key is for, as people will read it.", metavar="NAME")
+    ],
     account: Annotated[
         str | None, typer.Option(help="The service account it belongs to.", metavar="NAME")
     ] = None,
@@ -41,7 +43,7 @@ def create(
     country: Annotated[
         list[str] | None, typer.Option(help="Only to this country; repeatable.", metavar="MX")
     ] = None,
-    days: Annotated[int, typer.Option(help="Until it expires.", min=1, max=365)] = 90,
+    days: Annotated[int, typer.Option(help="Until it expires.", min=1, max=365, metavar="N")] = 90,
     url_compatible: Annotated[
         bool, typer.Option("--url-compatible", help="May also come as access_token in a URL.")
     ] = False,
@@ -101,8 +103,8 @@ def list_keys(workspace: Workspace = None, json: Json = False) -> None:
 
 @group.command("revoke")
 def revoke(
-    key: Annotated[str, typer.Argument(help="Name, public id or id.")],
-    reason: Annotated[str, typer.Option(help="For the record.")] = "",
+    key: Annotated[str, typer.Argument(help="Name, public id or id.", metavar="KEY")],
+    reason: Annotated[str, typer.Option(help="For the record.", metavar="TEXT")] = "",
     acting: ActingAs = None,
     workspace: Workspace = None,
     json: Json = False,

@@ -23,15 +23,20 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     data: Annotated[
-        Path, typer.Option(help="Where everything is kept; made when it is not there.")
+        Path,
+        typer.Option(help="Where everything is kept; made when it is not there.", metavar="DIR"),
     ] = Path(".portero/demo"),
     port: Annotated[
         int,
-        typer.Option(help="Of the console; the gateway takes the next, the sandbox the one after."),
+        typer.Option(help="Of the console; gateway and sandbox take the next two.", metavar="N"),
     ] = 8000,
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", help="Write addresses, ids and keys here once everything answers."),
+        typer.Option(
+            "--json",
+            help="Write addresses, ids and keys here once everything answers.",
+            metavar="FILE",
+        ),
     ] = None,
 ) -> None:
     """Run everything on this machine: database, sandbox, gateway, console and a lived-in workspace."""
@@ -52,6 +57,7 @@ def serve_gateway(
             help="How many share the address; PORTERO_GATEWAY_PROCESSES when not given.",
             min=1,
             max=64,
+            metavar="N",
             show_default=False,
         ),
     ] = None,
@@ -77,13 +83,14 @@ def serve_console(json: Json = False) -> None:
 
 
 def sandbox(
-    port: Annotated[int, typer.Option(help="On the loopback address.")] = 8002,
+    port: Annotated[int, typer.Option(help="On the loopback address.", metavar="N")] = 8002,
     world: Annotated[
         Path | None,
         typer.Option(
             help="What exists in it (JSON, docs/how-to/sandbox.md); a fixed world without it.",
             exists=True,
             dir_okay=False,
+            metavar="FILE",
             show_default=False,
         ),
     ] = None,
