@@ -289,6 +289,19 @@ def test_a_change_of_policy_delays_only_its_own_workspace(shop: Shop) -> None:
     assert isinstance(verdict, Admitted)
 
 
+def test_who_waits_for_one_workspace_does_not_wait_for_another(shop: Shop) -> None:
+    quiet = Shop.open(shop.database)
+
+    async def work(recorder: Recorder) -> tuple[int, bool]:
+        async with lock_held(shop):
+            held = asyncio.ensure_future(recorder.admit(shop.admission()))
+            recorder.note_later(Note(record=quiet.intent(kind=RecordKind.EVENT)))
+            await recorder.settled(quiet.id)
+            return quiet.count("record"), held.done()
+
+    assert run(shop, work) == (1, False)
+
+
 def test_a_held_call_costs_little_and_gives_up_in_the_end(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

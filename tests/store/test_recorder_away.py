@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Any
 
+import asyncpg
 import psycopg
 import pytest
 
@@ -168,6 +169,36 @@ def test_a_server_that_restarts_is_found_again(shop: Shop) -> None:
 
     assert isinstance(asyncio.run(go()), Admitted)
     assert len(shop.records(RecordKind.OUTCOME)) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InvalidPasswordError("wrong for now"),
+        asyncpg.InvalidCatalogNameError("not restored yet"),
+        asyncpg.InternalClientError("confused"),
+        ValueError("a server that speaks otherwise"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_goes_wrong_on_the_way_to_the_database_is_tried_again(
+    shop: Shop, error: Exception
+) -> None:
+    failures = [error] * 3
+
+    async def connect() -> asyncpg.Connection:
+        if failures:
+            raise failures.pop()
+        return await connector(shop.database)()
+
+    async def go() -> Verdict:
+        async with recording(connect) as recorder:
+            with pytest.raises(Unavailable):
+                await recorder.admit(shop.admission())
+            await recovered(recorder, shop)
+            return await recorder.admit(shop.admission())
+
+    assert isinstance(asyncio.run(go()), Admitted)
 
 
 # A commit whose answer is lost: it happened, or it did not

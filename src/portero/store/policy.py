@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-import asyncpg
 import orjson
 import psycopg
 from psycopg.rows import dict_row
@@ -33,6 +32,7 @@ from portero.engine import (
     Reach,
     Role,
 )
+from portero.store.listed import Connection
 from portero.store.rules import (
     MalformedRule,
     read_conditions,
@@ -129,7 +129,7 @@ class LoadedPolicy:
     keys: Mapping[str, KeyRow]
 
 
-async def load_policy(connection: asyncpg.Connection, workspace: UUID) -> LoadedPolicy:
+async def load_policy(connection: Connection, workspace: UUID) -> LoadedPolicy:
     """Load the policy at its head, and list the workspace for this transaction. Raises NoPolicy.
 
     A caller's transaction must be repeatable read: only then do the queries see one state. Without
@@ -141,7 +141,7 @@ async def load_policy(connection: asyncpg.Connection, workspace: UUID) -> Loaded
         return await _load(connection, workspace)
 
 
-async def _load(connection: asyncpg.Connection, workspace: UUID) -> LoadedPolicy:
+async def _load(connection: Connection, workspace: UUID) -> LoadedPolicy:
     await connection.execute("SELECT set_config('portero.workspaces', $1, true)", str(workspace))
     rows = {
         name: await connection.fetch(query, workspace) for name, query in POLICY_QUERIES.items()

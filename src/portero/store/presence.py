@@ -97,7 +97,7 @@ class Presence:
         while True:
             try:
                 await self._beat_on_one_connection()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 - without a beat nothing is ever forwarded again
                 logger.warning("lease: the database is away: %s", type(error).__name__)
                 await asyncio.sleep(BEAT_S)
 

@@ -90,7 +90,7 @@ class Recorder:
         self._held: list[_Waiting] = []
         self._doubt: _Doubt | None = None
         self._wake = asyncio.Event()
-        self._in_flight: set[asyncio.Future[Verdict | None]] = set()
+        self._in_flight: dict[asyncio.Future[Verdict | None], UUID] = {}
 
     async def admit(self, admission: Admission) -> Verdict:
         """Record the intent and take what it obliges to. Raises Unavailable."""
@@ -115,10 +115,14 @@ class Recorder:
         """
         self._enqueue(note, patient=True).add_done_callback(_log_loss)
 
-    async def settled(self) -> None:
-        """Wait until everything handed in so far is durable or has failed."""
-        if self._in_flight:
-            await asyncio.wait(set(self._in_flight))
+    async def settled(self, workspace: UUID | None = None) -> None:
+        """Wait until what was handed in so far is durable or has failed, of one workspace or of all.
+
+        Never longer than a call would wait: an outcome may wait much longer.
+        """
+        waiting = [done for done, whose in self._in_flight.items() if workspace in (None, whose)]
+        if waiting:
+            await asyncio.wait(waiting, timeout=PATIENCE_S)
 
     async def run(self) -> None:
         """Commit until cancelled; what waits at that moment is told that nothing was recorded."""
@@ -126,7 +130,7 @@ class Recorder:
             while True:
                 try:
                     await self._run_on_one_connection()
-                except _AWAY as error:
+                except Exception as error:  # noqa: BLE001 - the one writer outlives whatever comes
                     logger.warning("recorder: the database is away: %s", type(error).__name__)
                     self._tell_that_nothing_is_recorded()
                     await asyncio.sleep(RECONNECT_S)
@@ -137,8 +141,8 @@ class Recorder:
         self, item: Admission | Note, *, patient: bool = False
     ) -> "asyncio.Future[Verdict | None]":
         done: asyncio.Future[Verdict | None] = asyncio.get_running_loop().create_future()
-        self._in_flight.add(done)
-        done.add_done_callback(self._in_flight.discard)
+        self._in_flight[done] = item.record.workspace
+        done.add_done_callback(self._in_flight.pop)
         self._queue.append(_Waiting(item, done, time.monotonic() + PATIENCE_S, patient))
         self._wake.set()
         return done
