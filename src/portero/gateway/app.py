@@ -15,7 +15,6 @@ from portero.gateway.replies import Receive, Reply, Send, error_reply, json_repl
 from portero.gateway.request import read_request
 from portero.gateway.revocation import RevocationDoor
 from portero.gateway.upload_door import UploadDoor
-from portero.graphapi.errors import GraphError
 from portero.graphapi.refusals import refusal_for
 from portero.store.ids import uuid7
 from portero.store.presence import Presence
@@ -80,10 +79,9 @@ class GatewayApp:
         if path == HEALTH:
             await self._health().send(send)
             return
-        try:
-            request = read_request(scope, receive, self._proxies)
-        except GraphError as error:
-            await error_reply(error, str(uuid7())).send(send)
+        request, objection = read_request(scope, receive, self._proxies)
+        if objection is not None:
+            await (await self._graph.refuse(request, objection)).send(send)
             return
         if path.startswith(_MEDIA):
             text = path.removeprefix(_MEDIA).decode("latin-1")

@@ -1,7 +1,6 @@
 """The media door: fetches what a link of ours stands for, decided anew, never held whole."""
 
 import asyncio
-import re
 from collections.abc import Callable
 
 from portero import engine
@@ -9,6 +8,7 @@ from portero.gateway.attempt import Attempt, Caller, Doorway, Refusal, Subject
 from portero.gateway.authentication import NO_KEY, Authenticator
 from portero.gateway.media_links import BadLink, MediaLink, MediaLinks
 from portero.gateway.presented import presented_key
+from portero.gateway.refusing import refuse
 from portero.gateway.replies import Send, error_reply, start_of_stream
 from portero.gateway.request import Request
 from portero.gateway.resources import Registry
@@ -23,12 +23,12 @@ from portero.gateway.upstream import (
 from portero.gateway.workspaces import NoCredential, Workspaces, WorkspaceState
 from portero.graphapi.errors import GraphError
 from portero.graphapi.kinds import Kind
+from portero.graphapi.media import MEDIA_LIMITS
 from portero.graphapi.operation import RiskClass
-from portero.graphapi.refusals import id_unknown, refusal_for
+from portero.graphapi.refusals import id_unknown, never_offered, refusal_for
 from portero.store.ids import uuid7
 from portero.store.records import Outcome
 
-_MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _OK = 200
 
 
@@ -54,45 +54,68 @@ class DownloadDoor:
 
     async def answer(self, request: Request, text: str, send: Send) -> None:
         call = uuid7()
+        link = self._read(text)
         try:
-            link = self._links.read(text)
-            caller, state = await self._caller(request, link)
-            await self._known(link, state)
-            with Attempt(self._door, call, caller, _subject(link)) as attempt:
-                await self._stream(attempt, link, send, gone=_watch(request))
-        except BadLink:
-            error = id_unknown("media", method=request.method)
-            await error_reply(error, str(call)).send(send)
+            caller, state, refusal = await self._asker(request, link)
         except GraphError as error:
             await error_reply(error, str(call)).send(send)
-        except Refusal as refusal:
-            reply = error_reply(refusal.error, str(call), retry_after_s=refusal.retry_after_s)
+            return
+        try:
+            if refusal is not None:
+                raise refusal
+            link = await self._fitting(request, link, caller, state)
+        except GraphError as error:
+            await (await refuse(self._door, call, caller, state, error)).send(send)
+            return
+        try:
+            with Attempt(self._door, call, caller, _subject(link)) as attempt:
+                await self._stream(attempt, link, send, gone=_watch(request))
+        except GraphError as error:
+            await error_reply(error, str(call)).send(send)
+        except Refusal as refused:
+            reply = error_reply(refused.error, str(call), retry_after_s=refused.retry_after_s)
             await reply.send(send)
 
-    async def _caller(self, request: Request, link: MediaLink) -> tuple[Caller, WorkspaceState]:
-        """The key the link was made for; only a url-compatible key's link works without it."""
+    def _read(self, text: str) -> MediaLink | None:
+        try:
+            return self._links.read(text)
+        except BadLink:
+            return None
+
+    async def _asker(
+        self, request: Request, link: MediaLink | None
+    ) -> tuple[Caller, WorkspaceState, GraphError | None]:
+        """Whose key it is, and why it may not be used. Raises GraphError when nobody is known.
+
+        The link of a url-compatible key stands for the key.
+        """
         presented = presented_key(authorization=request.authorization, query=request.query)
-        if presented is None and not link.bearer:
-            raise refusal_for("key_malformed", NO_KEY)
         if presented is not None:
             found = await self._authenticator.authenticate(presented, address=request.address)
-            if found.refusal is not None:
-                raise found.refusal
-            if (found.state.id, found.key.id) != (link.workspace, link.credential):
-                raise id_unknown(link.media, method=request.method)
-        state = await self._workspaces.current(link.workspace)
+            return found.caller, found.state, found.refusal
+        if link is None or not link.bearer:
+            raise refusal_for("key_malformed", NO_KEY)
         caller = Caller(
             workspace=link.workspace,
             principal=link.principal,
             credential=link.credential,
             address=request.address,
         )
-        return caller, state
+        return caller, await self._workspaces.current(link.workspace), None
 
-    async def _known(self, link: MediaLink, state: WorkspaceState) -> None:
+    async def _fitting(
+        self, request: Request, link: MediaLink | None, caller: Caller, state: WorkspaceState
+    ) -> MediaLink:
+        """The link, if it was made for this caller and its media is still there."""
+        if request.method != "GET":
+            raise never_offered("Media is fetched by GET.")
+        made_for = (link.workspace, link.credential) if link is not None else None
+        if link is None or made_for != (caller.workspace, caller.credential):
+            raise id_unknown("media", method=request.method)
         found = (await self._registry.look_up(state, [link.media])).get(link.media)
         if found is None or found.kind != Kind.MEDIA or found.number != link.number:
-            raise id_unknown(link.media)
+            raise id_unknown("media", method=request.method)
+        return link
 
     async def _stream(
         self, attempt: Attempt, link: MediaLink, send: Send, *, gone: asyncio.Task[None]
@@ -127,10 +150,13 @@ class DownloadDoor:
         send: Send,
         gone: asyncio.Task[None],
     ) -> None:
-        mime = link.mime_type if _MIME.fullmatch(link.mime_type) else "application/octet-stream"
+        # A customer may have sent a page or a drawing with script in it: only types Meta takes in
+        # uploads are named, and none of those runs in a browser (G23).
+        mime = link.mime_type if link.mime_type in MEDIA_LIMITS else "application/octet-stream"
         headers = [
             (b"content-type", mime.encode()),
             (b"content-disposition", b"attachment"),
+            (b"content-security-policy", b"default-src 'none'; sandbox"),
             *((n, v) for n, v in response.headers if n == b"content-length" and v.isdigit()),
         ]
         sent = 0

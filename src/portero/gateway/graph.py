@@ -22,6 +22,7 @@ from portero.gateway.forwarding import Forwarding
 from portero.gateway.listing import Listing
 from portero.gateway.presented import presented_key
 from portero.gateway.protocol import BodyError, BodyLimits, BodyReader, TooLarge
+from portero.gateway.refusing import refuse
 from portero.gateway.replies import Reply, error_reply
 from portero.gateway.request import Request
 from portero.gateway.understanding import Understanding, Understood
@@ -61,17 +62,26 @@ class GraphDoor:
         call_id = uuid7()
         try:
             body = await _read_body(request)
-            authenticated = await self._authenticate(request, body)
+            form = _form(request, body)
+        except GraphError as fault:
+            return await self.refuse(request, fault)
+        try:
+            found = await self._authenticate(request, form)
         except GraphError as error:
             return error_reply(error, str(call_id))
-        if authenticated.refusal is not None:
-            return await self._refused(
-                call_id, authenticated.caller, authenticated.state, authenticated.refusal
-            )
+        if found.refusal is not None:
+            return await refuse(self._door, call_id, found.caller, found.state, found.refusal)
         raw = RawCall(request.method, request.path, request.query, request.content_type, body)
-        return await self.perform(
-            call_id, raw, authenticated.caller, authenticated.state, request.idempotency_key
-        )
+        return await self.perform(call_id, raw, found.caller, found.state, request.idempotency_key)
+
+    async def refuse(self, request: Request, fault: GraphError) -> Reply:
+        """Refuse what cannot be read: on record, if the key in its header or query is somebody's."""
+        call_id = uuid7()
+        try:
+            found = await self._authenticate(request, ())
+        except GraphError:
+            return error_reply(fault, str(call_id))
+        return await refuse(self._door, call_id, found.caller, found.state, found.refusal or fault)
 
     async def perform(
         self,
@@ -85,7 +95,7 @@ class GraphDoor:
         try:
             understood = await self._understanding.understand(raw, state, may_of(state, caller))
         except GraphError as error:
-            return await self._refused(call_id, caller, state, error)
+            return await refuse(self._door, call_id, caller, state, error)
         claim = _claim(understood.call, caller, idempotency_key, call_id)
         subject = subject_of(understood, caller, state, claim)
         with Attempt(self._door, call_id, caller, subject) as attempt:
@@ -99,23 +109,13 @@ class GraphDoor:
                 return self._answering.again(state, replay)
             return await self._answering.finish(attempt, caller, understood, answered)
 
-    async def _authenticate(self, request: Request, body: bytes) -> Authenticated:
-        form: Sequence[tuple[str, str]] = ()
-        if request.media_type == FORM and body:
-            form = tuple(forms.parse(body).items())
+    async def _authenticate(
+        self, request: Request, form: Sequence[tuple[str, str]]
+    ) -> Authenticated:
         presented = presented_key(
             authorization=request.authorization, query=request.query, form=form
         )
         return await self._authenticator.authenticate(presented, address=request.address)
-
-    async def _refused(
-        self, call_id: UUID, caller: Caller, state: WorkspaceState, error: GraphError
-    ) -> Reply:
-        try:
-            await self._door.record_refusal(call_id, caller, state, error)
-        except Refusal as refusal:
-            return error_reply(refusal.error, str(call_id), retry_after_s=refusal.retry_after_s)
-        return error_reply(error, str(call_id))
 
 
 def subject_of(
@@ -148,6 +148,11 @@ async def _read_body(request: Request) -> bytes:
         raise malformed(f"The body is larger than {BODY_MAX // 1024} KiB.") from None
     except BodyError as error:
         raise malformed(f"The body did not arrive whole: {error.code}.") from None
+
+
+def _form(request: Request, body: bytes) -> Sequence[tuple[str, str]]:
+    """The fields of a form, where clients may put their key; empty for any other body."""
+    return tuple(forms.parse(body).items()) if request.media_type == FORM else ()
 
 
 def _claim(call: Call, caller: Caller, idempotency_key: str | None, call_id: UUID) -> Claim | None:

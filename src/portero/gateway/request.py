@@ -6,6 +6,7 @@ from typing import Any
 
 from portero.gateway.addresses import TrustedProxies
 from portero.gateway.replies import Receive
+from portero.graphapi.errors import GraphError
 from portero.graphapi.refusals import malformed
 
 _IDEMPOTENCY_KEY_MAX = 255
@@ -30,25 +31,37 @@ class Request:
         return (self.content_type or "").partition(";")[0].strip().lower()
 
 
-def read_request(scope: Mapping[str, Any], receive: Receive, proxies: TrustedProxies) -> Request:
-    """Raises GraphError for headers that could mean two things."""
+def read_request(
+    scope: Mapping[str, Any], receive: Receive, proxies: TrustedProxies
+) -> tuple[Request, GraphError | None]:
+    """The request, and the objection to headers that could mean two things.
+
+    With an objection the request tells who asks and no more, so that the refusal can be recorded.
+    """
     headers: dict[bytes, list[bytes]] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name, []).append(value)
-    if b"content-encoding" in headers:
-        raise malformed("Compressed bodies are not read.")
-    length = _one(headers, b"content-length")
-    return Request(
+    objection = None
+    content_type = length = key = None
+    try:
+        if b"content-encoding" in headers:
+            raise malformed("Compressed bodies are not read.")
+        content_type, length = _one(headers, b"content-type"), _one(headers, b"content-length")
+        key = _idempotency_key(headers)
+    except GraphError as error:
+        objection = error
+    request = Request(
         method=scope["method"],
         path=scope["raw_path"],
         query=scope["query_string"],
         authorization=headers.get(b"authorization", ()),
-        content_type=_one(headers, b"content-type"),
+        content_type=content_type,
         content_length=int(length) if length is not None else None,
-        idempotency_key=_idempotency_key(headers),
+        idempotency_key=key,
         address=_address(scope, headers, proxies),
         receive=receive,
     )
+    return request, objection
 
 
 def _one(headers: Mapping[bytes, Sequence[bytes]], name: bytes) -> str | None:

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from uuid import UUID
 
 from portero.gateway.answering import Answering, may_of
 from portero.gateway.attempt import Attempt, Caller, Doorway, Refusal
@@ -11,6 +10,7 @@ from portero.gateway.forwarding import Answered, Forwarding, Multipart
 from portero.gateway.graph import subject_of
 from portero.gateway.presented import presented_key
 from portero.gateway.protocol import BodyError, BodyLimits, BodyReader
+from portero.gateway.refusing import refuse
 from portero.gateway.replies import Reply, error_reply
 from portero.gateway.request import Request
 from portero.gateway.sniff import ACCEPTED, FLOW_JSON
@@ -76,7 +76,7 @@ class UploadDoor:
             upload, file = await _open(request, limits)
             understood = await self._understand(request, limits, upload, file, caller, state)
         except GraphError as error:
-            return await self._refused(call_id, caller, state, error)
+            return await refuse(self._door, call_id, caller, state, error)
         subject = subject_of(understood, caller, state, None)
         with Attempt(self._door, call_id, caller, subject) as attempt:
             return await self._pass_on(attempt, caller, understood, upload, file)
@@ -140,15 +140,6 @@ class UploadDoor:
             understood.target,
             multipart=Multipart(boundary, body_of),
         )
-
-    async def _refused(
-        self, call_id: UUID, caller: Caller, state: WorkspaceState, error: GraphError
-    ) -> Reply:
-        try:
-            await self._door.record_refusal(call_id, caller, state, error)
-        except Refusal as refusal:
-            return error_reply(refusal.error, str(call_id), retry_after_s=refusal.retry_after_s)
-        return error_reply(error, str(call_id))
 
 
 def _limits_for(path: bytes) -> UploadLimits:
