@@ -1,0 +1,105 @@
+"""A real Chromium at a console, and everything it complained about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+from programs import needed
+
+Scheme = Literal["light", "dark"]
+WIDE, PHONE = (1280, 900), (390, 844)
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+_CONTRASTS = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const pixel = (...layers) => {
+    canvas.clearRect(0, 0, 1, 1);
+    for (const layer of layers) { canvas.fillStyle = layer; canvas.fillRect(0, 0, 1, 1); }
+    return canvas.getImageData(0, 0, 1, 1).data;
+  };
+  const luminance = ([...rgb]) => rgb.slice(0, 3)
+    .map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+  const behind = element => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) layers.unshift(getComputedStyle(at).backgroundColor);
+    return layers;
+  };
+  const found = {};
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
+    const layers = behind(element);
+    const [text, ground] = [[...layers, getComputedStyle(element).color], layers].map(l => luminance(pixel(...l)));
+    const ratio = (Math.max(text, ground) + .05) / (Math.min(text, ground) + .05);
+    const name = element.tagName + '.' + element.className;
+    found[name] = Math.min(ratio, found[name] ?? 21);
+  }
+  return found;
+}"""
+
+
+@contextmanager
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """Debian's browser, without its own traffic to the outside."""
+    browser = playwright.chromium.launch(executable_path=needed("chromium"), args=_FLAGS)
+    yield browser
+    browser.close()
+
+
+@dataclass
+class Visit:
+    """One page in a window of its own. `complaints`: what the browser found wrong, in its words."""
+
+    context: BrowserContext
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    """Every address the page made the browser ask for."""
+
+    def overflows(self) -> bool:
+        """Whether something can be scrolled to sideways."""
+        wide = self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        return bool(wide)
+
+    def contrasts(self) -> dict[str, float]:
+        """The least contrast of the text in each kind of element, as WCAG reckons it."""
+        found: dict[str, float] = self.page.evaluate(_CONTRASTS)
+        return found
+
+
+@contextmanager
+def visiting(
+    browser: Browser,
+    url: str,
+    *,
+    language: str = "en",
+    size: tuple[int, int] = WIDE,
+    scheme: Scheme = "light",
+) -> Iterator[Visit]:
+    """Open a page as somebody with this language, window and theme."""
+    width, height = size
+    context = browser.new_context(
+        locale=language, viewport={"width": width, "height": height}, color_scheme=scheme
+    )
+    visit = Visit(context, context.new_page())
+    visit.page.on("console", lambda message: visit.complaints.append(message.text))
+    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    visit.page.on("request", lambda request: visit.asked.append(request.url))
+    visit.page.goto(url)
+    yield visit
+    context.close()

@@ -1,0 +1,40 @@
+"""One browser and one demo for a module of tests that look.
+
+Playwright keeps an event loop running in this thread, where Django then refuses to work. So the
+database's template, made by Django, comes before the browser, and the browser goes with its module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from databases import Database
+from e2e.browsing import chromium
+from e2e.installations import Demo, console_alone, demo
+from gateway.house import Workspace
+from portero.store.sealing import KeyRing
+
+
+@pytest.fixture(scope="module")
+def browser(template: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright, chromium(playwright) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    folder: Path = tmp_path_factory.mktemp("shop")
+    with demo(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def unused(shared_database: Database) -> Iterator[str]:
+    """The console of a workspace in which nobody asked for anything, and where nothing else runs."""
+    workspace = Workspace(shared_database, KeyRing.generate(), KeyRing.generate()).create()
+    with console_alone(shared_database, workspace.id) as url:
+        yield url

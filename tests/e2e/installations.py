@@ -1,0 +1,131 @@
+"""Consoles to look at: the whole demo, or one alone before a database of a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from databases import Database
+from gateway.house import free_port
+from portero.project.configuration import create_secrets
+
+_START_S = 90
+_TETHERED = ["setpriv", "--pdeathsig=INT"]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo, by what it wrote for programs to read."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def console(self) -> str:
+        url: str = self.document["console_url"]
+        return url
+
+    def send(self, key: str, to: str, message: Mapping[str, Any]) -> httpx.Response:
+        """Send a message from the first number with a key of the demo, by its name."""
+        [text] = [known["key"] for known in self.document["keys"] if known["name"] == key]
+        number = self.document["numbers"][0]["phone_number_id"]
+        return httpx.post(
+            f"{self.document['gateway_url']}/v23.0/{number}/messages",
+            json={"messaging_product": "whatsapp", "to": to, **message},
+            headers={"authorization": f"Bearer {text}"},
+            timeout=30,
+        )
+
+
+@contextmanager
+def demo(folder: Path) -> Iterator[Demo]:
+    """`portero demo` as a person starts it, ended as by Ctrl-C."""
+    told = folder / "told.json"
+    command = ["demo", "--data", str(folder / "demo"), "--port", str(_three_ports())]
+    with _portero(folder, *command, "--json", str(told)) as process:
+        deadline = time.monotonic() + _START_S
+        while not told.exists():
+            assert process.poll() is None, (folder / "output").read_text()
+            assert time.monotonic() < deadline, (folder / "output").read_text()
+            time.sleep(0.05)
+        yield Demo(json.loads(told.read_text()))
+
+
+def _three_ports() -> int:
+    """The first of three that were free a moment ago."""
+    import socket
+
+    while True:
+        first = free_port()
+        try:
+            for port in (first + 1, first + 2):
+                socket.create_server(("127.0.0.1", port)).close()
+        except (OSError, OverflowError):
+            continue
+        return first
+
+
+@contextmanager
+def _portero(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    script = Path(sys.executable).with_name("portero")
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [*_TETHERED, str(script), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+@contextmanager
+def console_alone(database: Database, workspace: UUID | None) -> Iterator[str]:
+    """The console's process with nothing else running; yields its address."""
+    state = database.cluster.state
+    create_secrets(state)
+    port = free_port()
+    settings = {
+        "PORTERO_STATE": str(state),
+        "PORTERO_DATABASE": database.name,
+        "PORTERO_CONSOLE_LISTEN": f"127.0.0.1:{port}",
+        "PORTERO_GRAPH_URL": f"http://127.0.0.1:{free_port()}",
+        **({"PORTERO_CONSOLE_WORKSPACE": str(workspace)} if workspace else {}),
+    }
+    source = str(Path(__file__).parents[2] / "src")
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "portero.project.child", str(os.getpid()), "console"],
+        env={**os.environ, **settings, "PYTHONPATH": source},
+    )
+    try:
+        _await_health(f"http://127.0.0.1:{port}/-/health", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        try:
+            if httpx.get(url, timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("the console does not answer")
