@@ -144,7 +144,7 @@ def _contents(permission: str) -> str | None:
 def _sentence(known: Directory, explanation: engine.Explanation) -> str:
     if explanation.decision.allowed:
         return "Allowed."
-    return known.in_words(refusal_sentence(explanation))
+    return known.in_words(refusal_sentence(explanation, names={}))
 
 
 def _check(known: Directory, account: engine.CheckAccount) -> dict[str, Any]:
