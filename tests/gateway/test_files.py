@@ -5,6 +5,7 @@ import io
 import json
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_a_media_link_is_its_keys_alone_and_short_lived(
     tampered = url[:-4] + ("AAAA" if not url.endswith("AAAA") else "BBBB")
     assert error_of(house.gateway.http.get(tampered, headers=key.headers))[:2] == (400, 100)
     later = time.time() + 301
-    monkeypatch.setattr("portero.gateway.media_links.time.time", lambda: later)
+    monkeypatch.setattr("portero.gateway.media_links.time", SimpleNamespace(time=lambda: later))
     assert error_of(house.gateway.http.get(url, headers=key.headers))[:2] == (400, 100)
 
 

@@ -94,7 +94,7 @@ class Table:
 def table(cluster) -> Iterator[Table]:
     cluster.create_database("filters")
     dsn = cluster.dsn("superuser", "filters")
-    random = Random(SEED)  # noqa: S311 - repeatable on purpose, and no secret
+    random = Random(SEED)
     rows = [row(random) for _ in range(ROWS)]
     last_at = [random.randrange(ROWS // 2) for _ in rows]
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -168,7 +168,7 @@ def shown_of(
     """The ids that the whole filter shows among the `first` rows."""
     parameters = Parameters(Placeholders.PSYCOPG)
     condition = filters.where(listing, visible, parameters)
-    query = f"SELECT id FROM item WHERE {condition} AND id < {first}"  # noqa: S608 - our own SQL
+    query = f"SELECT id FROM item WHERE {condition} AND id < {first}"
     return {n for (n,) in table.connection.execute(query, parameters.values)}
 
 
@@ -193,7 +193,7 @@ def test_many_filters_show_what_checks_allow(table):
 
 
 def test_a_dimension_that_no_column_serves_only_ever_hides(table):
-    random = Random(SEED)  # noqa: S311 - repeatable on purpose, and no secret
+    random = Random(SEED)
     hidden = 0
     for asked in islice(questions(), 60):
         served = random.sample(list(LISTING.dimensions), 5)

@@ -34,7 +34,7 @@ def test_two_keys_share_neither_id_nor_secret() -> None:
 
 def test_k03_a_hundred_thousand_mutated_keys_are_refused_before_any_look_up() -> None:
     """`read` sees text only: what it refuses, no caller can look up."""
-    chance = random.Random(3)  # noqa: S311 - repeatable mutations, no secret
+    chance = random.Random(3)
     key = keys.generate(KeyKind.SERVICE)
     alphabet = "0123456789ABCxyz_- é\n\0"
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from portero.gateway.workspaces import WorkspaceState
-from portero.graphapi import phone
+from portero.graphapi import phone, webhooks
 from portero.graphapi.errors import GraphError
 from portero.graphapi.kinds import Recipient
 from portero.store.contacts import Identity
@@ -16,28 +16,32 @@ def identities_of(recipients: Iterable[Recipient], state: WorkspaceState) -> tup
 
 
 def people_in_answer(payload: object, state: WorkspaceState) -> tuple[tuple[Identity, ...], ...]:
-    """Who an answer to a send shows to be one person: a number and a business-scoped id."""
+    """Whom an answer to a send names in several ways: by number and by business-scoped id."""
     contacts = payload.get("contacts") if isinstance(payload, dict) else None
-    pairs = [
-        link_of(state, wa_id=contact.get("wa_id"), user_id=contact.get("user_id"))
+    named = [
+        webhooks.names_of(contact)
         for contact in (contacts if isinstance(contacts, list) else ())
         if isinstance(contact, dict)
     ]
-    return tuple(pair for pair in pairs if pair)
+    return people_named(state, filter(None, named))
 
 
-def link_of(state: WorkspaceState, *, wa_id: object, user_id: object) -> tuple[Identity, ...]:
-    """The two identities that Meta names side by side; none where it names one, or unreadably."""
-    number = _readable(wa_id) if user_id else None
-    scoped = _readable(user_id) if number is not None else None
-    if number is None or scoped is None:
-        return ()
-    return tuple(_identity(r.kind, r.identity, r.value, state) for r in (number, scoped))
+def people_named(
+    state: WorkspaceState, named: Iterable[Iterable[str]]
+) -> tuple[tuple[Identity, ...], ...]:
+    """The identities of each person, as Meta names them; a name that cannot be read is left out."""
+    people = (
+        tuple(
+            _identity(one.kind, one.identity, one.value, state)
+            for one in map(_readable, names)
+            if one is not None
+        )
+        for names in named
+    )
+    return tuple(person for person in people if len(person) > 1)
 
 
-def _readable(text: object) -> Recipient | None:
-    if not isinstance(text, str) or not text:
-        return None
+def _readable(text: str) -> Recipient | None:
     try:
         return phone.recipient(text)
     except GraphError:

@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from portero.gateway.customers import link_of
+from portero.gateway.customers import people_named
 from portero.gateway.protocol import BodyError, BodyLimits, BodyReader, TooLarge
 from portero.gateway.replies import Reply
 from portero.gateway.request import Request
@@ -95,14 +95,11 @@ class WebhookDoor:
         mine = [entry for entry in entries if entry.waba in wabas]
         body = raw if len(mine) == len(entries) else _only(raw, wabas)
         learned = [_registered(state, one) for entry in mine for one in entry.learned]
-        people = [
-            link_of(state, wa_id=wa_id, user_id=user_id)
-            for wa_id, user_id in webhooks.people(_lenient(body))
-        ]
+        people = people_named(state, webhooks.people(_lenient(body)))
         async with in_workspace(self._pool, state.id) as connection:
             await connection.execute(_STORE, state.id, uuid7(), hashlib.sha256(raw).digest(), body)
             await registry.learn(connection, learned)
-            await contacts.link(connection, [pair for pair in people if pair])
+            await contacts.link(connection, people)
 
 
 def _signed_by(state: WorkspaceState, signature: str | None, raw: bytes) -> bool:

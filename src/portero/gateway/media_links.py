@@ -55,8 +55,7 @@ class MediaLinks:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         plain = orjson.dumps({**asdict(link), "workspace": str(link.workspace)})
         sealed = self._cipher.encrypt(nonce, plain, PATH.encode())
-        text = base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
-        return f"{self._public_url}{PATH}{text}"
+        return f"{self._public_url}{PATH}{_spelled(nonce + sealed)}"
 
     def read(self, text: str) -> MediaLink:
         """Raises BadLink, which never says why."""
@@ -64,6 +63,8 @@ class MediaLinks:
             raise BadLink
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            if _spelled(raw) != text:  # one link has one spelling
+                raise BadLink
             plain = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], PATH.encode())
         except (ValueError, InvalidTag):
             raise BadLink from None
@@ -72,3 +73,7 @@ class MediaLinks:
         if link.ends_at < time.time():
             raise BadLink
         return link
+
+
+def _spelled(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from portero.graphapi import scrubbing
 from portero.graphapi.errors import GraphError
 
 
@@ -93,7 +94,8 @@ def refusal_for(reason: str, sentence: str) -> GraphError:
         message=shape.message,
         type=shape.type,
         subcode=shape.subcode,
-        details=f"{reason}: {sentence}",
+        # Whoever puts a credential where something else belongs must not read it in a log.
+        details=f"{reason}: {scrubbing.clean_text(sentence)}",
         reason=reason,
         transient=shape.transient,
     )
@@ -115,7 +117,7 @@ def id_unknown(value: str, *, method: str = "get") -> GraphError:
     `value` is the id as the caller wrote it, `method` the HTTP method.
     """
     error = refusal_for("id_unknown", "No object of this workspace fits this id and operation.")
-    shown = value if value.isascii() and value.isprintable() else "?"
+    shown = scrubbing.clean_text(value) if value.isascii() and value.isprintable() else "?"
     error.message = (
         f"Unsupported {method.lower()} request. Object with ID '{shown[:80]}' {_UNSUPPORTED}"
     )

@@ -1,4 +1,4 @@
-"""Taking credentials out of text and free-form values that come from upstream."""
+"""Taking credentials out of text and free-form values that somebody else wrote."""
 
 import re
 from typing import Final
@@ -27,14 +27,15 @@ _IN_URL = re.compile(
     r"[^&\s\"'<>]*"
 )
 _META_TOKEN = re.compile(r"\bEAA[A-Za-z0-9]{16,}")
+_OUR_KEY = re.compile(r"\bptr_[a-z]{2,8}_[0-9A-Za-z_]{8,}")
 _APP_TOKEN = re.compile(r"\b[0-9]{6,20}\|[A-Za-z0-9_-]{16,}")
 
 
 def clean_text(text: str) -> str:
-    """The text without access tokens, bare or inside a link."""
-    if "EAA" not in text and "|" not in text and "=" not in text and "%3" not in text:
+    """The text without access tokens and keys of ours, bare or inside a link."""
+    if not any(mark in text for mark in ("EAA", "ptr_", "|", "=", "%3")):
         return text
-    text = _IN_URL.sub(rf"\1{_REDACTED}", text)
+    text = _OUR_KEY.sub(_REDACTED, _IN_URL.sub(rf"\1{_REDACTED}", text))
     return _APP_TOKEN.sub(_REDACTED, _META_TOKEN.sub(_REDACTED, text))
 
 

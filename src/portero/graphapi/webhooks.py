@@ -65,16 +65,27 @@ def entries(payload: object) -> tuple[Entry, ...]:
     return tuple(_entry(entry) for entry in _objects(_object(payload), "entry") if _id_of(entry))
 
 
-def people(payload: object) -> tuple[tuple[str, str], ...]:
-    """Who is named by number and by business-scoped id at once: (wa_id, user_id) pairs."""
+_NAMES: Final = ("wa_id", "user_id", "parent_user_id")
+
+
+def names_of(contact: Mapping[str, object]) -> tuple[str, ...]:
+    """The names of one customer that Meta tells side by side, in the order number, own id, parent.
+
+    Empty where there are fewer than two: nothing is learned of a person with one name.
+    """
+    named = tuple(filter(None, (_text(contact, name) for name in _NAMES)))
+    return named if len(named) > 1 else ()
+
+
+def people(payload: object) -> tuple[tuple[str, ...], ...]:
+    """The customers whom a payload names in several ways, each once."""
     changes = (
         _object(change.get("value"))
         for entry in _objects(_object(payload), "entry")
         for change in _objects(entry, "changes")
     )
     contacts = (contact for value in changes for contact in _objects(value, "contacts"))
-    named = ((_text(contact, "wa_id"), _text(contact, "user_id")) for contact in contacts)
-    return tuple(dict.fromkeys(pair for pair in named if all(pair)))
+    return tuple(dict.fromkeys(filter(None, map(names_of, contacts))))
 
 
 def _entry(entry: Mapping[str, object]) -> Entry:
