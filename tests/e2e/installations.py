@@ -27,14 +27,21 @@ _TETHERED = ["setpriv", "--pdeathsig=INT"]
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo, by what it wrote for programs to read."""
+    """A running demo: its data folder, and what it wrote for programs to read."""
 
+    folder: Path
     document: Mapping[str, Any]
 
     @property
     def console(self) -> str:
         url: str = self.document["console_url"]
         return url
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Every request that reached the sandbox."""
+        answer = httpx.get(f"{self.document['sandbox_url']}/_sandbox/ledger", timeout=30)
+        found: list[dict[str, Any]] = answer.json()["requests"]
+        return found
 
     def send(self, key: str, to: str, message: Mapping[str, Any]) -> httpx.Response:
         """Send a message from the first number with a key of the demo, by its name."""
@@ -59,7 +66,7 @@ def demo(folder: Path) -> Iterator[Demo]:
             assert process.poll() is None, (folder / "output").read_text()
             assert time.monotonic() < deadline, (folder / "output").read_text()
             time.sleep(0.05)
-        yield Demo(json.loads(told.read_text()))
+        yield Demo(folder / "demo", json.loads(told.read_text()))
 
 
 def _three_ports() -> int:

@@ -27,7 +27,7 @@ Take one, and send a message with curl:
     -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\
     -d '{{"messaging_product":"whatsapp","to":"{customer}","type":"text","text":{{"body":"Hola"}}}}'
 
-The same with pywa; only the base URL is new:
+The same with pywa (`make setup` brings it); only the base URL is new:
 
   import os, httpx, pywa
   session = httpx.Client()
