@@ -6,6 +6,7 @@ to arrive raw. An attacker does not, so neither does this one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterable, Mapping
@@ -133,10 +134,9 @@ class Door:
 def exchange(port: int, request: bytes) -> bytes:
     """Everything a server says to these bytes until it closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S) as connection:
-        try:
+        # It may answer before it has read everything.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(request)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it answered before it had read everything
         received = b""
         while True:
             try:

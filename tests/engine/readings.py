@@ -21,7 +21,7 @@ def readings(count: int, seed: int = SEED) -> Iterator[tuple[Policy, Snapshot, g
 
 
 def _endless(seed: int) -> Iterator[tuple[Policy, Snapshot, generate.Request]]:
-    random = Random(seed)  # noqa: S311 - repeatable on purpose, and no secret
+    random = Random(seed)
     while True:
         policy = generate.policy(random, version=random.randrange(1000))
         snapshot = compile_policy(policy)

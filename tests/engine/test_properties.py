@@ -22,7 +22,7 @@ def decide(policy, asked):
 
 @pytest.fixture
 def random():
-    return Random(SEED)  # noqa: S311 - repeatable on purpose, and no secret
+    return Random(SEED)
 
 
 def test_without_bindings_only_owners_may_anything():

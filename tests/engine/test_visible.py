@@ -42,7 +42,7 @@ NOON = Context(now=0.0, weekday=0, minute=720)
 @pytest.fixture(scope="module")
 def rows():
     """Rows such as a list holds: they send nothing."""
-    random = Random(SEED)  # noqa: S311 - repeatable on purpose, and no secret
+    random = Random(SEED)
     return [
         replace(generate.resource(random, random.choice(generate.PEOPLE)), contents=None)
         for _ in range(ROWS)
@@ -110,7 +110,7 @@ def shows_some(arguments):
 
 
 def test_an_undeclared_dimension_only_ever_hides(rows):
-    random = Random(SEED)  # noqa: S311 - repeatable on purpose, and no secret
+    random = Random(SEED)
     hidden = 0
     for snapshot, principal, permission, context, credential in lists(1000):
         visible = snapshot.visible(principal, permission, context, credential)

@@ -137,7 +137,7 @@ def _mutate_object(target: dict[str, Any], choose: random.Random) -> None:
 
 
 def _mutants() -> Iterator[dict[str, Any]]:
-    choose = random.Random(SEED)  # noqa: S311 - reproducible test data, no secret
+    choose = random.Random(SEED)
     for _ in range(BODIES):
         body = choose.choice(CASES).copy()
         for _ in range(choose.randint(1, 2)):
