@@ -43,10 +43,14 @@ def _what(refused: engine.CheckAccount | None, reason: str) -> str:
 
 
 def _failings(failing: tuple[engine.Failing, ...]) -> str:
-    return "; ".join(
-        f"{one.dimension.replace('_', ' ')} must be {_words(one.wanted)}, not {_words(one.actual)}"
-        for one in failing
-    )
+    return "; ".join(map(_failing, failing))
+
+
+def _failing(one: engine.Failing) -> str:
+    wanted, actual = _words(one.wanted), _words(one.actual)
+    if one.dimension == "reach":
+        return f"the role reaches “{wanted}”, and this needs “{actual}”"
+    return f"{one.dimension.replace('_', ' ')} must be {wanted}, not {actual}"
 
 
 def _words(value: object) -> str:
