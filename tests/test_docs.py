@@ -1,0 +1,40 @@
+"""Pages that are drawn from the code are the code's, and every link leads somewhere."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
+_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+_NAMED = re.compile(r"`((?:docs|deploy|tools|requirements)/[A-Za-z0-9_./-]+)`")
+
+
+def tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["permissions", "events"])
+def test_every_permission_and_event_is_documented(name: str) -> None:
+    written = (ROOT / "docs" / f"{name}.md").read_text()
+
+    assert written == tool(f"write_{name}").page(), f"run tools/write_{name}.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for target in _LINK.findall(text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+    for target in _NAMED.findall(text):
+        assert (ROOT / target).exists(), target
