@@ -91,3 +91,11 @@ def register(workspace: Workspace, kind: str, meta_id: str, **more: Any) -> None
     """Make an id the workspace's, as if it had been learned."""
     with psycopg.connect(workspace.database.dsn("superuser")) as db:
         workspace.register(db, kind, meta_id, **more)
+
+
+def forget(workspace: Workspace, meta_id: str) -> None:
+    """Take an id out of the registry again."""
+    with psycopg.connect(workspace.database.dsn("superuser")) as db:
+        db.execute(
+            "DELETE FROM resource WHERE workspace_id = %s AND meta_id = %s", [workspace.id, meta_id]
+        )

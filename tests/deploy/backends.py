@@ -63,14 +63,18 @@ async def _reply(send: Send, body: bytes) -> None:
 
 
 @contextmanager
-def listening(loop: Loop, *backends: Backend) -> Iterator[None]:
-    """Serve them in the loop's thread until the end of the block."""
+def listening(*backends: Backend) -> Iterator[None]:
+    """Serve them in a loop of their own until the end of the block."""
+    loop = Loop()
     stop, ready = loop.run(_event()), loop.run(_event())
     task = loop.start(_serve_all(list(backends), ready, stop))
     loop.run(ready.wait())
-    yield
-    loop.loop.call_soon_threadsafe(stop.set)
-    loop.run(asyncio.wait_for(task, 10))
+    try:
+        yield
+    finally:
+        loop.loop.call_soon_threadsafe(stop.set)
+        loop.run(asyncio.wait_for(task, 10))
+        loop.close()
 
 
 async def _serve_all(backends: list[Backend], ready: asyncio.Event, stop: asyncio.Event) -> None:

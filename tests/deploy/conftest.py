@@ -10,7 +10,7 @@ import pytest
 from databases import Database
 from deploy.backends import Backend, listening
 from deploy.proxies import NAMES, Proxy, running
-from gateway.house import Gateway, House, Loop, free_port
+from gateway.house import Gateway, House, free_port
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def whole(house: House, proxy_name: str) -> Iterator[Origin]:
         public_url=f"https://localhost:{port}", trusted_proxies=("127.0.0.1/32",)
     )
     with (
-        listening(house.loop, console),
+        listening(console),
         running(proxy_name, port=port, gateway=gateway.port, console=console.port) as proxy,
     ):
         yield Origin(proxy, house, gateway, console)
@@ -69,13 +69,12 @@ def origin(whole: Origin) -> Origin:
 
 @pytest.fixture(scope="session")
 def served(proxy_name: str) -> Iterator[Told]:
-    loop, gateway, console = Loop(), Backend("gateway"), Backend("console")
+    gateway, console = Backend("gateway"), Backend("console")
     with (
-        listening(loop, gateway, console),
+        listening(gateway, console),
         running(proxy_name, port=free_port(), gateway=gateway.port, console=console.port) as proxy,
     ):
         yield Told(proxy, gateway, console)
-    loop.close()
 
 
 @pytest.fixture

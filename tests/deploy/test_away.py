@@ -33,8 +33,10 @@ def hanging_up(loop: Loop, *, after: int) -> Iterator[tuple[int, list[bytes]]]:
         await server.wait_closed()
 
     server = loop.run(start())
-    yield server.sockets[0].getsockname()[1], heard
-    loop.run(stop())
+    try:
+        yield server.sockets[0].getsockname()[1], heard
+    finally:
+        loop.run(stop())
 
 
 @pytest.fixture

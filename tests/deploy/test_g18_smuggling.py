@@ -14,7 +14,7 @@ from deploy.backends import Backend, listening
 from deploy.conftest import Origin, Told
 from deploy.proxies import HOST, running
 from deploy.wire import speak
-from gateway.house import VENTAS, Key, Loop, dumps, free_port, text
+from gateway.house import VENTAS, Key, dumps, free_port, text
 from gateway.odd_requests import ONE, REFUSED
 
 CASES = {**REFUSED, **{name: data for name, (data, _) in ONE.items()}}
@@ -25,12 +25,11 @@ _LINE = re.compile(rb"^(?:gateway|console): .*\n", re.MULTILINE)
 @pytest.fixture(scope="module")
 def odd(proxy_name: str) -> Iterator[Told]:
     """A proxy under the name that the corpus gives its host."""
-    loop, gateway, console = Loop(), Backend("gateway"), Backend("console")
-    with listening(loop, gateway, console):
+    gateway, console = Backend("gateway"), Backend("console")
+    with listening(gateway, console):
         ports = {"gateway": gateway.port, "console": console.port}
         with running(proxy_name, port=free_port(), host="a", **ports) as proxy:
             yield Told(proxy, gateway, console)
-    loop.close()
 
 
 @dataclass(frozen=True)

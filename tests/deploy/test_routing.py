@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
+import warnings
 
 import httpx
 import pytest
@@ -150,9 +153,19 @@ def test_another_host_is_nobodys(told: Told) -> None:
 
 
 def test_old_tls_is_refused(told: Told) -> None:
-    import ssl
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.set_ciphers("ALL:@SECLEVEL=0")  # as weak as an old client
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.minimum_version = ssl.TLSVersion.TLSv1
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
 
-    trust = told.proxy.trust
-    assert trust.minimum_version >= ssl.TLSVersion.TLSv1_2  # Python's own floor
+    with (
+        socket.create_connection(("127.0.0.1", told.proxy.port), timeout=20) as plain,
+        pytest.raises((ssl.SSLError, ConnectionError)),
+    ):
+        old.wrap_socket(plain)
+
     with told.proxy.connect() as connection:
         assert connection.version() in {"TLSv1.2", "TLSv1.3"}

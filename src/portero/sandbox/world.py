@@ -62,6 +62,7 @@ class World:
     def __init__(self, source: Json, *, clock: Clock = time.time) -> None:
         self._source = copy.deepcopy(source)
         self.clock = clock
+        self._serial = 0
         self.reset()
 
     @classmethod
@@ -91,7 +92,8 @@ class World:
     def reset(self) -> None:
         """Back to the document."""
         source = worldfile.fields(self._source, "world", needed=("app",), known=_KEYS)
-        self._serial = int(self.clock()) * 100_000
+        # Neither a restart nor a reset gives an id a second time, as Meta never does.
+        self._serial = max(self._serial, int(self.clock()) * 100_000)
         self.app = worldfile.app_from(source["app"])
         self.app.callback = worldfile.callback_from(source.get("callback"), self.app.verify_token)
         self.business = worldfile.business_from(source.get("business", {"id": "100000000000001"}))
@@ -157,7 +159,7 @@ class World:
         self.opted_out = {worldfile.customer_from(phone) for phone in source.get("opted_out", [])}
 
     def new_id(self) -> str:
-        """A fresh id of fifteen digits; starts from the clock, so restarts do not repeat ids."""
+        """A fresh id of fifteen digits."""
         self._serial += 1
         return f"{self._serial:015d}"
 
