@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 
 from gateway.house import (
@@ -288,3 +289,17 @@ def test_errors_have_metas_shape_and_nothing_is_cached(house: House, workspace: 
     assert set(error) == {"message", "type", "code", "error_data", "fbtrace_id"}
     assert answer.headers["cache-control"] == "no-store"
     assert len(error["fbtrace_id"]) == 36
+
+
+def test_g35_an_id_that_is_known_as_two_things_is_neither(
+    house: House, workspace: Workspace
+) -> None:
+    key = workspace.key()
+    with psycopg.connect(house.database.dsn("superuser")) as db:
+        for kind in ("media", "flow"):
+            workspace.register(db, kind, "100000000000777", parent=WABA, number=VENTAS)
+
+    for method in ("GET", "DELETE"):
+        answer = house.gateway.http.request(method, "/v23.0/100000000000777", headers=key.headers)
+        assert error_of(answer) == (400, 100, 33, "id_unknown")
+    assert nothing_arrived(house)

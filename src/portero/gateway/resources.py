@@ -4,6 +4,7 @@ Every id is looked up in the workspace's own registry, whatever its place in the
 of a thing, the number and the account it belongs to come from there, never from the caller.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -68,9 +69,12 @@ class Registry:
     async def _in_database(self, workspace: UUID, ids: Sequence[str]) -> dict[str, Resource]:
         async with in_workspace(self._pool, workspace) as connection:
             found = await registry.find(connection, workspace, ids)
-        # A number is on itself; the registry says so only of what lives on one.
+        # Meta's ids are of one thing each. One that we know as two is neither, until that is mended.
+        times = Counter(one.meta_id for one in found)
         return {
-            r.meta_id: replace(r, number=r.meta_id) if r.kind == Kind.NUMBER else r for r in found
+            one.meta_id: replace(one, number=one.meta_id) if one.kind == Kind.NUMBER else one
+            for one in found
+            if times[one.meta_id] == 1
         }
 
 
