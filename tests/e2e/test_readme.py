@@ -65,10 +65,3 @@ def test_the_shell_example_is_refused_as_the_readme_shows(shop: Demo, clone: Pat
     for line in block("outside_scope").splitlines():
         assert line in done.stdout
     assert len(shop.ledger()) == before
-
-
-def test_every_page_and_picture_it_points_to_is_there() -> None:
-    targets = [t for t in re.findall(r"\]\(([^)]+)\)", README) if "://" not in t]
-
-    assert len(targets) > 8
-    assert [target for target in targets if not (ROOT / target).exists()] == []
