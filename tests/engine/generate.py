@@ -7,7 +7,7 @@ from the policy that is about to judge them, a step to either side of where its 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 
 from portero.engine import (
@@ -66,7 +66,7 @@ class Request:
 
 
 def policy(random: Random, version: int) -> Policy:
-    bindings = [binding(random, f"b{n}") for n in range(random.choice([0, 3, 6, 9]))]
+    bindings = [binding(random, f"b{n}") for n in range(random.choice([0, 3, 6, 9, 9]))]
     holders = [(HolderKind.WORKSPACE, ""), *((HolderKind.BINDING, b.id) for b in bindings)]
     holders += [(HolderKind.PRINCIPAL, name) for name in PEOPLE + BOTS + TEAMS]
     holders += [(HolderKind.KEY, name) for name in KEYS * 3]
@@ -116,7 +116,11 @@ def role(random: Random, name: str) -> Role:
 
 def reaches_of(permission: str) -> list[Reach]:
     """Mostly those that mean something."""
-    return list(Reach) if permission in OWNABLE else [Reach.ALL, Reach.ALL, Reach.ALL, Reach.TEAM]
+    return (
+        [*Reach, Reach.QUEUE]
+        if permission in OWNABLE
+        else [Reach.ALL, Reach.ALL, Reach.ALL, Reach.TEAM]
+    )
 
 
 def binding(random: Random, name: str) -> Binding:
@@ -139,11 +143,11 @@ def credential(random: Random, name: str) -> Credential:
     return Credential(
         name,
         principal=random.choice(BOTS),
-        role=random.choice([None, None, None, *ROLES, *ROLES, "unheard_of"]),
+        role=random.choice([*[None] * 6, *ROLES, *ROLES, "unheard_of"]),
         scope=Scope(labels=places(random, "labels")) if often(random, 0.2) else scope(random),
         conditions=conditions(random),
-        until=NOON + random.choice([-60, 0, 3600]) if often(random, 0.2) else None,
-        active=often(random, 0.9),
+        until=NOON + random.choice([-60, 0, 0, 3600]) if often(random, 0.35) else None,
+        active=often(random, 0.85),
     )
 
 
@@ -159,13 +163,13 @@ def scope(random: Random) -> Scope:
 def places(random: Random, dimension: str) -> frozenset[str]:
     """One or two of three, seldom none: sets that overlap without lying in one another."""
     values = TEAMS if dimension == "teams" else VALUES
-    return frozenset(random.sample(values, 0 if often(random, 0.1) else random.choice([1, 2])))
+    return frozenset(random.sample(values, 0 if often(random, 0.15) else random.choice([1, 2])))
 
 
 def conditions(random: Random) -> Conditions:
     return Conditions(
         hours=windows(random) if often(random, 0.2) else None,
-        networks=networks(random) if often(random, 0.12) else None,
+        networks=networks(random) if often(random, 0.2) else None,
         fresh_factor_s=random.choice([0, 300]) if often(random, 0.12) else None,
     )
 
@@ -195,8 +199,8 @@ def guardrail(random: Random, name: str) -> Guardrail:
         name.upper(),
         kind=random.choice(GUARDRAILS),
         permissions=frozenset(random.sample(PATTERNS, random.choice([1, 2, 3]))),
-        scope=scope(random),
-        principals=some(random, PEOPLE + BOTS + TEAMS, most=4) if often(random, 0.3) else None,
+        scope=Scope(labels=frozenset()) if often(random, 0.08) else scope(random),
+        principals=some(random, PEOPLE + BOTS + TEAMS * 2, most=4) if often(random, 0.4) else None,
         fresh_factor_s=random.choice([None, 0, 300]),
         networks=networks(random) if often(random, 0.7) else None,
         hours=windows(random) if often(random, 0.7) else None,
@@ -214,13 +218,17 @@ def limit(random: Random, name: str, kind: HolderKind, holder: str) -> Limit:
 def request(random: Random, policy: Policy) -> Request:
     """Ask mostly as somebody who holds something, for something that it gives."""
     who, permissions = random.choice([*PEOPLE, *BOTS, *TEAMS, "stranger"]), PERMISSIONS
+    place = Scope()
     if policy.bindings and often(random, 0.95):
         held = random.choice(policy.bindings)
         members = [p.id for p in policy.principals if held.principal in p.teams]
-        who = random.choice([held.principal, *members])
-        permissions = [p for role in policy.roles if role.id == held.role for p in role.cells]
+        who, place = random.choice([held.principal, *members]), held.scope
+        cells = [cell for r in policy.roles if r.id == held.role for cell in r.cells.items()]
+        permissions = [p for p, reach in cells if reach > Reach.NONE or often(random, 0.2)]
     checks = [
-        check(random, who, permissions if permissions and often(random, 0.95) else PERMISSIONS)
+        check(
+            random, who, permissions if permissions and often(random, 0.95) else PERMISSIONS, place
+        )
         for _ in range(random.choice([1, 1, 1, 1, 1, 2, 3]))
     ]
     if often(random, 0.05):
@@ -237,9 +245,28 @@ def credential_for(random: Random, policy: Policy, who: str) -> str | None:
     return random.choice(own) if own and often(random, 0.85) else None
 
 
-def check(random: Random, who: str, permissions: list[str]) -> Check:
+def check(random: Random, who: str, permissions: list[str], place: Scope) -> Check:
     permission = "send:nonsense" if often(random, 0.02) else random.choice(permissions)
-    return Check(permission, resource(random, who))
+    asked = resource(random, who)
+    return Check(permission, inside(random, asked, place) if often(random, 0.4) else asked)
+
+
+SINGLE = {
+    "wabas": "waba",
+    "numbers": "number",
+    "teams": "team",
+    "countries": "country",
+    "integrations": "integration",
+    "bots": "bot",
+}
+
+
+def inside(random: Random, asked: Resource, place: Scope) -> Resource:
+    """Move a resource to where a scope is, if that is anywhere."""
+    chosen = {d: sorted(getattr(place, d)) for d in DIMENSIONS if getattr(place, d)}
+    single = {SINGLE[d]: random.choice(values) for d, values in chosen.items() if d in SINGLE}
+    many = {d: frozenset(values[:1]) for d, values in chosen.items() if d not in SINGLE}
+    return replace(asked, **single, **many)
 
 
 def resource(random: Random, who: str) -> Resource:
@@ -252,7 +279,7 @@ def resource(random: Random, who: str) -> Resource:
         country=maybe(random, VALUES),
         integration=maybe(random, VALUES),
         bot=maybe(random, VALUES),
-        labels=some(random, VALUES) if often(random, 0.9) else None,
+        labels=some(random, VALUES) if often(random, 0.8) else None,
         template_sets=some(random, VALUES) if often(random, 0.9) else None,
         participants=some(random, [who, *PEOPLE]) if often(random, 0.4) else frozenset(),
         owner=random.choice([who, *PEOPLE, None, None]),
@@ -286,11 +313,12 @@ def moment_of_the_week(random: Random, policy: Policy) -> tuple[int, int]:
     if not windows or often(random, 0.3):
         return random.randrange(7), random.randrange(1440)
     window = random.choice(windows)
-    day = random.choice([*window.days, random.randrange(7)])
+    day = random.choice([*window.days, random.randrange(7), 6])
     lasts = (
         window.end - window.start if window.end > window.start else 1440 - window.start + window.end
     )
-    edge = window.start + random.choice([0, lasts, random.randrange(lasts)])
+    midnight = 1440 - window.start if window.end <= window.start else 0
+    edge = window.start + random.choice([0, lasts, midnight, random.randrange(lasts)])
     return divmod((day * 1440 + edge + random.choice([-1, 0, 1])) % 10080, 1440)
 
 
