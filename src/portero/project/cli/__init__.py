@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from portero.project.cli import access, keys, running, upkeep
+from portero.project.cli import access, keys, policy, running, upkeep
 from portero.project.cli.problems import ExitCode, Problem
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ running.add_to(app)
 upkeep.add_to(app)
 keys.add_to(app)
 access.add_to(app)
+policy.add_to(app)
 
 
 @app.callback(invoke_without_command=True)
