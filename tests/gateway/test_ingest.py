@@ -55,7 +55,7 @@ def stored(house: House) -> list[bytes]:
     return [bytes(row[0]) for row in rows]
 
 
-def test_the_handshake_answers_who_knows_the_token(house: House) -> None:
+def test_w03_the_handshake_answers_who_knows_the_token(house: House) -> None:
     asked = {
         "hub.mode": "subscribe",
         "hub.challenge": "1158201444",
@@ -77,7 +77,7 @@ def test_a_signed_post_is_stored_as_it_came(house: House) -> None:
     assert stored(house)[-1] == raw
 
 
-def test_a_repeated_post_is_stored_once(house: House) -> None:
+def test_w02_a_repeated_post_is_stored_once(house: House) -> None:
     before = len(stored(house))
     for _ in range(3):
         assert post(house, message("wamid.HBgLc3RvcmVkMg==")).status_code == 200
@@ -85,7 +85,7 @@ def test_a_repeated_post_is_stored_once(house: House) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "another-secret"])
-def test_a_forged_post_is_dropped(house: House, secret: str) -> None:
+def test_w01_a_forged_post_is_dropped(house: House, secret: str) -> None:
     before = stored(house)
     assert post(house, message("wamid.HBgLZm9yZ2Vk"), secret=secret).status_code == 401
     assert house.gateway.http.post(PATH, json=message("wamid.HBgLZm9yZ2Vk")).status_code == 401
@@ -114,3 +114,40 @@ def test_g36_a_number_and_a_business_scoped_id_named_together_are_one_person(hou
 
     assert by_number.status_code == 200
     assert by_id.status_code != 429, by_id.text
+
+
+def test_t09_entries_of_others_are_dropped(house: House) -> None:
+    mixed = message("wamid.HBgLbWluZQ==")
+    mixed["entry"].append(message("wamid.HBgLdGhlaXJz", waba="999999999999999")["entry"][0])
+
+    assert post(house, mixed).status_code == 200
+
+    kept = json.loads(stored(house)[-1])
+    assert [entry["id"] for entry in kept["entry"]] == [WABA]
+    assert b"wamid.HBgLdGhlaXJz" not in stored(house)[-1]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "sha1=abc", "sha256=", "sha256=" + "0" * 63, "sha256=" + "0" * 64, "SHA256=" + "0" * 64],
+)
+def test_w01_a_signature_that_is_none_is_refused(house: House, header: str) -> None:
+    before = stored(house)
+    answer = house.gateway.http.post(
+        PATH,
+        content=json.dumps(message("wamid.HBgLc2ln")).encode(),
+        headers={"x-hub-signature-256": header},
+    )
+
+    assert answer.status_code == 401
+    assert stored(house) == before
+
+
+def test_w03_the_challenge_comes_back_as_text_and_never_as_a_page(house: House) -> None:
+    asked = {"hub.mode": "subscribe", "hub.verify_token": VERIFY_TOKEN}
+    page = house.gateway.http.get(
+        PATH, params={**asked, "hub.challenge": "<script>alert(1)</script>"}
+    )
+
+    assert page.status_code == 403
+    assert b"script" not in page.content
