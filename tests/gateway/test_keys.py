@@ -21,7 +21,14 @@ from gateway.house import (
     text,
 )
 from portero.gateway import authentication
+from portero.gateway.presented import Presented
+from portero.gateway.request import Request
+from portero.gateway.wire import Origin, UpstreamRequest
+from portero.gateway.workspaces import SealedValue
+from portero.graphapi.parse import RawCall
 from portero.store import keys
+from portero.store.ids import uuid7
+from portero.store.sealing import Secret
 
 SEND = {"send:text": "all"}
 
@@ -216,3 +223,30 @@ def test_k02_what_is_compared_is_compared_in_constant_time() -> None:
     assert "compare_digest" in inspect.getsource(keys.read)
     assert "keys.matches(" in inspect.getsource(authentication)
     assert ".digest ==" not in inspect.getsource(authentication)
+
+
+def test_k12_what_holds_a_secret_does_not_show_it() -> None:
+    """An error may quote what its layer was holding, and a log then writes its repr."""
+    sent = UpstreamRequest(
+        method="POST",
+        origin=Origin("https", "graph.facebook.com", 443),
+        target="/v23.0/me?appsecret_proof=CANARY",
+        headers=[(b"authorization", b"Bearer CANARY")],
+        body=b"CANARY",
+    )
+    raw = RawCall("POST", b"/CANARY", b"access_token=CANARY", "text/plain", b"access_token=CANARY")
+    asked = Request(
+        method="GET",
+        path=b"/CANARY",
+        query=b"access_token=CANARY",
+        authorization=[b"Bearer CANARY"],
+        content_type=None,
+        content_length=None,
+        idempotency_key=None,
+        address=None,
+        receive=None,  # type: ignore[arg-type]  # it is not read here
+    )
+    presented = Presented("CANARY", in_url=True)
+
+    for held in (sent, raw, asked, presented, Secret(b"CANARY"), SealedValue(uuid7(), b"CANARY")):
+        assert "CANARY" not in repr(held), type(held).__name__

@@ -1,7 +1,7 @@
 """One HTTP request with its headers sorted out, whichever door it is for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from portero.gateway.addresses import TrustedProxies
@@ -14,12 +14,15 @@ _IDEMPOTENCY_KEY_MAX = 255
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`path` and `query` are raw; `address` is the client's, proxies accounted for."""
+    """`path` and `query` are raw; `address` is the client's, proxies accounted for.
+
+    What may hold a key is not shown: an error may speak of the request.
+    """
 
     method: str
-    path: bytes
-    query: bytes
-    authorization: Sequence[bytes]
+    path: bytes = field(repr=False)
+    query: bytes = field(repr=False)
+    authorization: Sequence[bytes] = field(repr=False)
     content_type: str | None
     content_length: int | None
     idempotency_key: str | None

@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple, Protocol, cast
 
@@ -80,13 +80,17 @@ class UpstreamLimits:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """A request to write exactly as given; `Host` and the framing headers are added here."""
+    """A request to write exactly as given; `Host` and the framing headers are added here.
+
+    It holds the real token and its proof, so it shows only where it goes: an error may speak of it.
+    """
 
     method: str
     origin: Origin
-    target: str  # path and query, already percent-encoded
-    headers: Sequence[tuple[bytes, bytes]]
-    body: bytes | AsyncIterator[bytes] = b""  # an iterator is sent chunked, with back-pressure
+    target: str = field(repr=False)  # path and query, already percent-encoded
+    headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
+    # An iterator is sent chunked, with back-pressure.
+    body: bytes | AsyncIterator[bytes] = field(default=b"", repr=False)
 
 
 def encode_head(request: UpstreamRequest) -> bytes:

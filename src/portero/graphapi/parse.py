@@ -1,7 +1,7 @@
 """From a raw request to the one operation it is, in typed parts (security rules B4.1 to B4.5)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from portero.graphapi import messages, strict_json
@@ -26,14 +26,15 @@ class RawCall:
     """A request as it came over the wire.
 
     `path` and `query` are undecoded, the query without its question mark. `body` is None for
-    multipart and byte bodies, which the gateway streams.
+    multipart and byte bodies, which the gateway streams. Only the method and the type are shown in
+    a repr: the rest may hold a key.
     """
 
     method: str
-    path: bytes
-    query: bytes
+    path: bytes = field(repr=False)
+    query: bytes = field(repr=False)
     content_type: str | None
-    body: bytes | None
+    body: bytes | None = field(repr=False)
 
 
 def ids_in_path(raw: RawCall) -> tuple[str, ...]:
