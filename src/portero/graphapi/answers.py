@@ -17,8 +17,14 @@ from portero.graphapi.upstream import path_of, query_of
 Direction = Literal["after", "before"]
 
 _LINKS: Final[Mapping[str, Direction]] = {"next": "after", "previous": "before"}
+_UNAUTHORIZED: Final = 401
 _BROKEN_CREDENTIAL: Final = frozenset({102, 104, 190})
-_APP_ID = re.compile(r"(?i)\b(app(?:lication)?(?:[ _-]?id)?[\s:='\"(]{1,4})[0-9]{5,20}")
+_NOT_ACCEPTED: Final = "Meta does not accept the credential of this workspace."
+# "Application 123", "app_id": "123", "the system user with id 123", also within quoted JSON.
+_IDENTITY = re.compile(
+    r"(?i)\b((?:app|application|(?:system[ _-]?)?user)(?:[ _-]?id)?"
+    r"(?:\W{1,8}|\W{1,3}(?:with\W)?(?:the\W)?id\W{1,8}))[0-9]{5,20}"
+)
 _LINK = re.compile(r"https?://(?!developers\.facebook\.com/)\S+")
 _TYPE = re.compile(r"[A-Za-z]{1,64}")
 _MAX_TEXT: Final = 1024
@@ -166,8 +172,11 @@ def _free_of_cost(value: object) -> object:
 def rebuild_error(status: int, payload: object) -> GraphError:
     """Meta's error as the caller may see it: known members, without tokens, app ids and links.
 
-    An error about the gateway's own credential is none of the caller's: it becomes `unavailable`.
+    An error about the gateway's own credential is none of the caller's: it becomes `unavailable`,
+    or a client would throw its good key away.
     """
+    if status == _UNAUTHORIZED:
+        return refusal_for("unavailable", _NOT_ACCEPTED)
     error = payload.get("error") if isinstance(payload, dict) else None
     if not isinstance(error, dict) or not isinstance(error.get("code"), int):
         return GraphError(
@@ -175,7 +184,7 @@ def rebuild_error(status: int, payload: object) -> GraphError:
         )
     code: int = error["code"]
     if code in _BROKEN_CREDENTIAL:
-        return refusal_for("unavailable", "Meta does not accept the credential of this workspace.")
+        return refusal_for("unavailable", _NOT_ACCEPTED)
     kind = error.get("type")
     return GraphError(
         http=_error_status(status),
@@ -202,7 +211,7 @@ def _text(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     text = _LINK.sub("[link]", scrubbing.clean_text(value))
-    return _APP_ID.sub(r"\1[redacted]", text)[:_MAX_TEXT]
+    return _IDENTITY.sub(r"\1[redacted]", text)[:_MAX_TEXT]
 
 
 def _integer(value: object) -> int | None:

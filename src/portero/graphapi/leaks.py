@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 _SHORTEST: Final = 8  # bytes; anything shorter turns up by chance
+_LAYERS: Final = 3  # JSON in JSON, a link in a link; nobody writes deeper by accident
 _FIRST_OWN_CHAR: Final = (0, 2, 3)  # base64 characters that earlier bytes share, by alignment
 _ESCAPE = re.compile(rb"\\u00([0-9A-Fa-f]{2})|\\(.)")
 
@@ -14,8 +15,8 @@ _ESCAPE = re.compile(rb"\\u00([0-9A-Fa-f]{2})|\\(.)")
 def find_secret(payload: bytes, secrets: Sequence[bytes]) -> bool:
     """Whether a secret of at least 8 bytes is in the payload.
 
-    Looked for raw, percent-encoded once or twice, JSON-escaped, in hex of either case, and in both
-    base64 alphabets wherever it begins within the encoded bytes.
+    Looked for raw, beneath up to three layers of JSON and percent escapes, in hex of either case,
+    and in both base64 alphabets wherever it begins within the encoded bytes.
     """
     texts = tuple(_readings(payload))
     lower = payload.lower()
@@ -30,15 +31,18 @@ def find_secret(payload: bytes, secrets: Sequence[bytes]) -> bool:
 
 
 def _readings(payload: bytes) -> Iterator[bytes]:
-    """The payload as it is, and with its escapes resolved."""
+    """The payload as it is, and what is beneath its escapes, layer by layer."""
     yield payload
-    if b"\\" in payload:
-        payload = _ESCAPE.sub(_unescape, payload)
-        yield payload
-    if b"%" in payload:
-        once = unquote_to_bytes(payload)
-        yield once
-        yield unquote_to_bytes(once)
+    for _ in range(_LAYERS):
+        outer = payload
+        if b"\\" in payload:
+            payload = _ESCAPE.sub(_unescape, payload)
+            yield payload
+        if b"%" in payload:
+            payload = unquote_to_bytes(payload)
+            yield payload
+        if payload == outer:
+            return
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
