@@ -192,18 +192,18 @@ class _Child:
 
     async def live(self) -> int:
         """One life, from its start to the end of everything it started; returns its exit code."""
-        process = await asyncio.create_subprocess_exec(
-            *self._program.command,
-            env=dict(self._program.environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=self._program.descriptors,
-            process_group=0,
-        )
+        reading, writing = os.pipe()
+        try:
+            process = await self._spawn(writing)
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
         self._process = process
         loop = asyncio.get_running_loop()
-        listening, relaying = loop.create_task(self._listen()), loop.create_task(self._relay())
+        listening = loop.create_task(self._listen())
+        relaying = loop.create_task(self._relay(reading))
         try:
             code = await process.wait()
         finally:
@@ -212,6 +212,19 @@ class _Child:
             await asyncio.wait([listening, relaying], timeout=1)
         return code
 
+    async def _spawn(self, output: int) -> asyncio.subprocess.Process:
+        # A pipe of ours: with one of asyncio's, wait() returns only when everybody who inherited
+        # its end is gone, and a worker left behind would keep a dead program from coming back.
+        return await asyncio.create_subprocess_exec(
+            *self._program.command,
+            env=dict(self._program.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=self._program.descriptors,
+            process_group=0,
+        )
+
     async def _listen(self) -> None:
         while not await asyncio.to_thread(self._program.answers):
             await asyncio.sleep(_POLL_S)
@@ -219,18 +232,23 @@ class _Child:
             self._say(self._program.name, "answers again")
         self._answered.set()
 
-    async def _relay(self) -> None:
-        assert self._process is not None  # noqa: S101 - set before this task is made
-        assert self._process.stdout is not None  # noqa: S101 - PIPE was asked for
-        rest = b""
-        while chunk := await self._process.stdout.read(65536):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > _LONGEST_LINE:
-                lines, rest = [*lines, rest], b""
-            for line in lines:
-                self._tell(line)
-        if rest:
-            self._tell(rest)
+    async def _relay(self, descriptor: int) -> None:
+        reader, pipe = asyncio.StreamReader(), os.fdopen(descriptor, "rb", buffering=0)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        try:
+            rest = b""
+            while chunk := await reader.read(65536):
+                *lines, rest = (rest + chunk).split(b"\n")
+                if len(rest) > _LONGEST_LINE:
+                    lines, rest = [*lines, rest], b""
+                for line in lines:
+                    self._tell(line)
+            if rest:
+                self._tell(rest)
+        finally:
+            transport.close()
 
     def _tell(self, line: bytes) -> None:
         text = line[:_LONGEST_LINE].decode(errors="replace").rstrip()

@@ -36,7 +36,7 @@ class GatewayClient:
     """States needs to whichever gateway process on this machine takes them."""
 
     def __init__(self, folder: Path, secret: Secret) -> None:
-        self._folder = folder
+        self.folder = folder
         self._secret = secret
 
     def __call__(self, need: Need) -> Performed:
@@ -61,7 +61,7 @@ class GatewayClient:
         raise NotPerformed("no gateway process runs on this machine")
 
     def _sockets(self) -> Iterator[Path]:
-        yield from sorted(self._folder.glob("*.sock"))
+        yield from sorted(self.folder.glob("*.sock"))
 
     def _ask(
         self, connection: http.client.HTTPConnection, body: bytes

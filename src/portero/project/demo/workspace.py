@@ -27,7 +27,7 @@ def ensure_workspace(state: Path) -> None:
         install()
         return
     mark = state / _UNFINISHED
-    _start_over(state, mark)
+    start_over(state, mark)
     _say("making the database")
     install()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
@@ -43,7 +43,7 @@ def ensure_workspace(state: Path) -> None:
     mark.unlink()
 
 
-def _start_over(state: Path, mark: Path) -> None:
+def start_over(state: Path, mark: Path) -> None:
     """Drop what an interrupted start left; data that was once complete is never touched."""
     name = os.environ.get("PORTERO_DATABASE") or SETTINGS["PORTERO_DATABASE"]
     cluster = Cluster(state)

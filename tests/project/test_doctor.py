@@ -1,0 +1,168 @@
+"""The doctor finds each thing that can be wrong, names it, and says what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from databases import Database
+from gateway.house import WABA, Workspace, free_port
+from portero.project.configuration import Configuration, create_secrets
+from portero.project.doctor import Finding, examine
+from portero.project.logins import ROLE_OF
+from portero.store.sealing import KeyRing
+
+
+@pytest.fixture
+def installation(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A whole installation with one workspace, and no gateway running."""
+    state = database.cluster.state
+    create_secrets(state)
+    monkeypatch.setenv("PORTERO_STATE", str(state))
+    monkeypatch.setenv("PORTERO_DATABASE", database.name)
+    monkeypatch.setenv("PORTERO_GATEWAY_LISTEN", f"127.0.0.1:{free_port()}")
+    configuration = Configuration.from_environment()
+    Workspace(database, configuration.kek, configuration.pepper).create()
+    return database
+
+
+def wrong() -> list[Finding]:
+    """What the doctor finds wrong, but the gateway, which these tests do not run."""
+    return [f for f in examine() if not f.ok and f.check != "gateway"]
+
+
+def execute(database: Database, statement: str) -> None:
+    with psycopg.connect(database.dsn("superuser")) as connection:
+        connection.execute(statement)
+
+
+def test_a_sound_installation_has_nothing_wrong_but_its_missing_gateway(
+    installation: Database,
+) -> None:
+    findings = examine()
+
+    assert [f.check for f in findings if not f.ok] == ["gateway"]
+    assert findings[-1].remedy.startswith("Start it with `portero serve gateway`")
+    looked_at = {f.check for f in findings}
+    assert looked_at >= {"configuration", "secrets", "migrations", "row policies", "database clock"}
+    assert looked_at >= {f"database as {login}" for login in ROLE_OF}
+    assert any(WABA in f.message for f in findings)
+
+
+@pytest.mark.parametrize(
+    ("damage", "check", "says"),
+    [
+        (
+            "DELETE FROM django_migrations WHERE app = 'audit' AND name = '0001_initial'",
+            "migrations",
+            "audit.0001_initial",
+        ),
+        ("COMMENT ON SCHEMA public IS 'portero policies 0'", "row policies", "another release"),
+        ("DELETE FROM credential", "Meta tokens of “Tienda Andina”", f"({WABA}) has none"),
+        (
+            "UPDATE credential SET sealed = sealed || 'x'::bytea",
+            "Meta tokens of “Tienda Andina”",
+            "does not open",
+        ),
+    ],
+)
+def test_each_damage_to_the_database_is_found(
+    installation: Database, damage: str, check: str, says: str
+) -> None:
+    execute(installation, damage)
+
+    [found] = wrong()
+
+    assert found.check == check
+    assert says in found.message
+    assert found.remedy
+
+
+def test_a_month_without_a_partition_is_found(installation: Database) -> None:
+    month = datetime.now(UTC)
+    coming = f"record_{month.year + month.month // 12}_{month.month % 12 + 1:02}"
+    execute(installation, f"ALTER TABLE record DETACH PARTITION {coming}; DROP TABLE {coming}")
+
+    [found] = wrong()
+
+    assert (found.check, found.remedy) == ("record partitions", "Run `portero migrate`.")
+
+
+def test_b6_5_a_login_that_passes_row_level_security_is_found(installation: Database) -> None:
+    execute(installation, "ALTER ROLE portero_app BYPASSRLS")
+    try:
+        [found] = wrong()
+    finally:
+        execute(installation, "ALTER ROLE portero_app NOBYPASSRLS")
+
+    assert found.check == "database as app"
+    assert "NOBYPASSRLS" in found.remedy
+
+
+def test_a_key_that_belongs_to_another_database_is_found(installation: Database) -> None:
+    Workspace(installation, KeyRing.generate(), KeyRing.generate()).create(name="Otra", waba="1")
+
+    [found] = wrong()
+
+    assert found.check == "Meta tokens of “Otra”"
+    assert "`kek`" in found.remedy
+
+
+@pytest.fixture
+def loose_secret(installation: Database) -> Iterator[Path]:
+    path = installation.cluster.state / "secrets" / "postgres-app"
+    path.chmod(0o644)
+    yield path
+    path.chmod(0o600)
+
+
+def test_b6_4_a_secret_that_others_can_read_is_found(loose_secret: Path) -> None:
+    [found] = wrong()
+
+    assert (found.check, found.remedy) == ("secrets", f"chmod 600 {loose_secret}")
+
+
+def test_a_clock_that_is_far_off_is_found(
+    installation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time
+    monkeypatch.setattr("portero.project.doctor.time.time", lambda: now() + 60)
+
+    [found] = wrong()
+
+    assert found.check == "database clock"
+    assert found.message.endswith("behind this machine's")
+
+
+def test_faults_of_the_configuration_are_all_named(
+    installation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTERO_GRAPH_URL", "http://graph.example")
+    monkeypatch.setenv("PORTERO_NONSENSE", "1")
+
+    found = wrong()
+
+    assert {f.check for f in found} == {"configuration"}
+    assert ["PORTERO_NONSENSE" in f.message for f in found].count(True) == 1
+    assert ["PORTERO_GRAPH_URL" in f.message for f in found].count(True) == 1
+
+
+def test_a_database_that_is_away_is_found_as_each_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_secrets(tmp_path)
+    for login in ("migrate", "app", "gateway"):
+        path = tmp_path / "secrets" / f"postgres-{login}"
+        path.touch(mode=0o600)
+    monkeypatch.setenv("PORTERO_STATE", str(tmp_path))
+
+    found = {f.check: f for f in wrong()}
+
+    assert {f"database as {login}" for login in ROLE_OF} == set(found)
+    assert "portero db start" in found["database as app"].remedy
+    assert found["database as log"].message == "the login was never made"
