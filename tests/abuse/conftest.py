@@ -93,7 +93,11 @@ def door(house: WatchedHouse) -> Door:
 
 @pytest.fixture(autouse=True)
 def watch(
-    house: WatchedHouse, door: Door, keys: list[Key], superuser: psycopg.Connection[Row]
+    house: WatchedHouse,
+    door: Door,
+    everything: Key,
+    keys: list[Key],
+    superuser: psycopg.Connection[Row],
 ) -> Iterator[Watch]:
     """The general oracles: they look after every test."""
     house.settle()
@@ -105,7 +109,7 @@ def watch(
     row = superuser.execute("SELECT clock_timestamp() AS now").fetchone()
     assert row is not None
     seen = Watch(house, door, log, superuser, row["now"], [house.workspace], keys)
-    seen.secrets.append(NEIGHBOUR_TOKEN)
+    seen.secrets += [NEIGHBOUR_TOKEN, everything.text]
     yield seen
     root.removeHandler(log)
     root.setLevel(level)
@@ -121,10 +125,12 @@ def workspace(house: WatchedHouse, watch: Watch) -> Workspace:
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def everything(house: WatchedHouse) -> Key:
     """A key that may do whatever can be done."""
-    return house.workspace.key(name="everything")
+    made = house.workspace.key(name="everything")
+    house.await_head(house.workspace)
+    return made
 
 
 @pytest.fixture

@@ -15,8 +15,10 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from gateway.house import Gateway, Key
+from gateway.house import VENTAS, Gateway, Key
 
+BOUNDARY = "c0c0c0c0"
+MEDIA = f"/v23.0/{VENTAS}/media"
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 _TIMEOUT_S = 20
@@ -129,6 +131,30 @@ class Door:
 
     def send(self, key: Key, body: Mapping[str, Any], number: str, **more: Any) -> Answer:
         return self.call("POST", f"/v23.0/{number}/messages", key=key, json=body, **more)
+
+    def upload(
+        self,
+        key: Key,
+        mime: str,
+        data: bytes,
+        *,
+        name: str = "a.bin",
+        target: str = MEDIA,
+        fields: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """A multipart body: the fields, then the file. A name is written as it is, however odd."""
+        fields = {"messaging_product": "whatsapp"} if fields is None else fields
+        head = "".join(
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+            for field, value in fields.items()
+        )
+        head += (
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            f"Content-Type: {mime}\r\n\r\n"
+        )
+        body = head.encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
+        kind = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
+        return self.call("POST", target, key=key, headers=[kind], body=body)
 
 
 def exchange(port: int, request: bytes) -> bytes:

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from abuse.door import Answer, Door
+from abuse.door import Door
 from abuse.watch import Watch
 from gateway.house import LUCIA, META_TOKEN, VENTAS, WABA, House, Key, text
 
-BOUNDARY = "x0x0x0x0x0x0"
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360"
     "6060f80f00010401005fe5c34b0000000049454e44ae426082"
@@ -34,20 +33,6 @@ FILES = {
 }
 
 
-def upload(door: Door, key: Key, name: str, mime: str, data: bytes, **fields: str) -> Answer:
-    parts = [
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
-        for field, value in {"messaging_product": "whatsapp", **fields}.items()
-    ]
-    head = (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-        f"Content-Type: {mime}\r\n\r\n"
-    )
-    body = "".join(parts).encode() + head.encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
-    kind = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
-    return door.call("POST", f"/v23.0/{VENTAS}/media", key=key, headers=[kind], body=body)
-
-
 @pytest.fixture
 def key(house: House, watch: Watch) -> Key:
     return house.workspace.key()
@@ -57,27 +42,19 @@ def key(house: House, watch: Watch) -> Key:
 def test_g23_a_file_that_is_not_what_it_says_makes_no_media(
     door: Door, house: House, watch: Watch, key: Key, what: str
 ) -> None:
-    answer = upload(door, key, *FILES[what])
+    name, mime, data = FILES[what]
+
+    answer = door.upload(key, mime, data, name=name)
 
     assert answer.verdict == (400, 100, None, "malformed")
     # An upload that is cut off has no end, so that nothing at Meta comes of it.
     assert all(arrived["status"] != 200 for arrived in watch.ledger())
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a\\b.png", 'x";evil="1.png', "é☃.png"])
-def test_g23_a_file_gets_a_name_of_ours(
-    door: Door, house: House, watch: Watch, key: Key, name: str
-) -> None:
-    answer = upload(door, key, name.replace('"', ""), "image/png", PNG)
-
-    assert answer.status == 200
-    [arrived] = watch.ledger()
-    assert "upload.png" in str(arrived["body"]) or arrived.get("body_encoding") == "base64"
-    assert "passwd" not in str(arrived)
-
-
 def test_g23_a_type_field_that_disagrees_is_refused(door: Door, watch: Watch, key: Key) -> None:
-    answer = upload(door, key, "a.png", "image/png", PNG, type="image/jpeg")
+    answer = door.upload(
+        key, "image/png", PNG, fields={"messaging_product": "whatsapp", "type": "image/jpeg"}
+    )
 
     assert answer.verdict == (400, 100, None, "malformed")
 

@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
-from gateway.house import LUCIA, VENTAS, House, Key, text
+from gateway.house import LUCIA, META_TOKEN, VENTAS, House, Key, text
 from portero.domain.access.authorize import Actor
 from portero.domain.accounts import services as accounts
 from portero.gateway.upstream import Upstream, UpstreamLimits, UpstreamRequest, split_url
+from portero.gateway.wire import Connection, Exchange
 from portero.store.presence import Presence
+from portero.store.transaction import RecordingTransaction
+from storm.storms import Seen, under_load
 
 CALLS = 2000
 
@@ -189,3 +192,55 @@ def test_a_call_decided_again_under_a_new_policy_that_still_allows_goes_through(
     intents = [r for r in house.workspace.records() if r["kind"] == "intent"]
     assert [r["attempt"] for r in intents] == [1, 2]
     assert intents[0]["policy_version"] < intents[1]["policy_version"]
+
+
+def revoke_under_load(
+    house: House, key: Key, ana: Actor, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Seen, list[float], float]:
+    """500 a second and a revocation: what clients saw, when each request to Meta was written by
+    its gateway, and when the revocation had returned."""
+    written = note_first_bytes(monkeypatch)
+    with under_load(house, house.gateway.url, key, rate=500.0) as seen:
+        time.sleep(1.5)
+        accounts.revoke_key(actor=ana, key=key.id)
+        returned = time.monotonic()
+    return seen, written, returned
+
+
+def test_k05_no_first_byte_leaves_after_a_revocation_under_load(
+    house: House, key: Key, ana: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, written, returned = revoke_under_load(house, key, ana, monkeypatch)
+
+    assert [at for at in written if at > returned] == []
+    assert len(house.sandbox.ledger()) == len(written) == len(seen.ok()) > 100
+    assert set(seen.statuses.values()) <= {200, 401, 503}
+    assert list(seen.statuses.values()).count(401) > 100
+
+
+def test_k05_control_without_any_look_at_the_policy_some_leave_under_load(
+    house: House, key: Key, ana: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One guard does for another here, so all of them are taken away."""
+    monkeypatch.setattr(Presence, "require", lambda *_: None)
+    monkeypatch.setattr(RecordingTransaction, "_without_moved", lambda _, asked: list(asked))
+    monkeypatch.setattr(house.gateway.parts.recorder, "_on_head", lambda *_: None)
+    silence(house, monkeypatch)
+
+    _, written, returned = revoke_under_load(house, key, ana, monkeypatch)
+
+    assert [at for at in written if at > returned] != []
+
+
+def note_first_bytes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When each request that carries Meta's token was written."""
+    moments: list[float] = []
+    write = Connection.write_first
+
+    def noted(self: Connection, data: bytes, exchange: Exchange) -> None:
+        write(self, data, exchange)
+        if META_TOKEN.encode() in data:
+            moments.append(time.monotonic())
+
+    monkeypatch.setattr(Connection, "write_first", noted)
+    return moments
