@@ -7,7 +7,6 @@ import hmac
 import json
 import random
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -224,7 +223,7 @@ def test_w03_who_knows_the_token_gets_the_challenge_as_text(door: Door) -> None:
 def test_w03_control_without_the_comparison_any_token_is_seen_to_do(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "hmac", SimpleNamespace(compare_digest=lambda *_: True))
+    monkeypatch.setattr(ingest, "_IS_KNOWN", "SELECT $1::bytea IS NOT NULL")
     asked = {**RIGHT, **ABUSES["a guess"]}
 
     assert door.call("GET", f"{PATH}?{urlencode(asked)}").body == b"1158201444"

@@ -52,12 +52,14 @@ class Entry:
         fields: the webhook fields that changed, in order.
         numbers: the business phone numbers named, in order.
         learned: ids for the registry, each once.
+        people: the customers named in several ways, each once, as `names_of` gives them.
     """
 
     waba: str
     fields: tuple[str, ...]
     numbers: tuple[str, ...]
     learned: tuple[Learned, ...]
+    people: tuple[tuple[str, ...], ...]
 
 
 def entries(payload: object) -> tuple[Entry, ...]:
@@ -77,27 +79,19 @@ def names_of(contact: Mapping[str, object]) -> tuple[str, ...]:
     return named if len(named) > 1 else ()
 
 
-def people(payload: object) -> tuple[tuple[str, ...], ...]:
-    """The customers whom a payload names in several ways, each once."""
-    changes = (
-        _object(change.get("value"))
-        for entry in _objects(_object(payload), "entry")
-        for change in _objects(entry, "changes")
-    )
-    contacts = (contact for value in changes for contact in _objects(value, "contacts"))
-    return tuple(dict.fromkeys(filter(None, map(names_of, contacts))))
-
-
 def _entry(entry: Mapping[str, object]) -> Entry:
     waba = _id_of(entry)
     changes = tuple(_objects(entry, "changes"))
     told = (one for change in changes for one in _learned_from(change, waba))
     learned = _each_once(islice(told, _MAX_LEARNED))
+    values = (_object(change.get("value")) for change in changes)
+    contacts = (contact for value in values for contact in _objects(value, "contacts"))
     return Entry(
         waba=waba,
         fields=tuple(dict.fromkeys(_text(change, "field") for change in changes)),
         numbers=tuple(one.id for one in learned if one.kind is Kind.NUMBER),
         learned=learned,
+        people=tuple(dict.fromkeys(filter(None, map(names_of, contacts)))),
     )
 
 
