@@ -123,6 +123,7 @@ def test_g32_no_answer_of_any_kind_may_be_kept(
 
     assert answer.status == status, answer.body
     assert not any(map(may_be_kept, door.answers))
+    assert all(one.header("x-content-type-options") == "nosniff" for one in door.answers)
 
 
 @pytest.mark.parametrize(

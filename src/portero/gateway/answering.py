@@ -13,7 +13,7 @@ from portero.gateway.customers import people_in_answer
 from portero.gateway.forwarding import Answered
 from portero.gateway.listing import Listing
 from portero.gateway.media_links import LIFE_S, MediaLink, MediaLinks
-from portero.gateway.replies import Reply, error_reply
+from portero.gateway.replies import JSON, Reply, error_reply
 from portero.gateway.resources import BOUND_TO_NUMBER, Registry
 from portero.gateway.understanding import Understood
 from portero.gateway.upstream import UpstreamResponse
@@ -44,7 +44,10 @@ _IN_PARTS = frozenset(
         "remove_participants",
     }
 )
-_DELETES = frozenset({"delete_media", "delete_flow", "delete_template", "delete_group"})
+_DELETES = frozenset(
+    {"delete_media", "delete_flow", "delete_template", "delete_templates", "delete_group"}
+)
+_DELETED = frozenset({Kind.MEDIA, Kind.FLOW, Kind.TEMPLATE, Kind.GROUP})
 
 logger = logging.getLogger(__name__)
 
@@ -73,11 +76,7 @@ class Answering:
     def again(self, state: WorkspaceState, replay: Replay) -> Reply:
         """The first answer, once more."""
         body = state.secrets.open("idempotency", "answer", replay.call, replay.sealed)
-        headers = [
-            (b"content-type", b"application/json; charset=UTF-8"),
-            (b"idempotent-replay", b"true"),
-        ]
-        return Reply(replay.status, body, headers)
+        return Reply(replay.status, body, (JSON, (b"idempotent-replay", b"true")))
 
     async def _done(
         self, attempt: Attempt, caller: Caller, understood: Understood, payload: object
@@ -94,7 +93,7 @@ class Answering:
             Outcome.DONE,
             shown={"status": 200, "learned": [one.meta_id for one in learned][:_SHOWN_IDS]},
             learned=learned,
-            forgotten=_forgotten(understood),
+            forgotten=await self._forgotten(state, understood),
             people=people_in_answer(payload, state) if call.messages else (),
             answer=(reply.status, reply.body),
             # What the caller may name in its next request must be known to every process by then.
@@ -146,6 +145,19 @@ class Answering:
             return payload
         known = await self._registry.look_up(state, named)
         return without_owners(call, payload, named - known.keys())
+
+    async def _forgotten(
+        self, state: WorkspaceState, understood: Understood
+    ) -> tuple[tuple[str, str], ...]:
+        """(kind, id) of what is the workspace's no more: named by id, or a template by its name."""
+        call, waba = understood.call, understood.target.waba
+        if call.operation.name not in _DELETES:
+            return ()
+        named = [(ref.kind.value, ref.value) for ref in call.ids if ref.kind in _DELETED]
+        if not named and call.template is not None and waba is not None:
+            languages = await self._registry.templates(state, waba, call.template)
+            named = [(one.kind, one.meta_id) for one in languages]
+        return tuple(named)
 
     async def _narrowed(
         self,
@@ -253,15 +265,6 @@ def _resource(state: WorkspaceState, understood: Understood, one: Learned) -> Re
     target = understood.target
     number = one.number or (target.number if one.kind in BOUND_TO_NUMBER else None)
     return Resource(state.id, one.kind, one.id, one.parent or target.waba, number, one.attributes)
-
-
-def _forgotten(understood: Understood) -> tuple[tuple[str, str], ...]:
-    """What a delete names by id, or a template by its name, is the workspace's no more."""
-    call = understood.call
-    if call.operation.method != "DELETE" or call.operation.name not in _DELETES:
-        return ()
-    kinds = (Kind.MEDIA, Kind.FLOW, Kind.TEMPLATE, Kind.GROUP)
-    return tuple((ref.kind.value, ref.value) for ref in call.ids if ref.kind in kinds)
 
 
 def may_of(state: WorkspaceState, caller: Caller) -> Callable[[Iterable[engine.Check]], bool]:
