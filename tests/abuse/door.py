@@ -141,6 +141,7 @@ class Door:
         name: str = "a.bin",
         target: str = MEDIA,
         fields: Mapping[str, str] | None = None,
+        headers: Iterable[tuple[str, str | bytes]] = (),
     ) -> Answer:
         """A multipart body: the fields, then the file. A name is written as it is, however odd."""
         fields = {"messaging_product": "whatsapp"} if fields is None else fields
@@ -154,7 +155,7 @@ class Door:
         )
         body = head.encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
         kind = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
-        return self.call("POST", target, key=key, headers=[kind], body=body)
+        return self.call("POST", target, key=key, headers=[kind, *headers], body=body)
 
 
 def exchange(port: int, request: bytes) -> bytes:

@@ -132,6 +132,17 @@ def test_g23_every_genuine_file_leaves(door: Door, watch: Watch, everything: Key
             assert door.upload(everything, mime, data).status == 200, mime
 
 
+def test_an_upload_promises_nothing_for_a_second_asking(
+    door: Door, watch: Watch, everything: Key
+) -> None:
+    """A file is not kept, so whether a second one is the same is not known: it says so."""
+    answer = door.upload(everything, "image/png", png(), headers=[("Idempotency-Key", "order-1")])
+
+    assert answer.verdict == (400, 100, None, "malformed")
+    assert "Idempotency-Key is not offered" in str(answer.error)
+    assert watch.ledger() == []
+
+
 class _SeesNothing:
     def __init__(self, _: Any) -> None: ...
 

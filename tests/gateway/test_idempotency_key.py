@@ -65,6 +65,7 @@ def test_what_ended_unknown_is_never_sent_again(house: House) -> None:
     assert error_of(first) == (504, 2, None, "outcome_unknown")
     assert error_of(second) == (409, 2, None, "idempotency_in_progress")
     assert "may have been sent" in second.json()["error"]["error_data"]["details"]
+    house.loop.run(house.gateway.parts.recorder.settled())
     assert len(house.sandbox.ledger()) == 1
     assert house.workspace.records()[-2]["outcome"] == "unknown"
 

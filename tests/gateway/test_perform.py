@@ -1,6 +1,5 @@
 """Our own processes state a need on the internal socket; it takes the way of every call."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.house import LUCIA, VENTAS, Gateway, House, text
+from gateway.house import LUCIA, VENTAS, Gateway, House, error_of, text
+from portero.gateway.workspaces import Workspaces
 from portero.store.sealing import Secret
 
 SECRET = b"service-credential-of-a-test"
@@ -17,12 +17,13 @@ SECRET = b"service-credential-of-a-test"
 
 @pytest.fixture(scope="module")
 def gateway(house: House) -> Iterator[Gateway]:
-    folder = tempfile.mkdtemp(prefix="portero-")
-    socket = Path(folder) / "gateway.sock"
-    made = house.another_gateway(internal_socket=socket, internal_secret=Secret(SECRET))
-    made.socket = socket
-    yield made
-    os.rmdir(folder) if not socket.exists() else None
+    with tempfile.TemporaryDirectory(prefix="portero-") as folder:
+        socket = Path(folder) / "gateway.sock"
+        made = house.another_gateway(internal_socket=socket, internal_secret=Secret(SECRET))
+        made.socket = socket
+        yield made
+        made.close()
+        house.more.remove(made)
 
 
 @pytest.fixture
@@ -83,6 +84,9 @@ def test_one_need_has_one_effect(house: House, internal: httpx.Client) -> None:
         {"operation": "no_such_thing"},
         {"principal": "not-an-id"},
         {"parts": {"ids": []}},
+        {"parts": {"ids": [VENTAS, VENTAS]}},
+        {"parts": {"ids": 7}},
+        {"parts": {"ids": [VENTAS], "params": ["a"]}},
         {"parts": "text"},
     ],
 )
@@ -103,4 +107,21 @@ def test_without_the_service_credential_nothing_happens(house: House, gateway: G
                 "/perform", json=need(house, house.workspace.owner), headers=headers
             )
             assert answer.status_code == 401
+    assert house.sandbox.ledger() == []
+
+
+def test_a_database_that_is_away_is_a_need_not_performed(
+    house: House, internal: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare 500 would be read as an outcome nobody knows."""
+
+    async def away(*_: Any) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(Workspaces, "current", away)
+
+    answer = internal.post("/perform", json=need(house, house.workspace.owner))
+
+    assert error_of(answer) == (503, 2, None, "unavailable")
+    assert answer.headers["retry-after"] == "1"
     assert house.sandbox.ledger() == []

@@ -46,6 +46,13 @@ def test_no_key_and_what_is_no_key(house: House) -> None:
         answer = house.gateway.http.post(url, json=text(), headers=headers)
         assert error_of(answer) == (401, 190, None, "key_malformed")
         assert answer.headers["www-authenticate"].startswith("OAuth")
+    genuine = house.workspace.key(SEND).text
+    for mistyped in (genuine[:-9], genuine[:-1] + ("a" if genuine[-1] != "a" else "b")):
+        answer = house.gateway.http.post(
+            url, json=text(), headers={"authorization": f"Bearer {mistyped}"}
+        )
+        assert error_of(answer) == (401, 190, None, "key_malformed")
+        assert "cut short or mistyped" in details(answer)
     unknown = keys.generate(keys.KeyKind.SERVICE)
     answer = house.gateway.http.post(
         url, json=text(), headers={"authorization": f"Bearer {unknown}"}

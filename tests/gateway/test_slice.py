@@ -25,6 +25,7 @@ def test_pywa_sends_a_text_with_a_scoped_key(house: House) -> None:
         sent = whatsapp.send_message(to=LUCIA, text="hola")
 
     assert sent.id.startswith("wamid.")
+    house.loop.run(house.gateway.parts.recorder.settled())
     [arrived] = house.sandbox.ledger()
     assert arrived["headers"]["authorization"] == f"Bearer {META_TOKEN}"
     intent, outcome = house.workspace.records()[-2:]

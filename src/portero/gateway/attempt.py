@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 from uuid import UUID
 
 from portero import engine
@@ -46,6 +46,14 @@ class Refusal(Exception):
         super().__init__(error.details)
         self.error = error
         self.retry_after_s = retry_after_s
+
+
+class LeftUnanswered(Exception):
+    """An error nobody foresaw came after a call had left: it may have been carried out."""
+
+    def __init__(self, call: UUID) -> None:
+        super().__init__(call)
+        self.call = call
 
 
 class Replay(Exception):
@@ -134,7 +142,8 @@ class Attempt:
     """The way of one call: `pass_through` lets it go, `finish` closes it.
 
     As a context manager it leaves nothing open: a call that was admitted and then lost to an error
-    nobody foresaw, or to a shutdown, ended `unknown`.
+    nobody foresaw, or to a shutdown, ended `unknown` if a byte of it may have left. Such an error
+    comes out as LeftUnanswered, unless the call was a read, which does no harm twice.
     """
 
     def __init__(self, door: Doorway, call: UUID, caller: Caller, subject: Subject) -> None:
@@ -146,14 +155,20 @@ class Attempt:
         self._subject = subject
         self._round = 0
         self._open = False
+        self._sent = False
         self._obligations: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        if self._open:
-            self._finish_later(Outcome.UNKNOWN, reason="gateway_failed")
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not self._open:
+            return
+        self._finish_later(
+            Outcome.UNKNOWN if self._sent else Outcome.STOPPED, reason="gateway_failed"
+        )
+        if self._sent and isinstance(error, Exception) and self._subject.risk is not RiskClass.READ:
+            raise LeftUnanswered(self.call) from error
 
     async def pass_through(self, forward: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
         """Decide and admit, then let `forward` send; it gets the look before the first byte.
@@ -166,7 +181,7 @@ class Attempt:
             try:
                 return await forward(self._before_first_byte)
             except PolicyMoved:
-                await self._clear(again=True)
+                await self._clear_again()
             except LeaseLapsed:
                 error = refusal_for(
                     "unavailable", "The gateway lost the database; nothing was sent."
@@ -191,9 +206,7 @@ class Attempt:
         """
         self._open = False
         note = Note(
-            record=self._record(
-                RecordKind.OUTCOME, reason=outcome, outcome=outcome, sent=1, shown=shown
-            ),
+            record=self._record(RecordKind.OUTCOME, reason=outcome, outcome=outcome, shown=shown),
             learned=learned,
             forgotten=forgotten,
             people=people,
@@ -214,6 +227,15 @@ class Attempt:
 
     def _before_first_byte(self) -> None:
         self._door.presence.require(self._caller.workspace, self.state.version)
+        self._sent = True  # the write follows in this very step
+
+    async def _clear_again(self) -> None:
+        try:
+            await self._clear(again=True)
+        except Refusal as refusal:
+            if self._open:  # the first intent stands and will not be followed
+                self._finish_later(Outcome.STOPPED, reason=refusal.error.reason or "unavailable")
+            raise
 
     async def _clear(self, *, again: bool = False) -> None:
         while self._round < ROUNDS_MAX:
@@ -228,11 +250,11 @@ class Attempt:
     async def _clear_once(self, *, again: bool) -> bool:
         self.state = await self._door.workspaces.current(self._caller.workspace)
         decision, checks = self._decide()
-        if not decision.allowed:
-            await self._refuse(decision, checks, again=again)
-        await self._meet_requirements(decision, again=again)
         self.because = decision.because
         self._obligations = tuple(f"{o.kind}:{o.name}" for o in decision.obligations)
+        if not decision.allowed:
+            await self._refuse(decision, checks, again=again)
+        await self._meet_requirements(decision, checks, again=again)
         intent = self._record(RecordKind.INTENT, reason=decision.reason, checks=checks)
         try:
             verdict = await self._door.recorder.admit(
@@ -285,39 +307,37 @@ class Attempt:
             self._caller.credential,
         )
         sentence = refusal_sentence(explanation, self.state.names)
-        self.because = decision.because
-        # After an intent that will not be followed, the refusal is its outcome.
-        kind = RecordKind.OUTCOME if again else RecordKind.INTENT
-        self._open = False
-        await self._record_refusal(kind, decision.reason, sentence, checks)
-        raise Refusal(refusal_for(decision.reason, sentence))
+        await self._deny(decision.reason, sentence, checks, again=again)
 
-    async def _meet_requirements(self, decision: engine.Decision, *, again: bool) -> None:
-        """What no transaction can show yet is not met: errors deny."""
-        needs = [o.name for o in decision.obligations if o.kind == engine.ObligationKind.REQUIRE]
-        if self._subject.risk is RiskClass.HIGH_RISK:
-            needs.append("second_person")
-        if not needs:
-            return
-        reason = f"requirement_{needs[0]}"
-        sentence = _UNMET[needs[0]]
-        kind = RecordKind.OUTCOME if again else RecordKind.INTENT
-        self._open = False
-        await self._record_refusal(kind, reason, sentence, ())
-        raise Refusal(refusal_for(reason, sentence))
-
-    async def _record_refusal(
-        self, kind: RecordKind, reason: str, sentence: str, checks: Sequence[engine.Check]
+    async def _meet_requirements(
+        self, decision: engine.Decision, checks: Sequence[engine.Check], *, again: bool
     ) -> None:
+        """What no transaction can show yet is not met: errors deny."""
+        for need in decision.obligations:
+            if need.kind == engine.ObligationKind.REQUIRE:
+                self.because = (need.guardrail,)
+                asking = f"The guardrail “{self.state.names.get(need.guardrail, need.guardrail)}”"
+                sentence = f"{asking} {_UNMET[need.name]}"
+                await self._deny(f"requirement_{need.name}", sentence, checks, again=again)
+        if self._subject.risk is RiskClass.HIGH_RISK:
+            sentence = f"An operation of this risk {_UNMET['second_person']}"
+            await self._deny("requirement_second_person", sentence, checks, again=again)
+
+    async def _deny(
+        self, reason: str, sentence: str, checks: Sequence[engine.Check], *, again: bool
+    ) -> NoReturn:
+        """Record it and raise Refusal. After an intent that is not followed, this is its outcome."""
         record = self._record(
-            kind,
+            RecordKind.OUTCOME if again else RecordKind.INTENT,
             reason=reason,
             effect="deny",
             checks=checks,
-            outcome=Outcome.STOPPED if kind is RecordKind.OUTCOME else None,
+            outcome=Outcome.STOPPED if again else None,
             shown={"sentence": sentence},
         )
         await self._door.note(record)
+        self._open = False
+        raise Refusal(refusal_for(reason, sentence))
 
     def _takes(self, decision: engine.Decision) -> tuple[Take, ...]:
         names = [o.name for o in decision.obligations if o.kind == engine.ObligationKind.TAKE]
@@ -335,7 +355,6 @@ class Attempt:
         effect: str = "allow",
         checks: Sequence[engine.Check] = (),
         outcome: Outcome | None = None,
-        sent: int = 0,
         shown: Mapping[str, object] | None = None,
     ) -> Record:
         digest_key = self.state.secrets.digest_key()
@@ -356,7 +375,7 @@ class Attempt:
             resources=tuple(digest_of(digest_key, k, v) for k, v in self._subject.touched),
             because=self.because,
             obligations=self._obligations,
-            upstream_attempt=sent,
+            upstream_attempt=int(self._sent),
             outcome=outcome,
             process=self._door.process,
             body={**self._subject.shown, "address": self._caller.address, **(shown or {})},
@@ -418,8 +437,8 @@ def _repeated(verdict: Repeated) -> Exception:
 
 
 _UNMET = {
-    "window": "A guardrail asks for an open customer window, and none is known for this contact.",
-    "consent": "A guardrail asks for consent, and none is on record for this contact.",
-    "second_person": "This needs the approval of a second person, which a key cannot bring; "
+    "window": "asks for an open customer window, and none is known for this contact.",
+    "consent": "asks for consent, and none is on record for this contact.",
+    "second_person": "asks for the approval of a second person, which a key cannot bring; "
     "an owner can do it in the console.",
 }

@@ -17,7 +17,10 @@ NO_KEY = "The request has no key. Send it as `Authorization: Bearer <key>`."
 NOT_A_KEY = (
     "This is not a Portero key. Keys begin with `ptr_`; Meta's own token never belongs here."
 )
+MISTYPED = "This key is cut short or mistyped: copy the whole of it once more."
 UNKNOWN = "No such key."
+# Who may make a key is the workspace's own to say; the way is the same everywhere.
+_ANOTHER = "Ask an administrator for another; `portero key create` makes one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class Authenticator:
             raise refusal_for("key_malformed", NO_KEY)
         parsed = keys.read(presented.text)
         if parsed is None:
-            raise refusal_for("key_malformed", NOT_A_KEY)
+            looks_like_one = presented.text.startswith(keys.PREFIX)
+            raise refusal_for("key_malformed", MISTYPED if looks_like_one else NOT_A_KEY)
         state = await self._workspaces.of_key(parsed.public_id)
         key = state.keys.get(parsed.public_id) if state is not None else None
         if state is None or key is None or not self._genuine(key, presented.text):
@@ -64,16 +68,20 @@ class Authenticator:
 
 def _unusable(key: KeyRow, presented: Presented) -> GraphError | None:
     if key.revoked_at is not None:
-        return refusal_for("key_revoked", f"The key was revoked at {_moment(key.revoked_at)}.")
+        sentence = f"The key was revoked at {_moment(key.revoked_at)}. {_ANOTHER}"
+        return refusal_for("key_revoked", sentence)
     if key.disabled_reason is not None:
-        return refusal_for("key_revoked", f"The key is disabled: {key.disabled_reason}.")
+        sentence = f"The key is disabled: {key.disabled_reason}. {_ANOTHER}"
+        return refusal_for("key_revoked", sentence)
     if key.expires_at <= datetime.now(UTC):
-        return refusal_for("key_expired", f"The key expired at {_moment(key.expires_at)}.")
+        sentence = f"The key expired at {_moment(key.expires_at)}. {_ANOTHER}"
+        return refusal_for("key_expired", sentence)
     if presented.in_url and not key.url_compatible:
         return refusal_for(
             "key_malformed",
             "This key may come in the Authorization header only, and it has now stood in a URL or "
-            "a form: roll it. A key made url-compatible may also come as `access_token`.",
+            "a form: revoke it and make another. One made url-compatible may also come as "
+            "`access_token`.",
         )
     return None
 

@@ -25,7 +25,12 @@ from portero.graphapi.upstream import rebuild
 # Meta echoes this in every status of a message; it carries our call id, so that an answer that
 # never came can still be settled. The caller's own value is kept in the record.
 CALLBACK_DATA = "biz_opaque_callback_data"
-_SECOND_HOST = "https://api.facebook.com"
+
+
+def second_host(graph_url: str) -> str:
+    """Where operations of Meta's other host go; whoever plays Meta plays both."""
+    origin, _ = split_url(graph_url)
+    return "https://api.facebook.com" if origin.host == "graph.facebook.com" else graph_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,7 @@ class Forwarding:
         self._upstream = upstream
         self._settings = settings
         self._origin, _ = split_url(settings.graph_url)
-        second = _SECOND_HOST if self._origin.host == "graph.facebook.com" else settings.graph_url
-        self._second_origin, _ = split_url(second)
+        self._second_origin, _ = split_url(second_host(settings.graph_url))
 
     async def forward(
         self, attempt: Attempt, call: Call, target: Target, *, multipart: Multipart | None = None

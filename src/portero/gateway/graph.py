@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from portero.gateway.attempt import (
 )
 from portero.gateway.authentication import Authenticated, Authenticator
 from portero.gateway.customers import identities_of
-from portero.gateway.forwarding import Forwarding
+from portero.gateway.forwarding import CALLBACK_DATA, Forwarding
 from portero.gateway.listing import Listing
 from portero.gateway.presented import presented_key
 from portero.gateway.protocol import BodyError, BodyLimits, BodyReader, TooLarge
@@ -39,23 +40,22 @@ BODY_MAX = 256 * 1024
 FORM = "application/x-www-form-urlencoded"
 
 
+@dataclass(frozen=True, slots=True)
+class CallWay:
+    """The parts of the one way that a call takes, whichever door it came through."""
+
+    door: Doorway
+    authenticator: Authenticator
+    understanding: Understanding
+    forwarding: Forwarding
+    answering: Answering
+
+
 class GraphDoor:
     """Answers Graph calls of programs, and of our own processes through `perform`."""
 
-    def __init__(
-        self,
-        *,
-        door: Doorway,
-        authenticator: Authenticator,
-        understanding: Understanding,
-        forwarding: Forwarding,
-        answering: Answering,
-    ) -> None:
-        self._door = door
-        self._authenticator = authenticator
-        self._understanding = understanding
-        self._forwarding = forwarding
-        self._answering = answering
+    def __init__(self, way: CallWay) -> None:
+        self._way = way
 
     async def answer(self, request: Request) -> Reply:
         """The whole life of a JSON or form request with a key. Never raises for what it holds."""
@@ -70,7 +70,7 @@ class GraphDoor:
         except GraphError as error:
             return error_reply(error, str(call_id))
         if found.refusal is not None:
-            return await refuse(self._door, call_id, found.caller, found.state, found.refusal)
+            return await refuse(self._way.door, call_id, found.caller, found.state, found.refusal)
         raw = RawCall(request.method, request.path, request.query, request.content_type, body)
         return await self.perform(call_id, raw, found.caller, found.state, request.idempotency_key)
 
@@ -81,7 +81,9 @@ class GraphDoor:
             found = await self._authenticate(request, ())
         except GraphError:
             return error_reply(fault, str(call_id))
-        return await refuse(self._door, call_id, found.caller, found.state, found.refusal or fault)
+        return await refuse(
+            self._way.door, call_id, found.caller, found.state, found.refusal or fault
+        )
 
     async def perform(
         self,
@@ -93,21 +95,21 @@ class GraphDoor:
     ) -> Reply:
         """The way of a call whose caller is known, whichever door it came through."""
         try:
-            understood = await self._understanding.understand(raw, state, may_of(state, caller))
+            understood = await self._way.understanding.understand(raw, state, may_of(state, caller))
         except GraphError as error:
-            return await refuse(self._door, call_id, caller, state, error)
+            return await refuse(self._way.door, call_id, caller, state, error)
         claim = _claim(understood.call, caller, idempotency_key, call_id)
         subject = subject_of(understood, caller, state, claim)
-        with Attempt(self._door, call_id, caller, subject) as attempt:
+        with Attempt(self._way.door, call_id, caller, subject) as attempt:
             try:
-                answered = await self._forwarding.forward(
+                answered = await self._way.forwarding.forward(
                     attempt, understood.call, understood.target
                 )
             except Refusal as refusal:
                 return error_reply(refusal.error, str(call_id), retry_after_s=refusal.retry_after_s)
             except Replay as replay:
-                return self._answering.again(state, replay)
-            return await self._answering.finish(attempt, caller, understood, answered)
+                return self._way.answering.again(state, replay)
+            return await self._way.answering.finish(attempt, caller, understood, answered)
 
     async def _authenticate(
         self, request: Request, form: Sequence[tuple[str, str]]
@@ -115,7 +117,7 @@ class GraphDoor:
         presented = presented_key(
             authorization=request.authorization, query=request.query, form=form
         )
-        return await self._authenticator.authenticate(presented, address=request.address)
+        return await self._way.authenticator.authenticate(presented, address=request.address)
 
 
 def subject_of(
@@ -147,7 +149,7 @@ async def _read_body(request: Request) -> bytes:
     except TooLarge:
         raise malformed(f"The body is larger than {BODY_MAX // 1024} KiB.") from None
     except BodyError as error:
-        raise malformed(f"The body did not arrive whole: {error.code}.") from None
+        raise malformed(f"The body was not read ({error.code}): {error.sentence}.") from None
 
 
 def _form(request: Request, body: bytes) -> Sequence[tuple[str, str]]:
@@ -179,7 +181,7 @@ def _shown(call: Call) -> dict[str, Any]:
         shown["to"] = [recipient.value for recipient in call.recipients]
     if call.template is not None:
         shown["template"] = call.template.name
-    callback_data = (call.body or {}).get("biz_opaque_callback_data")
+    callback_data = (call.body or {}).get(CALLBACK_DATA)
     if callback_data is not None:
         shown["callback_data"] = callback_data
     return shown

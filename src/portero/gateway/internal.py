@@ -5,7 +5,7 @@ which parts; the gateway decides again for that principal, records, sends and an
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -15,6 +15,7 @@ import orjson
 from portero.gateway.attempt import Caller
 from portero.gateway.graph import BODY_MAX, GraphDoor
 from portero.gateway.protocol import BodyError, BodyLimits, BodyReader
+from portero.gateway.refusing import guarded
 from portero.gateway.replies import Receive, Reply, Send, error_reply, json_reply
 from portero.gateway.workspaces import Workspaces
 from portero.graphapi.errors import GraphError
@@ -39,14 +40,17 @@ class InternalApp:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        await guarded(lambda sending: self._answer(scope, receive, sending), send)
+
+    async def _answer(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         call_id = uuid7()
         try:
-            reply = await self._answer(call_id, scope, receive)
+            reply = await self._perform(call_id, scope, receive)
         except GraphError as error:
             reply = error_reply(error, str(call_id))
         await reply.send(send)
 
-    async def _answer(self, call_id: UUID, scope: Mapping[str, Any], receive: Receive) -> Reply:
+    async def _perform(self, call_id: UUID, scope: Mapping[str, Any], receive: Receive) -> Reply:
         headers = dict(scope["headers"])
         wanted = b"Bearer " + self._secret.reveal()
         if not hmac.compare_digest(headers.get(b"authorization", b""), wanted):
@@ -81,13 +85,15 @@ def _raw_call(needed: Mapping[str, Any]) -> RawCall:
     parts = needed.get("parts")
     if operation is None or not isinstance(parts, dict):
         raise malformed("The need names no operation, or has no parts.")
-    ids: Sequence[Any] = parts.get("ids") or ()
-    params: Mapping[str, Any] = parts.get("params") or {}
-    segments, rest = [], list(ids)
-    for segment in operation.segments:
-        if segment.startswith("{") and not rest:
-            raise malformed("The need has too few ids.")
-        segments.append(str(rest.pop(0)) if segment.startswith("{") else segment)
+    ids, params = parts.get("ids", []), parts.get("params", {})
+    if not isinstance(ids, list) or not isinstance(params, dict):
+        raise malformed("The ids of a need are a list, and its params an object.")
+    if len(ids) != len(operation.slots):
+        raise malformed(
+            f"{operation.name} has {len(operation.slots)} ids; the need has {len(ids)}."
+        )
+    rest = map(str, ids)
+    segments = [next(rest) if one.startswith("{") else one for one in operation.segments]
     query = "&".join(f"{quote(str(n))}={quote(str(v), safe='')}" for n, v in params.items())
     body = parts.get("body")
     return RawCall(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from portero.store.failures import DATABASE_ERRORS
 from portero.store.listed import in_workspace
 
 WRITE_S = 15.0
@@ -29,7 +30,7 @@ class LastUse:
             await asyncio.sleep(WRITE_S)
             try:
                 await self.write()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 logger.warning("last use: the database is away: %s", type(error).__name__)
 
     async def write(self) -> None:

@@ -13,12 +13,12 @@ import asyncpg
 
 from portero.gateway.addresses import TrustedProxies
 from portero.gateway.answering import Answering
-from portero.gateway.app import DATABASE_ERRORS, GatewayApp
+from portero.gateway.app import GatewayApp
 from portero.gateway.attempt import Doorway
 from portero.gateway.authentication import Authenticator
 from portero.gateway.downloads import DownloadDoor
-from portero.gateway.forwarding import Forwarding
-from portero.gateway.graph import GraphDoor
+from portero.gateway.forwarding import Forwarding, second_host
+from portero.gateway.graph import CallWay, GraphDoor
 from portero.gateway.ingest import WebhookDoor
 from portero.gateway.internal import InternalApp
 from portero.gateway.last_use import LastUse
@@ -32,6 +32,7 @@ from portero.gateway.understanding import Understanding
 from portero.gateway.upload_door import UploadDoor
 from portero.gateway.upstream import Upstream, split_url
 from portero.gateway.workspaces import Workspaces
+from portero.store.failures import DATABASE_ERRORS
 from portero.store.ids import uuid7
 from portero.store.presence import Presence
 from portero.store.reconcile import close_the_dead
@@ -111,8 +112,7 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
 
 
 def _upstream_urls(settings: Settings) -> list[str]:
-    second = ["https://api.facebook.com"] if "graph.facebook.com" in settings.graph_url else []
-    return [settings.graph_url, *settings.media_urls, *second]
+    return [settings.graph_url, second_host(settings.graph_url), *settings.media_urls]
 
 
 def _assemble(
@@ -138,22 +138,11 @@ def _assemble(
     understanding = Understanding(registry=registry, resolve_template=templates.resolve)
     links = MediaLinks(kek=settings.kek, public_url=settings.public_url)
     answering = Answering(links=links, registry=registry, public_url=settings.public_url)
-    graph = GraphDoor(
-        door=door,
-        authenticator=authenticator,
-        understanding=understanding,
-        forwarding=forwarding,
-        answering=answering,
-    )
+    way = CallWay(door, authenticator, understanding, forwarding, answering)
+    graph = GraphDoor(way)
     public = GatewayApp(
         graph=graph,
-        uploads=UploadDoor(
-            door=door,
-            authenticator=authenticator,
-            understanding=understanding,
-            forwarding=forwarding,
-            answering=answering,
-        ),
+        uploads=UploadDoor(way),
         downloads=DownloadDoor(
             door=door,
             authenticator=authenticator,
@@ -186,7 +175,7 @@ async def _running(
         yield
     finally:
         if first is not None:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 await asyncio.wait_for(first(), 5.0)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -8,12 +8,11 @@ differently is refused (request smuggling); docs/decisions/0006-gateway-transpor
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import secrets
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import inf
@@ -22,6 +21,9 @@ from typing import Any, ClassVar, cast
 import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from portero.gateway.replies import Receive, error_reply
+from portero.graphapi.refusals import malformed
 
 _log = logging.getLogger(__name__)
 
@@ -285,48 +287,38 @@ def _refusal(error: _Malformed) -> bytes:
     """The answer in Graph's shape; the trace id finds the line in our log."""
     trace = secrets.token_urlsafe(16)
     _log.info("Refused a malformed request (%s): %s", trace, error.sentence)
-    body = {
-        "error": {
-            "message": "(#100) Invalid parameter",
-            "type": "OAuthException",
-            "code": 100,
-            "error_data": {
-                "messaging_product": "whatsapp",
-                "details": f"malformed: {error.sentence}",
-            },
-            "fbtrace_id": trace,
-        }
-    }
-    content = json.dumps(body).encode()
-    head = (
-        f"HTTP/1.1 {error.status.value} {error.status.phrase}\r\n"
-        "content-type: application/json; charset=UTF-8\r\n"
-        f"content-length: {len(content)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + content
+    reply = error_reply(malformed(error.sentence), trace)
+    lines = [
+        f"HTTP/1.1 {error.status.value} {error.status.phrase}".encode(),
+        *(name + b": " + value for name, value in reply.all_headers()),
+        b"connection: close",
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + reply.body
 
 
 # Bodies
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-
 
 class BodyError(Exception):
-    """A body that will not be read to its end. `code` is stable."""
+    """A body that will not be read to its end. `code` is stable; `sentence` says what is wrong."""
 
     code: ClassVar[str]
+    sentence: ClassVar[str]
 
 
 class TooLarge(BodyError):
     code = "too_large"
+    sentence = "it is larger than is read here"
 
 
 class TooSlow(BodyError):
     code = "too_slow"
+    sentence = "it came too slowly"
 
 
 class Disconnected(BodyError):
     code = "disconnected"
+    sentence = "it did not arrive whole"
 
 
 @dataclass(frozen=True, slots=True)

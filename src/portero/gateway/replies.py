@@ -27,15 +27,13 @@ class Reply:
     body: bytes
     headers: Sequence[tuple[bytes, bytes]] = (JSON,)
 
-    async def send(self, send: Send) -> None:
+    def all_headers(self) -> list[tuple[bytes, bytes]]:
         length = (b"content-length", str(len(self.body)).encode())
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status,
-                "headers": [*self.headers, *_ALWAYS, length],
-            }
-        )
+        return [*self.headers, *_ALWAYS, length]
+
+    async def send(self, send: Send) -> None:
+        headers = self.all_headers()
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
 

@@ -48,7 +48,7 @@ class Registry:
         still_missing = sorted(wanted - found.keys())
         if still_missing:
             # An id this process has just learned may be in a commit under way.
-            await self._recorder.settled()
+            await self._recorder.settled(state.id)
             found |= await self._in_database(state.id, still_missing)
         return found
 

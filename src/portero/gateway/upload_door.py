@@ -3,18 +3,17 @@
 import secrets
 from collections.abc import AsyncIterator, Mapping
 
-from portero.gateway.answering import Answering, may_of
-from portero.gateway.attempt import Attempt, Caller, Doorway, Refusal
-from portero.gateway.authentication import Authenticator
-from portero.gateway.forwarding import Answered, Forwarding, Multipart
-from portero.gateway.graph import subject_of
+from portero.gateway.answering import may_of
+from portero.gateway.attempt import Attempt, Caller, Refusal
+from portero.gateway.forwarding import Answered, Multipart
+from portero.gateway.graph import CallWay, subject_of
 from portero.gateway.presented import presented_key
 from portero.gateway.protocol import BodyError, BodyLimits, BodyReader
 from portero.gateway.refusing import refuse
 from portero.gateway.replies import Reply, error_reply
 from portero.gateway.request import Request
 from portero.gateway.sniff import ACCEPTED, FLOW_JSON
-from portero.gateway.understanding import Understanding, Understood
+from portero.gateway.understanding import Understood
 from portero.gateway.uploads import (
     MultipartUpload,
     UploadedFile,
@@ -46,39 +45,29 @@ _GROUP_PICTURE = UploadLimits(
 class UploadDoor:
     """Answers multipart requests."""
 
-    def __init__(
-        self,
-        *,
-        door: Doorway,
-        authenticator: Authenticator,
-        understanding: Understanding,
-        forwarding: Forwarding,
-        answering: Answering,
-    ) -> None:
-        self._door = door
-        self._authenticator = authenticator
-        self._understanding = understanding
-        self._forwarding = forwarding
-        self._answering = answering
+    def __init__(self, way: CallWay) -> None:
+        self._way = way
 
     async def answer(self, request: Request) -> Reply:
         call_id = uuid7()
         try:
             presented = presented_key(authorization=request.authorization, query=request.query)
-            found = await self._authenticator.authenticate(presented, address=request.address)
+            found = await self._way.authenticator.authenticate(presented, address=request.address)
         except GraphError as error:
             return error_reply(error, str(call_id))
         caller, state = found.caller, found.state
         try:
             if found.refusal is not None:
                 raise found.refusal
+            if request.idempotency_key is not None:
+                raise malformed("An Idempotency-Key is not offered for uploads: leave it out.")
             limits = _limits_for(request.path)
             upload, file = await _open(request, limits)
             understood = await self._understand(request, limits, upload, file, caller, state)
         except GraphError as error:
-            return await refuse(self._door, call_id, caller, state, error)
+            return await refuse(self._way.door, call_id, caller, state, error)
         subject = subject_of(understood, caller, state, None)
-        with Attempt(self._door, call_id, caller, subject) as attempt:
+        with Attempt(self._way.door, call_id, caller, subject) as attempt:
             return await self._pass_on(attempt, caller, understood, upload, file)
 
     async def _pass_on(
@@ -98,7 +87,7 @@ class UploadDoor:
             # The connection to Meta was cut with the body unfinished: there is no upload there.
             attempt.stopped(f"upload_{error.code}")
             return error_reply(_refusal(error), call_id)
-        return await self._answering.finish(attempt, caller, understood, answered)
+        return await self._way.answering.finish(attempt, caller, understood, answered)
 
     async def _understand(
         self,
@@ -115,7 +104,7 @@ class UploadDoor:
         if "type" in limits.fields:
             usual["type"] = file.media.mime
         facts = FileFacts(field=limits.file_field, name=file.safe_name, type=file.media.mime)
-        return await self._understanding.understand(
+        return await self._way.understanding.understand(
             raw, state, may_of(state, caller), fields={**usual, **upload.fields}, file=facts
         )
 
@@ -134,7 +123,7 @@ class UploadDoor:
                 boundary=boundary,
             )
 
-        return await self._forwarding.forward(
+        return await self._way.forwarding.forward(
             attempt,
             understood.call,
             understood.target,
@@ -174,4 +163,4 @@ async def _checked(upload: MultipartUpload, decided: Mapping[str, object]) -> As
 
 
 def _refusal(error: UploadError | BodyError) -> GraphError:
-    return malformed(f"The upload is refused: {error.code}.")
+    return malformed(f"The upload is refused ({error.code}): {error.sentence}.")

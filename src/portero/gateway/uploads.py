@@ -35,12 +35,29 @@ _UNTYPED = frozenset({"", "application/octet-stream"})
 _SAFE_TOKEN = re.compile(r"[0-9A-Za-z._/+=; -]+")
 
 
+_SENTENCES = {
+    "malformed": "its form cannot be read in exactly one way, or does not end",
+    "no_file": "there is no part for the file, which has a name and a filename",
+    "several_files": "there is more than one file",
+    "unknown_field": "the form has a field that is not taken here, or a value that has changed",
+    "duplicate_field": "a field is there twice",
+    "field_too_large": "a field is longer than 1,024 bytes",
+    "type_missing": "nothing says the type of the file: give its part a Content-Type",
+    "type_not_accepted": "Meta takes no file of that type here",
+    "type_mismatch": "the file is not of the type that is said",
+    "polyglot": "the file is two kinds of file at once",
+    "too_many_pixels": "the picture has too many points",
+    "too_large": "the file is larger than Meta takes of its kind",
+}
+
+
 class UploadError(Exception):
-    """An upload that is refused. `code` is stable."""
+    """An upload that is refused. `code` is stable; `sentence` says what is wrong."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+        self.sentence = _SENTENCES[code]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +83,7 @@ class UploadedFile:
 
 
 class MultipartUpload:
-    """One upload: `open`, then `chunks` to its end. Raises UploadError, and what the body raises.
-
-    Codes: `malformed`, `no_file`, `several_files`, `unknown_field`, `duplicate_field`,
-    `field_too_large`, `type_missing`, `type_not_accepted`, `type_mismatch`, `polyglot`,
-    `too_many_pixels`, `too_large`.
-    """
+    """One upload: `open`, then `chunks` to its end. Raises UploadError, and what the body raises."""
 
     def __init__(
         self,

@@ -27,8 +27,8 @@ class WorkspaceState:
     Attributes:
         numbers: Meta id of each business number -> Meta id of its WABA.
         template_sets: template name -> ids of the sets it is in.
-        names: id of a principal, template set or number -> what people call it; a binding goes by
-            the name of its role.
+        names: id of a principal, guardrail, key, template set or number -> what people call it; a
+            binding goes by the name of its role.
         tokens: Meta id of a WABA -> its sealed Meta token.
         app: the sealed secret of the Meta app, None when none is connected.
     """
@@ -51,7 +51,9 @@ class WorkspaceState:
 
         Things above accounts, a business or an app, are asked with any of the workspace's tokens.
         """
-        sealed = self.tokens.get(waba or "") or (None if waba else next(iter(self.tokens.values())))
+        sealed = self.tokens.get(waba or "") or (
+            None if waba else next(iter(self.tokens.values()), None)
+        )
         if sealed is None:
             raise NoCredential(waba)
         return self.secrets.open("credential", "sealed", sealed.id, sealed.sealed)
@@ -138,7 +140,7 @@ class Workspaces:
             limits={limit.id: limit for limit in loaded.policy.limits},
             numbers={row["number"]: row["waba"] for row in numbers},
             template_sets={name: frozenset(ids) for name, ids in sets.items()},
-            names=_names(loaded.policy, numbers, members),
+            names=_names(loaded.policy, loaded.keys.values(), numbers, members),
             secrets=WorkspaceKeys.unwrap(self._kek, workspace, wrapped),
             tokens={row["waba"]: SealedValue(row["id"], row["sealed"]) for row in tokens},
             app=SealedValue(app["id"], app["app_secret"]) if app is not None else None,
@@ -149,12 +151,17 @@ class Workspaces:
 
 
 def _names(
-    policy: engine.Policy, numbers: Iterable[asyncpg.Record], sets: Iterable[asyncpg.Record]
+    policy: engine.Policy,
+    keys: Iterable[KeyRow],
+    numbers: Iterable[asyncpg.Record],
+    sets: Iterable[asyncpg.Record],
 ) -> dict[str, str]:
     roles = {role.id: role.name for role in policy.roles}
     return {
         **{principal.id: principal.name for principal in policy.principals},
         **{one.id: roles.get(one.role, one.id) for one in policy.bindings},
+        **{guardrail.id: guardrail.name for guardrail in policy.guardrails},
+        **{key.id: key.name for key in keys},
         **{row["number"]: row["name"] for row in numbers},
         **{str(row["set_id"]): row["name"] for row in sets},
     }

@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+PREFIX = "ptr_"
 ID_LENGTH = 12
 SECRET_LENGTH = 43  # 43 base62 characters carry 256 bits
 CHECKSUM_LENGTH = 6
@@ -25,7 +26,7 @@ class KeyKind(StrEnum):
 
 
 _FORM = re.compile(
-    rf"ptr_(?P<kind>{'|'.join(KeyKind)})_(?P<id>[0-9A-Za-z]{{{ID_LENGTH}}})"
+    rf"{PREFIX}(?P<kind>{'|'.join(KeyKind)})_(?P<id>[0-9A-Za-z]{{{ID_LENGTH}}})"
     rf"_[0-9A-Za-z]{{{SECRET_LENGTH}}}_(?P<checksum>[0-9A-Za-z]{{{CHECKSUM_LENGTH}}})"
 )
 
@@ -40,7 +41,7 @@ class ParsedKey:
 
 def generate(kind: KeyKind) -> str:
     """Make a new key in clear, to be shown once."""
-    body = f"ptr_{kind}_{_random(ID_LENGTH)}_{_random(SECRET_LENGTH)}"
+    body = f"{PREFIX}{kind}_{_random(ID_LENGTH)}_{_random(SECRET_LENGTH)}"
     return f"{body}_{_checksum(body)}"
 
 

@@ -21,6 +21,8 @@ from uuid import UUID
 
 import asyncpg
 
+from portero.store.failures import DATABASE_ERRORS
+
 LEASE_S = 1.0
 # The server adds LEASE_S to a time later than ours, so ours always ends first; the margin covers
 # two clocks that do not tick at quite the same rate.
@@ -107,7 +109,7 @@ class Presence:
         The row stays for `reconcile`, which ends what this process had to leave open.
         """
         self._lease_ends = 0.0
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*DATABASE_ERRORS):
             connection = await self._connect()
             try:
                 await connection.execute(_LEAVE, self.process, timeout=LEASE_S)

@@ -24,7 +24,8 @@ async def close_the_dead(connection: asyncpg.Connection) -> int:
     while (dead := await _one_dead(connection)) is not None:
         process, written = dead
         closed += written
-        logger.warning("process %s died with %d calls open; they are unknown", process, written)
+        if written:
+            logger.warning("process %s died with %d calls open; they are unknown", process, written)
     return closed
 
 
