@@ -3,6 +3,7 @@
 PY := .venv/bin/python
 T ?= tests
 WORKERS ?= 2
+S ?= decision visible revoke gateway ingest
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,6 +21,11 @@ test: ## lint, types, arrows and every test but the long ones (T=path for a part
 test-long: ## the long proofs: kills, storms, millions
 	@tools/setup dev
 	$(PY) -m pytest $(T) -q -m long
+
+bench: ## the figures beside rivals (S="decision gateway" for some)
+	@tools/setup dev
+	@tools/needs bench
+	@for subject in $(S); do .venv/bin/portero bench $$subject --json .portero/bench-$$subject.json || exit; done
 
 setup: ## only install
 	@tools/setup dev
@@ -40,4 +46,4 @@ lock: ## resolve requirements/*.in again; the locks hold hashes and no URL
 	@tools/setup dev
 	for set in tools runtime dev; do .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --universal --python-version 3.11 requirements/$$set.in -o requirements/$$set.lock; done
 
-.PHONY: help demo test test-long setup check fix lock
+.PHONY: help demo test test-long bench setup check fix lock

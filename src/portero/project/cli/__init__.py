@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from portero.project.cli import access, keys, policy, running, upkeep
+from portero.project.cli import access, bench, keys, policy, running, upkeep
 from portero.project.cli.problems import ExitCode, Problem
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ upkeep.add_to(app)
 keys.add_to(app)
 access.add_to(app)
 policy.add_to(app)
+bench.add_to(app)
 
 
 @app.callback(invoke_without_command=True)
