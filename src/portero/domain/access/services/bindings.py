@@ -8,7 +8,7 @@ from uuid import UUID
 from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import InvalidRule, NotFound
 from portero.domain.access.models import Binding, Principal, Role
-from portero.domain.access.services.changes import Change, policy_change
+from portero.domain.access.services.changes import policy_change
 from portero.domain.access.services.validation import require_conditions, require_scope
 from portero.domain.audit.services import Touched
 from portero.engine import Conditions, Scope
@@ -40,7 +40,7 @@ def create_binding(
             raise InvalidRule("the binding would end before it begins")
         change.authorize("role:assign", at=scope)
         _require_existing(principal, role)
-        _require_somebody_else(change, principal)
+        change.require_not_for_self({str(principal)})
         cells = next(known.cells for known in change.state.policy.roles if known.id == str(role))
         ends = until.timestamp() if until else None
         change.require_held(Gift(cells, scope, conditions, ends))
@@ -95,12 +95,3 @@ def _require_existing(principal: UUID, role: UUID) -> None:
         raise NotFound(str(principal))
     if not Role.objects.filter(id=role).exists():
         raise NotFound(str(role))
-
-
-def _require_somebody_else(change: Change, principal: UUID) -> None:
-    """Refuse a gift to the person behind the actor: themselves, a team or an account of theirs.
-
-    Owners are exempt, for there is nothing left to give them.
-    """
-    accountable = Principal.objects.filter(id=principal).values_list("accountable_id", flat=True)
-    change.require_not_for_self({str(principal), *map(str, accountable)})

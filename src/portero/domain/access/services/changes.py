@@ -19,6 +19,7 @@ from portero.domain.access.authorize import (
     resources_in,
 )
 from portero.domain.access.errors import AccessDenied, OwnAccess
+from portero.domain.access.models import Principal
 from portero.domain.access.services.confirmation import await_confirmation
 from portero.domain.access.snapshot import State, current_state, lock_policy
 from portero.domain.audit import services as audit
@@ -65,13 +66,23 @@ class Change:
         require_held_somewhere(self.state.policy, self.actor.id, cells, now)
 
     def require_not_for_self(self, principals: Collection[str]) -> None:
-        """Refuse what would be for the actor, by name or by a team. Owners are exempt (B3.3).
+        """Refuse what would be for the person behind the actor, by name or by a team (B3.3).
 
-        Raises OwnAccess.
+        Owners are exempt: there is nothing left to give them. Raises OwnAccess.
         """
-        me = next(p for p in self.state.policy.principals if p.id == self.actor.id)
-        if not me.owner and not {me.id, *me.teams}.isdisjoint(principals):
+        mine = self._person_behind()
+        known = [p for p in self.state.policy.principals if p.id in mine]
+        if any(p.owner for p in known if p.id == self.actor.id):
+            return
+        if not mine.union(*(p.teams for p in known)).isdisjoint(principals):
             raise OwnAccess
+
+    def _person_behind(self) -> set[str]:
+        """The person who acts, or answers for who does, with every account they answer for."""
+        me = Principal.objects.get(id=self.actor.principal)
+        person = me.accountable_id or me.id
+        accounts = Principal.objects.filter(accountable_id=person).values_list("id", flat=True)
+        return {str(person), *map(str, accounts)}
 
     def note(self, *touched: Touched, **body: object) -> None:
         """Say what was touched, and what a person needs to understand the record."""

@@ -12,7 +12,7 @@ from portero.domain.access.services.changes import policy_change
 from portero.domain.access.services.validation import require_patterns
 from portero.domain.access.snapshot import State
 from portero.domain.audit.services import Touched
-from portero.engine import HolderKind, Metric, Per
+from portero.engine import HolderKind, Limit, Metric, Per, Policy
 from portero.store.ids import uuid7
 
 
@@ -70,12 +70,20 @@ def retire_limit(*, actor: Actor, limit: UUID, reason: str = "") -> None:
     """Stop counting against a limit. Raises AccessDenied (OwnAccess), NotFound."""
     with policy_change(actor=actor, operation="retire_limit", event="limit.retired") as change:
         change.authorize("limit:update")
-        known = next((one for one in change.state.policy.limits if one.id == str(limit)), None)
+        policy = change.state.policy
+        known = next((one for one in policy.limits if one.id == str(limit)), None)
         if known is None:
             raise NotFound(str(limit))
-        change.require_not_for_self({known.holder})
+        change.require_not_for_self({_limited(policy, known)})
         UsageLimit.objects.filter(id=limit, valid_to=None).update(valid_to=change.version)
         change.note(Touched("limit", limit), reason=reason)
+
+
+def _limited(policy: Policy, limit: Limit) -> str:
+    """The principal a limit counts against: who holds the key or the binding, or the holder."""
+    keys = {key.id: key.principal for key in policy.credentials}
+    bindings = {binding.id: binding.principal for binding in policy.bindings}
+    return (keys | bindings).get(limit.holder, limit.holder)
 
 
 def _require_holder(state: State, kind: HolderKind, holder: UUID | None) -> None:

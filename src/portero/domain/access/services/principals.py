@@ -45,7 +45,7 @@ def set_team_members(*, actor: Actor, team: UUID, members: Iterable[UUID]) -> No
         if joining:
             _require_team_may_be_given(change, team, joining)
         if leaving:
-            _require_team_may_be_left(change, team)
+            _require_team_may_be_left(change, team, leaving)
         TeamMember.objects.filter(team_id=team, principal_id__in=leaving).delete()
         for member in sorted(joining):
             TeamMember.objects.create(team_id=team, principal_id=member)
@@ -60,7 +60,7 @@ def set_team_members(*, actor: Actor, team: UUID, members: Iterable[UUID]) -> No
 def disable_principal(*, actor: Actor, principal: UUID, reason: str = "") -> None:
     """Put a person, service account or team out of action, with every key and binding it has.
 
-    Raises AccessDenied, LastOwner, NotFound.
+    Raises AccessDenied (OwnAccess), LastOwner, NotFound.
     """
     with policy_change(
         actor=actor, operation="disable_principal", event="principal.disabled"
@@ -73,7 +73,7 @@ def disable_principal(*, actor: Actor, principal: UUID, reason: str = "") -> Non
         if found.owner:
             _require_another_owner(change, principal)
         if found.kind == PrincipalKind.TEAM:
-            _require_team_may_be_left(change, principal)
+            _require_team_may_be_left(change, principal, {principal})
         Principal.objects.filter(id=principal).update(active=False)
         change.note(Touched("principal", principal), kind=found.kind, reason=reason)
 
@@ -103,8 +103,7 @@ def _require_members(members: set[UUID]) -> None:
 
 def _require_team_may_be_given(change: Change, team: UUID, joining: set[UUID]) -> None:
     policy = change.state.policy
-    if change.actor.principal in joining:
-        change.require_not_for_self({change.actor.id})
+    change.require_not_for_self({str(member) for member in joining})
     roles = {role.id: role.cells for role in policy.roles}
     for binding in policy.bindings:
         if binding.principal == str(team):
@@ -114,13 +113,20 @@ def _require_team_may_be_given(change: Change, team: UUID, joining: set[UUID]) -
             change.require_held(gift)
 
 
-def _require_team_may_be_left(change: Change, team: UUID) -> None:
-    """Whoever leaves a team leaves its guardrails and limits, and that is for those who set them."""
+def _require_team_may_be_left(change: Change, team: UUID, leaving: set[UUID]) -> None:
+    """Whoever leaves a team leaves its guardrails and limits, and that is for those who set them.
+
+    `leaving` holds the team itself when everybody leaves it.
+    """
     policy = change.state.policy
-    if any(str(team) in (guardrail.principals or ()) for guardrail in policy.guardrails):
+    guarded = any(str(team) in (guardrail.principals or ()) for guardrail in policy.guardrails)
+    limited = any(limit.holder == str(team) for limit in policy.limits)
+    if guarded:
         change.authorize("guardrail:update")
-    if any(limit.holder == str(team) for limit in policy.limits):
+    if limited:
         change.authorize("limit:update")
+    if guarded or limited:
+        change.require_not_for_self({str(principal) for principal in leaving})
 
 
 def _require_another_owner(change: Change, leaving: UUID) -> None:
