@@ -208,6 +208,46 @@ def test_what_came_after_the_call_was_ended_unknown_is_an_event(shop: Shop) -> N
     assert len(shop.records(RecordKind.OUTCOME)) == 2
 
 
+def test_nobody_is_to_blame_for_a_deadlock(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody else locks the rows in another order; the same is tried once more."""
+    admission = shop.admission()
+    rows = (Resource(shop.id, "template", "1"), Resource(shop.id, "template", "2"))
+    outcome = Note(record=ended(admission, body={"message": "wamid.1"}).record, learned=rows)
+    add = "INSERT INTO resource (workspace_id, kind, meta_id) VALUES (%s, 'template', %s)"
+
+    async def work(recorder: Recorder) -> None:
+        await recorder.admit(admission)
+        async with await psycopg.AsyncConnection.connect(shop.database.dsn()) as db:
+            await db.execute("SET deadlock_timeout = '1min'")  # so that the recorder is cut off
+            await db.execute(add, [shop.id, "2"])
+            told = asyncio.ensure_future(recorder.note(outcome))
+            await until_somebody_waits(shop)
+            await db.execute(add, [shop.id, "1"])
+            await db.rollback()
+        await told
+
+    with caplog.at_level("WARNING"):
+        run(shop, work)
+
+    assert caplog.records == []
+    [record] = shop.records(RecordKind.OUTCOME)
+    assert record["body"] == {"message": "wamid.1"}
+    assert {row["meta_id"] for row in shop.rows(_REGISTERED)} == {"1", "2"}
+
+
+_REGISTERED = "SELECT meta_id FROM resource WHERE workspace_id = %s"
+_WAITS = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+
+
+async def until_somebody_waits(shop: Shop) -> None:
+    async with (
+        asyncio.timeout(5),
+        await psycopg.AsyncConnection.connect(shop.database.dsn(), autocommit=True) as db,
+    ):
+        while await (await db.execute(_WAITS)).fetchone() is None:
+            await asyncio.sleep(0.01)
+
+
 # Callers who go away
 
 

@@ -286,6 +286,8 @@ async def _run(
 
 def _without_the_culprit(batch: _Batch, error: Exception) -> Sequence[_Batch]:
     """What to commit, last first, when something in one item does not fit."""
+    if isinstance(error, asyncpg.TransactionRollbackError):  # a deadlock: no item is to blame
+        return [batch]
     if len(batch) > 1:
         middle = len(batch) // 2
         return [batch[middle:], batch[:middle]]
