@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portero.domain.access.authorize import Gift, exceeding, narrowed, resources_in, stricter
+from portero.domain.access.errors import InvalidRule
 from portero.engine import (
     Binding,
     Check,
@@ -227,3 +229,18 @@ def test_a_scope_is_asked_about_place_by_place() -> None:
         Resource("role", number="2", labels=frozenset({"a"})),
     ]
     assert resources_in(Scope(), "role") == [Resource("role")]
+
+
+def test_the_places_of_a_scope_are_counted_before_they_are_made() -> None:
+    def names(many: int) -> frozenset[str]:
+        return frozenset(map(str, range(many)))
+
+    ten, sixty = names(10), names(60)
+
+    assert len(resources_in(Scope(numbers=ten, teams=ten, labels=ten), "number")) == 1000
+    for too_many in (
+        Scope(numbers=ten, teams=ten, labels=names(11)),
+        Scope(**{dimension.name: sixty for dimension in fields(Scope)}),  # 60 to the power of 8
+    ):
+        with pytest.raises(InvalidRule):
+            resources_in(too_many, "number")

@@ -7,6 +7,7 @@ cover, and never accepts one that no binding covers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import product
@@ -177,10 +178,11 @@ def resources_in(scope: Scope, kind: str) -> list[Resource]:
         for field in fields(Scope)
         if (values := getattr(scope, field.name)) is not None
     }
-    places = list(_places(named))
-    if not places or len(places) > MAX_PLACES:
-        raise InvalidRule(f"a scope names between 1 and {MAX_PLACES} places, not {len(places)}")
-    return [Resource(kind, **place) for place in places]
+    # Counted before they are made: eight dimensions of a few names are more than memory holds.
+    count = math.prod(map(len, named.values()))
+    if not 1 <= count <= MAX_PLACES:
+        raise InvalidRule(f"a scope names between 1 and {MAX_PLACES} places, not {count}")
+    return [Resource(kind, **place) for place in _places(named)]
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:
