@@ -207,6 +207,17 @@ def test_i7_a_rule_that_does_not_read_takes_away(furnished: Database, malformed:
     assert guardrail.permissions == frozenset(engine.PERMISSIONS)
 
 
+@pytest.mark.parametrize("malformed", [["all"], {}, 4, True, None, "ALL", "everything"])
+def test_i7_a_cell_that_does_not_read_gives_nothing(furnished: Database, malformed: object) -> None:
+    cells = json.dumps({"send:text": malformed, "send:image": "all"})
+    with psycopg.connect(furnished.dsn(), autocommit=True) as connection:
+        connection.execute("UPDATE role_version SET cells = %s", (cells,))
+
+    [role] = load_as_gateway(furnished).policy.roles
+
+    assert role.cells == {"send:image": Reach.ALL}
+
+
 def test_the_queries_are_one_state_although_the_policy_moves_between_them(
     furnished: Database,
 ) -> None:

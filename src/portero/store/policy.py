@@ -54,6 +54,8 @@ _GUARDRAIL_KEYS = (
     "permissions", "scope", "principals", "fresh_factor_s", "networks", "hours", "threshold",
 )  # fmt: skip
 
+_REACHES = {reach.name.lower(): reach for reach in Reach}
+
 POLICY_QUERIES: Mapping[str, str] = {
     "head": """
         SELECT head.version, workspace.timezone, workspace.suspended
@@ -199,13 +201,17 @@ def _principals(
 
 
 def _role(row: Row) -> Role:
+    """Read a role; a cell that does not read gives nothing."""
     cells = orjson.loads(row["cells"])
-    reaches = {reach.name.lower(): reach for reach in Reach}
     readable = cells.items() if isinstance(cells, dict) else ()
     return Role(
         id=row["id"],
         name=row["name"],
-        cells={permission: reaches[how] for permission, how in readable if how in reaches},
+        cells={
+            permission: _REACHES[how]
+            for permission, how in readable
+            if isinstance(how, str) and how in _REACHES
+        },
     )
 
 
