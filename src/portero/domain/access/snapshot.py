@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -31,6 +32,7 @@ class State:
 # part of it because a version that was rolled back is given again, to something else.
 _compiled: dict[UUID, tuple[tuple[int, str], State]] = {}
 _COMPILED_MAX = 256
+_remembering = threading.Lock()  # two threads that make room at once would reach for one entry
 
 
 def lock_policy(*, exclusive: bool) -> None:
@@ -54,7 +56,12 @@ def current_state() -> State:
     connection.ensure_connection()
     loaded = load_policy_locked(connection.connection, workspace)
     state = State(engine.compile_policy(loaded.policy), ZoneInfo(loaded.timezone))
-    if len(_compiled) >= _COMPILED_MAX:
-        _compiled.pop(next(iter(_compiled)))
-    _compiled[workspace] = (head, state)
+    _remember(workspace, head, state)
     return state
+
+
+def _remember(workspace: UUID, head: tuple[int, str], state: State) -> None:
+    with _remembering:
+        if workspace not in _compiled and len(_compiled) >= _COMPILED_MAX:
+            _compiled.pop(next(iter(_compiled)))
+        _compiled[workspace] = (head, state)
