@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -20,6 +21,7 @@ from portero.domain.access.errors import (
     OwnAccess,
 )
 from portero.domain.access.models import Binding, PolicyHead
+from portero.domain.access.services import changes
 from portero.domain.access.snapshot import current_state, lock_policy
 from portero.domain.accounts import services as accounts
 from portero.domain.audit.models import Outbox, Record, RecordOpen, in_workspace
@@ -133,6 +135,26 @@ def test_r02_who_may_not_assign_roles_is_refused_and_the_refusal_stays_on_record
     assert (record.actor, record.reason) == (str(cast.dora.principal), "permission_missing")
     assert readable.body == {"sentence": "role:assign: permission_missing"}
     assert head(cast) == before
+
+
+def test_a_refusal_is_on_record_under_the_version_it_was_decided_under(
+    cast: Cast, sender: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = head(cast)
+    record = changes._record_refusal
+
+    def after_another_change(refusal: AccessDenied, **of: Any) -> None:
+        access.create_team(actor=cast.ana, name="Faster than the record")
+        record(refusal, **of)
+
+    monkeypatch.setattr(changes, "_record_refusal", after_another_change)
+
+    with pytest.raises(AccessDenied):
+        access.create_binding(actor=cast.dora, principal=cast.beto.principal, role=sender)
+
+    assert head(cast) == before + 1
+    with in_workspace(cast.workspace):
+        assert Record.objects.get(effect="deny").policy_version == before
 
 
 @pytest.fixture

@@ -98,10 +98,12 @@ def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Chang
     workspace, that wait comes when the outermost commits. A refusal undoes the block and stays on
     record. Raises what the block raises, and NotConfirmed.
     """
+    decided_under = 0
     try:
         with in_workspace(actor.workspace):
             lock_policy(exclusive=True)
             state = current_state()
+            decided_under = state.policy.version
             change = Change(actor, state, state.policy.version + 1)
             yield change
             xid = _move_head(actor.workspace)
@@ -109,7 +111,9 @@ def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Chang
             transaction.on_commit(partial(await_confirmation, xid=xid))
     except AccessDenied as refusal:
         with in_workspace(actor.workspace):
-            _record_refusal(refusal, actor=actor, operation=operation, event=event)
+            _record_refusal(
+                refusal, actor=actor, version=decided_under, operation=operation, event=event
+            )
         raise
 
 
@@ -146,7 +150,9 @@ def _record(change: Change, *, operation: str, event: str) -> None:
     )
 
 
-def _record_refusal(refusal: AccessDenied, *, actor: Actor, operation: str, event: str) -> None:
+def _record_refusal(
+    refusal: AccessDenied, *, actor: Actor, version: int, operation: str, event: str
+) -> None:
     audit.write_record(
         Record(
             workspace=actor.workspace,
@@ -156,18 +162,13 @@ def _record_refusal(refusal: AccessDenied, *, actor: Actor, operation: str, even
             operation=operation,
             effect=Effect.DENY,
             reason=refusal.reason,
-            policy_version=_policy_version(),
+            policy_version=version,
             actor=actor.id,
             checks=refusal.checks,
             because=refusal.because,
             body={"sentence": refusal.sentence},
         )
     )
-
-
-def _policy_version() -> int:
-    lock_policy(exclusive=False)
-    return current_state().policy.version
 
 
 def _readable(body: Mapping[str, object]) -> dict[str, object]:
