@@ -6,13 +6,11 @@ from uuid import UUID
 
 import asyncpg
 
+from portero.store import heads
 from portero.store.appending import insert_records
 from portero.store.ids import workspace_lock
 from portero.store.listed import in_workspace
 from portero.store.records import Record, seal
-
-PATIENCE_S = 3.0
-_POLL_S = 0.01
 
 
 class NotConfirmed(Exception):
@@ -28,31 +26,21 @@ async def revoke(pool: asyncpg.Pool, workspace: UUID, key: UUID, record: Record)
         await connection.execute("SELECT pg_advisory_xact_lock($1)", workspace_lock(workspace))
         if await connection.fetchval(_REVOKE, workspace, key) is None:
             return
-        xid = await connection.fetchval(_MOVE_HEAD, workspace)
+        xid = await connection.fetchval(heads.MOVE_HEAD, workspace)
         now = await connection.fetchval("SELECT clock_timestamp()")
         await insert_records(connection, [seal(record, now)])
     await _confirmed(pool, xid)
 
 
 async def _confirmed(pool: asyncpg.Pool, xid: str) -> None:
-    ends = time.monotonic() + PATIENCE_S
-    while await pool.fetchval(_BEHIND, xid):
+    ends = time.monotonic() + heads.PATIENCE_S
+    while await pool.fetchval(heads.SOMEBODY_IS_BEHIND, xid):
         if time.monotonic() > ends:
             raise NotConfirmed
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(heads.POLL_S)
 
 
 _REVOKE = """
 UPDATE api_key SET revoked_at = clock_timestamp()
  WHERE workspace_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id
-"""
-_MOVE_HEAD = """
-UPDATE policy_head
-   SET version = version + 1, xid = pg_current_xact_id(), changed_at = clock_timestamp()
- WHERE workspace_id = $1 RETURNING xid::text
-"""
-_BEHIND = """
-SELECT EXISTS (SELECT FROM gateway_process
-                WHERE lease_until > clock_timestamp()
-                  AND NOT pg_visible_in_snapshot($1::text::xid8, seen))
 """

@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from portero.domain.access.authorize import (
     Actor,
@@ -20,7 +19,7 @@ from portero.domain.access.authorize import (
 )
 from portero.domain.access.errors import AccessDenied, OwnAccess
 from portero.domain.access.models import Principal
-from portero.domain.access.services.confirmation import await_confirmation
+from portero.domain.access.services.confirmation import await_confirmation, move_head
 from portero.domain.access.snapshot import State, current_state, lock_policy
 from portero.domain.audit import services as audit
 from portero.domain.audit.models import in_workspace
@@ -106,7 +105,7 @@ def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Chang
             decided_under = state.policy.version
             change = Change(actor, state, state.policy.version + 1)
             yield change
-            xid = _move_head(actor.workspace)
+            xid = move_head(actor.workspace)
             _record(change, operation=operation, event=event)
             transaction.on_commit(partial(await_confirmation, xid=xid))
     except AccessDenied as refusal:
@@ -115,18 +114,6 @@ def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Chang
                 refusal, actor=actor, version=decided_under, operation=operation, event=event
             )
         raise
-
-
-def _move_head(workspace: UUID) -> str:
-    """Publish the next version; returns the transaction that does, as text."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE policy_head SET version = version + 1, xid = pg_current_xact_id(),"
-            " changed_at = clock_timestamp() WHERE workspace_id = %s RETURNING xid::text",
-            [workspace],
-        )
-        (xid,) = cursor.fetchone()
-    return str(xid)
 
 
 def _record(change: Change, *, operation: str, event: str) -> None:

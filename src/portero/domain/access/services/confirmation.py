@@ -1,22 +1,21 @@
-"""Waiting until a change of policy is known wherever a first byte could leave."""
+"""Publishing a version, and waiting until it is known wherever a first byte could leave."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
+from uuid import UUID
 
+import psycopg
 from django.db import connection
 
 from portero.domain.access.errors import NotConfirmed
+from portero.store import heads
 
-# Leases last one second: a process that has not seen the change by then has lost its lease, so this
-# is reached only when a process renews its lease without reading the heads.
-PATIENCE_S = 3.0
-_POLL_S = 0.01
-# A process counts while its lease runs, by the database's clock, and its snapshot lacks the change.
-_BEHIND = """
-SELECT count(*) FROM gateway_process
- WHERE lease_until > clock_timestamp() AND NOT pg_visible_in_snapshot(%s::text::xid8, seen)
-"""
+
+def move_head(workspace: UUID) -> str:
+    """Publish the next version; returns the transaction that does, as text."""
+    return str(_ask(heads.MOVE_HEAD, workspace))
 
 
 def await_confirmation(*, xid: str) -> None:
@@ -24,15 +23,20 @@ def await_confirmation(*, xid: str) -> None:
 
     Raises NotConfirmed after three seconds.
     """
-    ends = time.monotonic() + PATIENCE_S
-    while _processes_behind(xid):
+    ends = time.monotonic() + heads.PATIENCE_S
+    while _somebody_is_behind(xid):
         if time.monotonic() > ends:
             raise NotConfirmed
-        time.sleep(_POLL_S)
+        time.sleep(heads.POLL_S)
 
 
-def _processes_behind(xid: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_BEHIND, [xid])
-        (count,) = cursor.fetchone()
-    return int(count)
+def _somebody_is_behind(xid: str) -> bool:
+    return bool(_ask(heads.SOMEBODY_IS_BEHIND, xid))
+
+
+def _ask(query: str, value: object) -> Any:
+    """Run a query that is written for either driver; it answers with one value."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
+        [(answer,)] = cursor.execute(query, [value]).fetchall()
+    return answer
