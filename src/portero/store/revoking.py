@@ -20,15 +20,17 @@ class NotConfirmed(Exception):
 async def revoke(pool: asyncpg.Pool, workspace: UUID, key: UUID, record: Record) -> None:
     """End a key as one recorded change of policy; returns once it is confirmed everywhere.
 
-    Revoking what is revoked changes nothing. Raises NotConfirmed.
+    Revoking what is revoked changes nothing, but it may be so only just: it is confirmed all the
+    same. Raises NotConfirmed.
     """
     async with in_workspace(pool, workspace) as connection:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", workspace_lock(workspace))
         if await connection.fetchval(_REVOKE, workspace, key) is None:
-            return
-        xid = await connection.fetchval(heads.MOVE_HEAD, workspace)
-        now = await connection.fetchval("SELECT clock_timestamp()")
-        await insert_records(connection, [seal(record, now)])
+            xid = await connection.fetchval(_HEAD, workspace)
+        else:
+            xid = await connection.fetchval(heads.MOVE_HEAD, workspace)
+            now = await connection.fetchval("SELECT clock_timestamp()")
+            await insert_records(connection, [seal(record, now)])
     await _confirmed(pool, xid)
 
 
@@ -44,3 +46,5 @@ _REVOKE = """
 UPDATE api_key SET revoked_at = clock_timestamp()
  WHERE workspace_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id
 """
+# No older than the change that revoked the key: who has seen the one has seen the other.
+_HEAD = "SELECT xid::text FROM policy_head WHERE workspace_id = $1"
