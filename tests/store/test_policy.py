@@ -19,6 +19,7 @@ from portero import engine
 from portero.engine import Conditions, Hours, Reach, Scope
 from portero.store import policy, rules
 from portero.store.ids import uuid7
+from portero.store.listed import Connection, in_workspace
 from portero.store.policy import LoadedPolicy
 
 WORKSPACE = UUID("0197a3a0-0000-7000-8000-00000000000a")
@@ -104,12 +105,20 @@ def _key(key: UUID, scope: object) -> dict[str, object]:
 
 
 def load_as_gateway(database: Database, workspace: UUID = WORKSPACE) -> LoadedPolicy:
+    return load_while(database, lambda: None, workspace)
+
+
+def load_while(
+    database: Database, interfere: Callable[[], None], workspace: UUID = WORKSPACE
+) -> LoadedPolicy:
+    """Load as a gateway does, while something happens between the first query and the second."""
+
     async def load() -> LoadedPolicy:
-        connection = await asyncpg.connect(database.dsn("gateway"))
-        try:
-            return await policy.load_policy(connection, workspace)
-        finally:
-            await connection.close()
+        async with (
+            asyncpg.create_pool(database.dsn("gateway"), min_size=1) as pool,
+            in_workspace(pool, workspace, readonly=True) as connection,
+        ):
+            return await policy.load_policy(Interrupted(connection, interfere), workspace)
 
     return asyncio.run(load())
 
@@ -228,14 +237,7 @@ def test_the_queries_are_one_state_although_the_policy_moves_between_them(
             other.execute("UPDATE binding SET valid_to = 8")
             other.execute("UPDATE policy_head SET version = 8")
 
-    async def load() -> LoadedPolicy:
-        connection = await asyncpg.connect(furnished.dsn("gateway"))
-        try:
-            return await policy.load_policy(Interrupted(connection, interfere), WORKSPACE)
-        finally:
-            await connection.close()
-
-    loaded = asyncio.run(load())
+    loaded = load_while(furnished, interfere)
 
     assert loaded.policy.version == 7
     assert len(loaded.policy.bindings) == 1
@@ -244,7 +246,7 @@ def test_the_queries_are_one_state_although_the_policy_moves_between_them(
 class Interrupted:
     """A connection on which something happens between the first query and the second."""
 
-    def __init__(self, connection: asyncpg.Connection, interfere: Callable[[], None]):
+    def __init__(self, connection: Connection, interfere: Callable[[], None]):
         self._connection = connection
         self._interfere = interfere
         self._asked = 0

@@ -132,19 +132,10 @@ class LoadedPolicy:
 
 
 async def load_policy(connection: Connection, workspace: UUID) -> LoadedPolicy:
-    """Load the policy at its head, and list the workspace for this transaction. Raises NoPolicy.
+    """Load the policy at its head, inside `in_workspace(…, readonly=True)`. Raises NoPolicy.
 
-    A caller's transaction must be repeatable read: only then do the queries see one state. Without
-    one, it is opened here.
+    The queries see one state because that transaction is repeatable read.
     """
-    if connection.is_in_transaction():
-        return await _load(connection, workspace)
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        return await _load(connection, workspace)
-
-
-async def _load(connection: Connection, workspace: UUID) -> LoadedPolicy:
-    await connection.execute("SELECT set_config('portero.workspaces', $1, true)", str(workspace))
     rows = {
         name: await connection.fetch(query, workspace) for name, query in POLICY_QUERIES.items()
     }
