@@ -69,6 +69,16 @@ def test_b5_2_only_an_hmac_of_the_key_is_kept(cast: Cast, account: UUID) -> None
     assert row.expires_at == NOW + timedelta(days=90)
 
 
+def test_the_record_calls_a_key_what_its_row_does(cast: Cast, account: UUID) -> None:
+    new = accounts.create_key(actor=cast.ana, service_account=account, name="  orders ")
+
+    with in_workspace(cast.workspace):
+        row = ApiKey.objects.get(id=new.id)
+        bodies = RecordOpen.objects.filter(body__public_id=new.public_id)
+        assert [body["name"] for body in bodies.values_list("body", flat=True)] == [row.name]
+    assert row.name == "orders"
+
+
 def test_k12_the_secret_is_in_no_record_and_in_no_text(cast: Cast, account: UUID) -> None:
     new = accounts.create_key(actor=cast.ana, service_account=account, name="k")
     secret = new.text.reveal().decode().split("_")[3]

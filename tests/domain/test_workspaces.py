@@ -17,7 +17,7 @@ from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import AccessDenied, BeyondOwnRights, InvalidRule, NotFound
 from portero.domain.accounts import services as accounts
-from portero.domain.audit.models import in_workspace
+from portero.domain.audit.models import RecordOpen, in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.domain.workspaces.errors import (
     AlreadyRegistered,
@@ -79,6 +79,18 @@ def test_a_founded_workspace_has_an_owner_keys_roles_and_a_first_version(
     keys = keys_of(app, cast.carla.workspace)
     assert len({keys.contact.text(), keys.record.text(), keys.data.text()}) == 3
     assert keys.contact.text() != keys_of(app, cast.workspace).contact.text()
+
+
+def test_the_record_calls_a_workspace_what_its_row_does(cast: Cast) -> None:
+    owner = accounts.register_person(email="olga@example.com", name="Olga")
+
+    new = workspaces.found_workspace(
+        name=" Norte ", timezone="America/Lima", owner=owner, owner_name="Olga"
+    )
+
+    with in_workspace(new.id):
+        assert Workspace.objects.get().name == "Norte"
+        assert RecordOpen.objects.get().body == {"name": "Norte"}
 
 
 @pytest.mark.parametrize(

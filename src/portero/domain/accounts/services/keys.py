@@ -80,7 +80,7 @@ def create_key(
         )
         for gift in gifts_of_key(change.state.policy, credential):
             change.require_held(gift)
-        ApiKey.objects.create(
+        key = ApiKey.objects.create(
             id=new.id,
             public_id=new.public_id,
             kind=kind,
@@ -100,7 +100,7 @@ def create_key(
         change.note(
             Touched("api_key", new.id),
             Touched("principal", service_account),
-            name=name,
+            name=key.name,
             public_id=new.public_id,
             scope=write_scope(scope),
             expires_at=new.expires_at.isoformat(),

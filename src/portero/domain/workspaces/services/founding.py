@@ -45,7 +45,8 @@ def found_workspace(*, name: str, timezone: str, owner: UUID, owner_name: str) -
     _require_timezone(timezone)
     new = NewWorkspace(id=uuid7(), owner=uuid7())
     with in_workspace(new.id):
-        Workspace.objects.create(id=new.id, name=require_name(name), timezone=timezone)
+        called = require_name(name)
+        Workspace.objects.create(id=new.id, name=called, timezone=timezone)
         _create_keys(new.id)
         PolicyHead.objects.create(version=FIRST_VERSION)
         Principal.objects.create(
@@ -56,7 +57,7 @@ def found_workspace(*, name: str, timezone: str, owner: UUID, owner_name: str) -
             person_id=owner,
         )
         create_builtin_roles()
-        _record(new, name)
+        _record(new, called)
     return new
 
 
