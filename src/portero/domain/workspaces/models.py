@@ -70,6 +70,8 @@ class MetaApp(WorkspaceModel):
 
     class Meta:
         db_table = "meta_app"
+        # Meta's handshake names no workspace: only the token it brings says whose it is.
+        indexes = [models.Index(fields=["verify_token_digest"], name="meta_app_verify_token")]
 
 
 class Credential(WorkspaceModel):
