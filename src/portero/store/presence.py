@@ -136,7 +136,7 @@ class Presence:
 
     async def _beat(self, connection: asyncpg.Connection) -> None:
         row = await connection.fetchrow(_READ, self._read_from, timeout=LEASE_S)
-        assert row is not None  # noqa: S101 - an aggregate query always has one row
+        assert row is not None  # noqa: S101 - without a FROM there is one row
         for workspace, version in zip(row["workspaces"], row["versions"], strict=True):
             self.moved(workspace, version)
         # Rows from the oldest transaction still running are read again: it may commit below us.

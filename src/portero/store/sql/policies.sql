@@ -5,9 +5,11 @@
 -- tests/migrations compares the catalogue with this list.
 --
 --   portero_app      one workspace, set by the first statement of its transaction
---   portero_gateway  finds a key, a policy head or an account in every workspace, because whose
---                    they are is not known before; reads and writes everything else only in the
---                    workspaces its transaction lists
+--   portero_gateway  finds a key, a policy head, an account or a Meta app in every workspace,
+--                    because whose they are is not known before (a request brings the key, Meta's
+--                    post the account, Meta's handshake the verify token of an app); lists the
+--                    workspaces themselves, to close the open calls of a dead process in all of
+--                    them; reads and writes everything else only in those its transaction lists
 --   portero_log      the sequencer: reads records and numbers them, in every workspace
 --
 -- Nobody gets TRUNCATE or REFERENCES: row-level security stops neither.
