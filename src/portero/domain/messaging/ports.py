@@ -50,10 +50,6 @@ class Performed:
     status: int
     body: Mapping[str, Any]
 
-    @property
-    def is_done(self) -> bool:
-        return 200 <= self.status < 300
-
 
 class NotPerformed(Exception):
     """No gateway process took the need: nothing was sent, and it may be stated again."""
