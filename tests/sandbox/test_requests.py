@@ -6,7 +6,23 @@ import json
 
 import pytest
 
-from sandbox.harness import CUSTOMER, NUMBER, SECRET, TOKEN, WABA, Running
+from portero.graphapi.errors import GraphError
+from portero.sandbox import World
+from portero.sandbox.calls import Call
+from portero.sandbox.courier import Courier
+from portero.sandbox.graph import dispatch
+from portero.sandbox.reading import GraphRequest
+from sandbox.harness import (
+    BUSINESS,
+    CUSTOMER,
+    FOREIGN_WABA,
+    NUMBER,
+    SECRET,
+    TOKEN,
+    WABA,
+    WORLD,
+    Running,
+)
 
 BODY = {"messaging_product": "whatsapp", "to": CUSTOMER, "type": "text", "text": {"body": "hola"}}
 
@@ -112,6 +128,32 @@ def test_a_token_of_one_account_does_not_see_the_other(sandbox: Running) -> None
 
     assert (error["code"], error["error_subcode"]) == (100, 33)
     assert sandbox.call("GET", f"/{NUMBER}", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/{}/owned_whatsapp_business_accounts", "/{}"])
+def test_a_token_of_one_account_is_listed_that_one_only(sandbox: Running, path: str) -> None:
+    headers = {"Authorization": "Bearer one-account"}
+    inner = "id,phone_numbers{id}"
+    nested = f"owned_whatsapp_business_accounts{{{inner}}}"
+    fields = inner if "owned" in path else nested
+
+    answer = sandbox.call("GET", path.format(BUSINESS), params={"fields": fields}, headers=headers)
+
+    listed = answer.json().get("owned_whatsapp_business_accounts", answer.json())["data"]
+    assert [account["id"] for account in listed] == [WABA]
+    assert "100000000000301" not in answer.text
+
+
+def test_an_edge_of_an_account_out_of_reach_is_not_read_through_fields() -> None:
+    world = World.from_dict(WORLD)
+    request = GraphRequest("GET", None, (), params={}, headers={}, base_url="")
+    call = Call(world, Courier(world), request, token=world.token("one-account"))
+
+    with pytest.raises(GraphError) as refusal:
+        dispatch._expand(call, world.wabas[FOREIGN_WABA], "phone_numbers", {})
+
+    assert refusal.value.subcode == 33
+    assert dispatch._expand(call, world.wabas[WABA], "phone_numbers", {})
 
 
 @pytest.mark.parametrize(

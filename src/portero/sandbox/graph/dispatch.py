@@ -86,6 +86,8 @@ def _expand(call: Call, node: Any, edge: str, parameters: Json) -> Json | None:
     route = NODE_ROUTES[type(node)].get(("GET", edge))
     if route is None or call.token is None:
         return None
+    if not authentication.reaches(call.token, call.world.waba_of(node)):
+        raise unknown_object("GET", node.id)
     authentication.authorize(call.token, route.scopes)
     request = replace(call.request, segments=(node.id, edge), params=parameters)
     answer = route.handler(replace(call, request=request), node)

@@ -4,7 +4,7 @@ import hmac
 
 from portero.graphapi.errors import GraphError, meta_error
 from portero.sandbox.calls import Call
-from portero.sandbox.graph import wabas
+from portero.sandbox.graph import authentication, wabas
 from portero.sandbox.graph.nodes import Shown
 from portero.sandbox.graph.paging import paged
 from portero.sandbox.objects import App, Business, Json, Token, Waba
@@ -41,7 +41,9 @@ def read_app(call: Call, app: App) -> Json:
 
 
 def list_owned_wabas(call: Call, _business: Business) -> Json:
-    return _listed_wabas(call, list(call.world.wabas.values()))
+    token = _token(call)
+    every = call.world.wabas.values()
+    return _listed_wabas(call, [waba for waba in every if authentication.reaches(token, waba)])
 
 
 def list_client_wabas(call: Call, _business: Business) -> Json:
