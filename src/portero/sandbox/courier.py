@@ -87,9 +87,9 @@ class Courier:
             "hub.challenge": challenge,
             "hub.verify_token": callback.verify_token,
         }
-        separator = "&" if urlsplit(callback.url).query else "?"
-        url = callback.url + separator + urlencode(query)
         try:
+            separator = "&" if urlsplit(callback.url).query else "?"
+            url = callback.url + separator + urlencode(query)
             status, answer = await self._in_thread(url, None)
         except (OSError, ValueError, http.client.HTTPException):
             return False

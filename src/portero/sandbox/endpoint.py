@@ -1,6 +1,7 @@
 """The Graph surface as one ASGI application: ledger, faults, answer, then what comes afterwards."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from portero.sandbox.world import World
 ABORT = "portero.sandbox.abort"
 """Key of `scope["extensions"]` under which our server leaves the way to cut a connection."""
 
+_log = logging.getLogger(__name__)
 _MAX_BODY = 110 * 1024 * 1024
 
 
@@ -65,16 +67,18 @@ class GraphEndpoint:
         )
 
     async def _process(self, request: Request, body: bytes) -> tuple[Response, Call | None]:
-        trace, call, error = trace_id(), None, None
+        trace, call = trace_id(), None
         try:
             if len(body) > _MAX_BODY:
                 raise meta_error(100, details="The request body is too large.")
             call = self._read(request, body)
-            reply = await perform(call)
+            return response_for(await perform(call), trace=trace, call=call, error=None), call
         except GraphError as failure:
             error = failure
-            reply = error_reply(failure, trace)
-        return response_for(reply, trace=trace, call=call, error=error), call
+        except Exception:  # noqa: BLE001  # a process border: what fails behind it is one failed call
+            _log.exception("the sandbox has a fault: %s %s", request.method, _path_of(request))
+            error = meta_error(131000)
+        return response_for(error_reply(error, trace), trace=trace, call=call, error=error), call
 
     def _read(self, request: Request, body: bytes) -> Call:
         read = read_request(

@@ -17,7 +17,8 @@ from python_multipart.multipart import Field, File
 from portero.graphapi.errors import GraphError, meta_error
 from portero.sandbox.objects import Json
 
-_VERSION = re.compile(r"v\d+\.\d+")
+_VERSION = re.compile(r"v[0-9]+\.[0-9]+")
+_PARAMETERS_MAX = 1_000
 _OVERRIDABLE = ("GET", "POST", "DELETE")
 _TRUE, _FALSE = ("true", "1"), ("false", "0", "")
 
@@ -74,7 +75,7 @@ class GraphRequest:
         value = self.params.get(name, default)
         try:
             return int(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise meta_error(100, details=f"Param {name} must be an integer.") from error
 
     def flag(self, name: str) -> bool | None:
@@ -142,8 +143,8 @@ def _body_params(content_type: str, body: bytes) -> Json:
     if content_type.startswith("application/x-www-form-urlencoded"):
         return _pairs(body.decode("utf-8", "replace"))
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        value = read_json(body)
+    except ValueError as error:
         if content_type.startswith("application/json"):
             raise meta_error(100, details="The request body is not valid JSON.") from error
         return {}
@@ -153,7 +154,11 @@ def _body_params(content_type: str, body: bytes) -> Json:
 
 
 def _pairs(encoded: str) -> Json:
-    pairs = parse_qsl(encoded, keep_blank_values=True, max_num_fields=1_000)
+    try:
+        pairs = parse_qsl(encoded, keep_blank_values=True, max_num_fields=_PARAMETERS_MAX)
+    except ValueError as error:
+        details = f"A request has at most {_PARAMETERS_MAX} parameters."
+        raise meta_error(100, details=details) from error
     return {name: _loosened(value) for name, value in pairs}
 
 
@@ -162,9 +167,25 @@ def _loosened(value: str) -> Any:
     if not value.startswith(("{", "[")):
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return read_json(value)
+    except ValueError:
         return value
+
+
+def read_json(text: str | bytes) -> Any:
+    """What a JSON text says, without the numbers that only Python takes for JSON.
+
+    Raises:
+        ValueError: it is no JSON, or nested beyond any use.
+    """
+    try:
+        return json.loads(text, parse_constant=_not_a_number)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _not_a_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _multipart(headers: dict[str, str], body: bytes) -> tuple[Json, dict[str, UploadedFile]]:

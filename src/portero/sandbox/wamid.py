@@ -18,6 +18,16 @@ def received_id(peer: str) -> str:
 
 
 def _pack(peer: str, direction: int, serial: str) -> str:
-    head = b"\x1c\x18" + bytes([len(peer)]) + peer.encode()
-    tail = b"\x15\x02\x00" + bytes([direction]) + b"\x18" + bytes([len(serial)]) + serial.encode()
+    head = b"\x1c\x18" + _counted(peer)
+    tail = b"\x15\x02\x00" + bytes([direction]) + b"\x18" + _counted(serial)
     return "wamid." + base64.b64encode(head + tail + b"\x00").decode()
+
+
+def _counted(text: str) -> bytes:
+    """A text after its length, seven bits a byte, the lowest first, as Thrift's compact form does."""
+    raw, length = text.encode(), bytearray()
+    rest = len(raw)
+    while rest > 0x7F:
+        length.append(0x80 | rest & 0x7F)
+        rest >>= 7
+    return bytes([*length, rest]) + raw

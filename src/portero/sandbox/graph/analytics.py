@@ -71,7 +71,7 @@ def _spans(call: Call) -> Iterator[tuple[int, int]]:
     step = _STEP_S.get((request.text("granularity") or "DAILY").upper())
     if step is None:
         raise meta_error(100, details="Param granularity is not valid")
-    if end <= start or (end - start) / step > _POINTS_MAX:
+    if end <= start or end - start > _POINTS_MAX * step:
         raise meta_error(100, details="Params start and end are not a valid time range")
     for at in range(start, end, step):
         yield at, min(at + step, end)

@@ -18,7 +18,7 @@ def check_attachment(world: World, source: Json, name: str) -> None:
     if media_id is not None:
         if world.living_media(str(media_id)) is None:
             raise _not_media(name)
-    elif not _is_web_address(link):
+    elif _host_of(link) is None:
         message = f"(#100) Param {name}['link'] is not a valid URI."
         raise meta_error(100, message=message)
 
@@ -26,15 +26,18 @@ def check_attachment(world: World, source: Json, name: str) -> None:
 def is_unreachable(source: object) -> bool:
     """Whether Meta will fail to fetch the link: the emulator fetches nothing and goes by name."""
     link = source.get("link") if isinstance(source, dict) else None
-    host = urlsplit(link).hostname if isinstance(link, str) else None
-    return host is not None and host.endswith(UNREACHABLE_HOST)
+    return (_host_of(link) or "").endswith(UNREACHABLE_HOST)
 
 
-def _is_web_address(link: object) -> bool:
+def _host_of(link: object) -> str | None:
+    """The host of an http(s) address, None for anything else."""
     if not isinstance(link, str):
-        return False
-    parts = urlsplit(link)
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
+        return None
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return None
+    return parts.hostname if parts.scheme in ("http", "https") else None
 
 
 def _not_media(name: str) -> GraphError:

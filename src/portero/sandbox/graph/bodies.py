@@ -48,7 +48,7 @@ def _location(_world: World, params: Json) -> None:
             raise checks.required(f"location['{key}']")
         try:
             inside = abs(float(value)) <= bound
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             inside = False
         if not inside:
             raise checks.invalid(f"location['{key}'] must be between -{bound} and {bound}")

@@ -9,7 +9,7 @@ from portero.sandbox.graph import people, wabas
 from portero.sandbox.graph.nodes import Shown
 from portero.sandbox.graph.paging import paged
 from portero.sandbox.objects import Flow, Json, Waba
-from portero.sandbox.reading import required
+from portero.sandbox.reading import read_json, required
 
 _CATEGORIES = frozenset(
     [
@@ -163,7 +163,7 @@ def _validation_errors(flow: Flow) -> list[Json]:
     if not flow.json_text:
         return []
     try:
-        definition = json.loads(flow.json_text)
+        definition = read_json(flow.json_text)
     except ValueError as error:
         return [_validation_error("INVALID_JSON", str(error))]
     if not isinstance(definition, dict) or not definition.get("screens"):

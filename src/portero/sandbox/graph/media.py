@@ -105,7 +105,7 @@ def download(call: Call) -> Reply:
         authentication.authenticate(call.world, request)
     media = call.world.living_media(media_id)
     expected = _link_proof(call.world, media_id, expires)
-    if media is None or expires < call.now or not hmac.compare_digest(expected, proof):
+    if media is None or expires < call.now or not authentication.is_secret(proof, expected):
         return Reply(b"", 404, "text/plain")
     return Reply(media.content, 200, media.mime_type)
 

@@ -1,7 +1,5 @@
 """Portfolio, app, token holder: who owns the accounts, and what a token is worth."""
 
-import hmac
-
 from portero.graphapi.errors import GraphError, meta_error
 from portero.sandbox.calls import Call
 from portero.sandbox.graph import authentication, wabas
@@ -111,7 +109,7 @@ def exchange_token(call: Call) -> Json:
     """`client_credentials` gives the app's own token; a `code` gives the first system user's."""
     request, world = call.request, call.world
     known = request.needed("client_id") == world.app.id
-    secret = hmac.compare_digest(request.needed("client_secret"), world.app.secret)
+    secret = authentication.is_secret(request.needed("client_secret"), world.app.secret)
     if not known or not secret:
         raise GraphError(http=400, code=101, message="Error validating client secret.")
     if request.text("grant_type") == "client_credentials":

@@ -1,5 +1,7 @@
 """What hangs on a number: business profile, settings, commerce, automation, encryption key."""
 
+from typing import Any
+
 from portero.graphapi.errors import meta_error
 from portero.sandbox.calls import SUCCESS, Call
 from portero.sandbox.graph import checks
@@ -61,9 +63,10 @@ def edit_profile(call: Call, number: Number) -> Json:
         changes["websites"] = checks.a_list(params["websites"], "websites")
         checks.a_length(changes["websites"], "websites", low=0, high=_WEBSITES_MAX)
     if "vertical" in params:
-        if params["vertical"] not in _VERTICALS:
+        vertical = call.request.text("vertical")
+        if vertical not in _VERTICALS:
             raise checks.invalid("vertical is not a known industry")
-        changes["vertical"] = params["vertical"]
+        changes["vertical"] = vertical
     if "profile_picture_handle" in params:
         changes["profile_picture_url"] = _picture_url(call, str(params["profile_picture_handle"]))
     number.profile |= changes
@@ -79,8 +82,8 @@ def _picture_url(call: Call, handle: str) -> str:
 def read_settings(call: Call, number: Number) -> Json:
     """All settings; SIP passwords only when asked for."""
     settings = {key: dict(value) for key, value in number.settings.items()}
-    if "sip" in settings.get("calling", {}) and call.request.flag("include_sip_credentials"):
-        sip = dict(settings["calling"]["sip"])
+    sip = settings.get("calling", {}).get("sip", {})
+    if "servers" in sip and call.request.flag("include_sip_credentials"):
         servers = [server | {"sip_user_password": _SIP_PASSWORD} for server in sip["servers"]]
         settings["calling"]["sip"] = sip | {"servers": servers}
     return settings
@@ -92,8 +95,15 @@ def edit_settings(call: Call, number: Number) -> Json:
         raise meta_error(100, details=f"One of {', '.join(_SETTINGS)} is required")
     for key, value in changes.items():
         given = checks.an_object(value, key)
+        if key == "calling" and "sip" in given:
+            _check_sip(given["sip"])
         number.settings[key] = number.settings.get(key, {}) | given
     return SUCCESS
+
+
+def _check_sip(sip: Any) -> None:
+    for server in checks.a_list(checks.an_object(sip, "sip").get("servers", []), "servers"):
+        checks.an_object(server, "servers")
 
 
 def read_commerce(_call: Call, number: Number) -> Json:

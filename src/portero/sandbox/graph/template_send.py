@@ -64,11 +64,13 @@ def _check_header(
         _check_text("header", template, str(component.get("text", "")), parameters)
     elif shape in _MEDIA_FORMATS:
         wanted = shape.lower()
-        given = str(parameters[0].get("type", "")) if parameters else "UNKNOWN"
+        name = "header['parameters'][0]"
+        parameter = checks.an_object(parameters[0], name) if parameters else {"type": "UNKNOWN"}
+        given = str(parameter.get("type", ""))
         if given.lower() != wanted:
             details = f"header: Format mismatch, expected {shape}, received {given.upper()}"
             raise meta_error(132012, details=details)
-        media = checks.an_object(parameters[0].get(wanted), wanted)
+        media = checks.an_object(parameter.get(wanted), wanted)
         check_attachment(world, media, wanted)
 
 
@@ -97,10 +99,12 @@ def _check_parameter(name: str, parameter: Any) -> None:
 
 def _check_names(place: str, wanted: list[str], parameters: list[Any]) -> None:
     given = [parameter.get("parameter_name") for parameter in parameters]
-    if None in given:
+    if not all(given):
         raise meta_error(131008, details=f"{place}: Parameter name is missing or empty")
+    if not all(isinstance(name, str) for name in given):
+        raise meta_error(100, message=f"(#100) Param {place}['parameter_name'] must be a string.")
     if set(given) != set(wanted):
-        details = f"{place}: parameters {sorted(map(str, given))} do not match {sorted(wanted)}"
+        details = f"{place}: parameters {sorted(given)} do not match {sorted(wanted)}"
         raise meta_error(132018, details=details)
 
 
