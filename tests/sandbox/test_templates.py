@@ -207,6 +207,26 @@ def test_templates_are_archived_and_brought_back(sandbox: Running) -> None:
     assert (shelved, sandbox.get("/201")["status"]) == ("ARCHIVED", "APPROVED")
 
 
+@pytest.mark.parametrize("move", ["archive", "unarchive"])
+def test_a_template_that_is_neither_approved_nor_archived_stays_what_it_is(
+    sandbox: Running, move: str
+) -> None:
+    before = {item["id"]: item["status"] for item in sandbox.get(PATH)["data"]}
+    unusable = {key for key, status in before.items() if status != "APPROVED"}
+
+    moved = sandbox.post(f"{PATH}/{move}", {"hsm_ids": ",".join(unusable)})
+
+    assert moved == {f"{move}d_templates": [], "failed_templates": moved["failed_templates"]}
+    assert moved["failed_templates"].keys() == unusable == {"205", "206", "207"}
+    assert {item["id"]: item["status"] for item in sandbox.get(PATH)["data"]} == before
+
+
+def test_a_template_is_not_brought_back_twice(sandbox: Running) -> None:
+    again = sandbox.post(f"{PATH}/unarchive", {"hsm_ids": "201"})
+
+    assert list(again["failed_templates"]) == ["201"]
+
+
 @pytest.mark.parametrize(
     ("filters", "names"),
     [

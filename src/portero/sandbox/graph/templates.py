@@ -234,21 +234,24 @@ def unpause_template(call: Call, template: Template) -> Json:
 
 
 def archive_templates(call: Call, waba: Waba) -> Json:
-    return _shelve(call, waba, "archived_templates", "ARCHIVED")
+    return _shelve(call, waba, "archived_templates", before="APPROVED", after="ARCHIVED")
 
 
 def unarchive_templates(call: Call, waba: Waba) -> Json:
-    return _shelve(call, waba, "unarchived_templates", "APPROVED")
+    return _shelve(call, waba, "unarchived_templates", before="ARCHIVED", after="APPROVED")
 
 
-def _shelve(call: Call, waba: Waba, key: str, status: str) -> Json:
+def _shelve(call: Call, waba: Waba, key: str, *, before: str, after: str) -> Json:
+    """Move those that are in the status `before`; the others fail, each with its reason."""
     done, failed = [], {}
     for template_id in map(str, call.request.listed("hsm_ids")):
         template = call.world.templates.get(template_id)
         if template is None or template.waba_id != waba.id:
             failed[template_id] = "Message template couldn't be found."
+        elif template.status != before:
+            failed[template_id] = f"The message template is {template.status}, not {before}."
         else:
-            template.status = status
+            template.status = after
             done.append(template_id)
     return {key: done, "failed_templates": failed}
 
