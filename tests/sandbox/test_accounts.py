@@ -2,7 +2,7 @@
 
 import pytest
 
-from sandbox.harness import APP, BUSINESS, FOREIGN_WABA, NUMBER, SECRET, TOKEN, WABA, Running
+from sandbox.harness import APP, BUSINESS, FOREIGN_WABA, NUMBER, SECRET, TOKEN, WABA, Running, Start
 
 BODY = {"name": "Cita", "categories": ["OTHER"]}
 FLOW_JSON = '{"version": "7.0", "screens": [{"id": "A"}]}'
@@ -97,6 +97,29 @@ def test_the_portfolio_lists_its_accounts_and_system_users(sandbox: Running) -> 
     assert [item["id"] for item in accounts] == [WABA, FOREIGN_WABA]
     assert users[0] == {"id": "100000000000030", "name": "Bot", "role": "EMPLOYEE"}
     assert sandbox.get(f"/{BUSINESS}/client_whatsapp_business_accounts")["data"] == []
+
+
+def test_people_are_listed_page_by_page_for_the_same_portfolio(sandbox: Running) -> None:
+    path = f"/{WABA}/assigned_users"
+    for user in ("100000000000555", "100000000000556"):
+        sandbox.post(path, user=user, tasks="MANAGE")
+
+    first = sandbox.get(path, business=BUSINESS, limit=1)
+    second = sandbox.http.get(first["paging"]["next"]).json()
+
+    assert [item["id"] for item in second["data"]] == ["100000000000556"]
+
+
+def test_a_system_user_with_two_tokens_is_one(other_world: Start) -> None:
+    tokens = [{"token": name, "user_id": "7"} for name in ("a", "b")]
+    sandbox = other_world(tokens=[*tokens, {"token": TOKEN, "user_id": "8"}])
+    path = f"/{BUSINESS}/system_users"
+
+    first = sandbox.get(path, limit=1)
+    second = sandbox.http.get(first["paging"]["next"]).json()
+
+    assert [item["id"] for item in sandbox.get(path)["data"]] == ["7", "8"]
+    assert [item["id"] for item in second["data"]] == ["8"]
 
 
 def test_me_is_who_holds_the_token(sandbox: Running) -> None:

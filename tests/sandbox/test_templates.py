@@ -256,6 +256,30 @@ def test_a_filter_goes_along_with_the_page(sandbox: Running) -> None:
     assert all(item.keys() == {"name", "id"} for item in first["data"])
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"content": "plain"},
+        {"status": '["APPROVED","PAUSED"]', "summary": "total_count"},
+    ],
+)
+def test_a_page_leads_to_the_next_of_the_same_question(
+    sandbox: Running, asked: dict[str, str]
+) -> None:
+    for n in range(2):
+        sandbox.post(PATH, GOOD | {"name": f"plain_{n}", "components": [BODY | {"text": "plain"}]})
+    sandbox.hooks.wait(2)
+    whole = sandbox.get(PATH, **asked)
+    link = sandbox.call("GET", PATH, params=asked | {"limit": 1}).json()["paging"]["next"]
+
+    pages = [sandbox.http.get(link).json()]
+    while "next" in pages[-1]["paging"]:
+        pages.append(sandbox.http.get(pages[-1]["paging"]["next"]).json())
+
+    assert [item for page in pages for item in page["data"]] == whole["data"][1:]
+    assert all(page.get("summary") == whole.get("summary") for page in pages)
+
+
 @pytest.mark.parametrize("summary", ["true", "total_count,message_template_count"])
 def test_a_summary_counts_all_and_those_that_pass(sandbox: Running, summary: str) -> None:
     page = sandbox.get(PATH, summary=summary, status="REJECTED")

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from portero.sandbox.objects import Json
 Item = TypeVar("Item")
 
 _DEFAULT_LIMIT, _MAX_LIMIT = 25, 1_000
-_CARRIED = ("fields", "limit", "status", "category", "language", "name", "name_or_content")
+_REPLACED = ("after", "before", "access_token")
 
 
 def paged(
@@ -53,10 +54,16 @@ def _links(call: Call, keys: list[str], start: int, stop: int) -> Json:
 def _link(call: Call, direction: str, cursor: str) -> str:
     request = call.request
     path = "/".join(part for part in (request.version, *request.segments) if part)
-    query = {name: request.params[name] for name in _CARRIED if name in request.params}
+    query = {name: _as_text(value) for name, value in request.params.items()}
+    query = {name: value for name, value in query.items() if name not in _REPLACED}
     query["access_token"] = call.token.token if call.token else ""
     query[direction] = cursor
     return f"{request.base_url}/{path}?{urlencode(query)}"
+
+
+def _as_text(value: object) -> str:
+    """A parameter as a query writes it: what was read as JSON is JSON again."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _cursor(key: str) -> str:

@@ -60,9 +60,11 @@ def _listed_wabas(call: Call, accounts: list[Waba]) -> Json:
 
 
 def list_system_users(call: Call, _node: Business | Waba) -> Json:
+    tokens = call.world.tokens.values()
+    users = {token.user_id: token for token in tokens}  # one user may hold several tokens
     return paged(
         call,
-        list(call.world.tokens.values()),
+        list(users.values()),
         key=lambda token: token.user_id,
         show=lambda token: {"id": token.user_id, "name": token.name, "role": "EMPLOYEE"},
     )
