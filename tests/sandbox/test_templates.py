@@ -150,6 +150,15 @@ def test_an_approved_template_is_edited_once_a_day(sandbox: Running) -> None:
     assert tomorrow.status_code == 200
 
 
+def test_a_refused_edit_is_not_the_edit_of_the_day(sandbox: Running) -> None:
+    refused = sandbox.refusal("POST", "/201", json={"components": [BODY | {"text": " "}]})
+
+    edited = sandbox.call("POST", "/201", json={"components": [BODY]})
+
+    assert refused["error_subcode"] == 2388072
+    assert edited.status_code == 200
+
+
 def test_the_category_of_an_approved_template_stays(sandbox: Running) -> None:
     assert sandbox.refusal("POST", "/201", json={"category": "MARKETING"})["code"] == 100
     assert sandbox.post("/207", {"category": "MARKETING"})["success"]

@@ -169,13 +169,16 @@ def edit_template(call: Call, template: Template) -> Json:
     """Change contents or category, and go back to review."""
     if template.status not in _EDITABLE:
         raise meta_error(100, details=f"A template that is {template.status} cannot be edited")
-    if template.status == "APPROVED":
-        _count_edit(call, template)
+    counts = template.status == "APPROVED"
+    if counts:
+        _check_edit(call, template)
     _replace(call, template, call.request.params)
+    if counts:
+        template.edited_at.append(call.now)
     return SUCCESS | {"id": template.id, "name": template.name, "category": template.category}
 
 
-def _count_edit(call: Call, template: Template) -> None:
+def _check_edit(call: Call, template: Template) -> None:
     """Approved templates: once a day, ten times in thirty days, and never their category."""
     wanted = call.request.params.get("category", template.category)
     if wanted != template.category:
@@ -183,7 +186,6 @@ def _count_edit(call: Call, template: Template) -> None:
     ages = [call.now - at for at in template.edited_at]
     if any(age < _DAY_S for age in ages) or sum(age < 30 * _DAY_S for age in ages) >= 10:
         raise meta_error(100, details="The template was edited too often")
-    template.edited_at.append(call.now)
 
 
 def _replace(call: Call, template: Template, params: Json) -> None:
