@@ -4,7 +4,9 @@ import hashlib
 
 import pytest
 
-from sandbox.harness import APP, CUSTOMER, NUMBER, OTHER_NUMBER, Running
+from portero.sandbox import World
+from portero.sandbox.objects import Media
+from sandbox.harness import APP, CUSTOMER, NUMBER, OTHER_NUMBER, WORLD, Running
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 USUAL = {"messaging_product": "whatsapp"}
@@ -153,4 +155,49 @@ def test_a_resumable_upload_continues_only_where_it_stopped(sandbox: Running) ->
     error = sandbox.refusal("POST", f"/{session}", content=b"x", headers={"file_offset": "5"})
 
     assert error["error_data"]["details"] == "file_offset must be 0"
+    missing = sandbox.refusal("POST", f"/{APP}/uploads", params={"file_type": "image/png"})
+    assert missing["error_data"]["details"].startswith("Param file_length")
     assert sandbox.refusal("GET", "/upload:nobody")["error_subcode"] == 33
+
+
+def test_a_resumable_upload_ends_with_its_last_byte(sandbox: Running) -> None:
+    session = sandbox.post(f"/{APP}/uploads", file_length=10, file_type="image/png")["id"]
+    sandbox.call("POST", f"/{session}", content=bytes(10)).raise_for_status()
+
+    for more, offset in ((b"x", "10"), (b"", "10"), (b"", "0")):
+        headers = {"file_offset": offset}
+        error = sandbox.refusal("POST", f"/{session}", content=more, headers=headers)
+        assert error["error_data"]["details"] == "All announced bytes are there"
+
+    assert sandbox.get(f"/{session}")["file_offset"] == 10
+
+
+def test_the_oldest_media_is_forgotten_beyond_the_bound(
+    sandbox: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portero.sandbox.world._MAX_MEDIA_BYTES", 2 * len(PNG) + 10)
+    first, second = upload(sandbox), upload(sandbox)
+
+    third = upload(sandbox)
+    kept = [sandbox.call("GET", f"/{item}").status_code for item in (first, second, third)]
+    sandbox.call("DELETE", f"/{second}").raise_for_status()
+    fourth = upload(sandbox)
+
+    assert kept == [400, 200, 200]
+    assert [sandbox.get(f"/{item}")["id"] for item in (third, fourth)] == [third, fourth]
+
+
+def test_keeping_media_takes_as_long_with_much_as_with_little() -> None:
+    world = World.from_dict(WORLD)
+    looked_at = 0
+
+    class Counted(bytes):
+        def __len__(self) -> int:
+            nonlocal looked_at
+            looked_at += 1
+            return super().__len__()
+
+    for n in range(500):
+        world.keep_media(Media(str(n), NUMBER, "image/png", Counted(PNG), created_at=0.0))
+
+    assert looked_at <= 2 * 500

@@ -133,13 +133,11 @@ class Media:
 
 @dataclass(slots=True)
 class Upload:
-    """A resumable upload session, open until all announced bytes are there."""
+    """A resumable upload: how many bytes were announced and came. Nobody reads them, none is kept."""
 
     id: str
-    file_name: str
-    file_type: str
     file_length: int
-    content: bytes = b""
+    received: int = 0
 
 
 @dataclass(slots=True)

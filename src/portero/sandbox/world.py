@@ -116,8 +116,9 @@ class World:
         self.numbers: dict[str, Number] = {}
         self.templates: dict[str, Template] = {}
         self.media: OrderedDict[str, Media] = OrderedDict()
+        self._media_bytes = 0
         self.uploads: dict[str, Upload] = {}
-        self.handles: dict[str, Upload] = {}
+        self.handles: dict[str, str] = {}  # of finished uploads → their ids
         self.flows: dict[str, Flow] = {}
         self.messages: OrderedDict[str, Message] = OrderedDict()
         self.received: OrderedDict[str, str] = OrderedDict()  # message id → number id
@@ -236,8 +237,13 @@ class World:
     def keep_media(self, media: Media) -> None:
         """Store bytes, forgetting the oldest beyond the bound."""
         self.media[media.id] = media
-        while sum(len(item.content) for item in self.media.values()) > _MAX_MEDIA_BYTES:
-            self.media.popitem(last=False)
+        self._media_bytes += len(media.content)
+        while self._media_bytes > _MAX_MEDIA_BYTES:
+            self.forget_media(next(iter(self.media)))
+
+    def forget_media(self, media_id: str) -> None:
+        """Take stored bytes away."""
+        self._media_bytes -= len(self.media.pop(media_id).content)
 
     def living_media(self, media_id: str) -> Media | None:
         """Stored bytes by id, unless their time has passed."""

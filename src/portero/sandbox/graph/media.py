@@ -92,7 +92,7 @@ def read_media(call: Call, media: Media) -> Json:
 
 def delete_media(call: Call, media: Media) -> Json:
     _check_alive(call, media)
-    del call.world.media[media.id]
+    call.world.forget_media(media.id)
     return SUCCESS
 
 
@@ -129,33 +129,32 @@ def start_upload(call: Call, _app: App) -> Json:
     file_type = request.needed("file_type")
     if file_type not in _UPLOAD_TYPES:
         raise meta_error(100, details=f"Param file_type must be one of {', '.join(_UPLOAD_TYPES)}")
-    session = Upload(
-        id=f"upload:MTphdHRhY2htZW50{secrets.token_hex(8)}",
-        file_name=request.text("file_name") or "file",
-        file_type=file_type,
-        file_length=request.number("file_length", 0),
-    )
+    file_length = request.number("file_length", 0)
+    if file_length < 1:
+        raise meta_error(100, details="Param file_length must be the size of the file in bytes")
+    session = Upload(f"upload:MTphdHRhY2htZW50{secrets.token_hex(8)}", file_length)
     call.world.uploads[session.id] = session
     return {"id": f"{session.id}?sig={secrets.token_urlsafe(12)}"}
 
 
 def read_upload(call: Call) -> Json:
     session = _session(call)
-    return {"id": session.id, "file_offset": len(session.content)}
+    return {"id": session.id, "file_offset": session.received}
 
 
 def continue_upload(call: Call) -> Json:
     """Raw bytes at `file_offset`; the handle once all announced bytes are there."""
     session = _session(call)
+    if session.received >= session.file_length:
+        raise meta_error(100, details="All announced bytes are there")
     offset = call.request.headers.get("file_offset", "0")
-    if offset != str(len(session.content)):
-        details = f"file_offset must be {len(session.content)}"
-        raise meta_error(100, details=details)
-    session.content += call.request.body
-    if len(session.content) < session.file_length:
-        return {"id": session.id, "file_offset": len(session.content)}
+    if offset != str(session.received):
+        raise meta_error(100, details=f"file_offset must be {session.received}")
+    session.received += len(call.request.body)
+    if session.received < session.file_length:
+        return {"id": session.id, "file_offset": session.received}
     handle = f"4::aW{secrets.token_urlsafe(24)}"
-    call.world.handles[handle] = session
+    call.world.handles[handle] = session.id
     return {"h": handle}
 
 

@@ -76,7 +76,7 @@ def edit_profile(call: Call, number: Number) -> Json:
 def _picture_url(call: Call, handle: str) -> str:
     if handle not in call.world.handles:
         raise checks.invalid("profile_picture_handle is not a handle of an upload")
-    return f"https://pps.whatsapp.net/v/{call.world.handles[handle].id.removeprefix('upload:')}"
+    return f"https://pps.whatsapp.net/v/{call.world.handles[handle].removeprefix('upload:')}"
 
 
 def read_settings(call: Call, number: Number) -> Json:
