@@ -171,6 +171,19 @@ def test_a_flow_lives_from_draft_to_deprecated(sandbox: Running) -> None:
     assert sandbox.get(f"/{flow_id}/assets")["data"][0]["name"] == "flow.json"
 
 
+def test_the_link_of_a_flow_leads_to_its_definition_for_the_token(sandbox: Running) -> None:
+    flow_id = sandbox.post(f"/{WABA}/flows", BODY | {"flow_json": FLOW_JSON})["id"]
+    empty = sandbox.post(f"/{WABA}/flows", BODY)["id"]
+
+    [asset] = sandbox.get(f"/v23.0/{flow_id}/assets")["data"]
+    read = sandbox.call("GET", asset["download_url"])
+
+    assert (read.text, read.headers["content-type"]) == (FLOW_JSON, "application/json")
+    assert sandbox.http.get(asset["download_url"]).json()["error"]["code"] == 104
+    nothing = sandbox.refusal("GET", asset["download_url"].replace(flow_id, empty))
+    assert nothing["error_subcode"] == 33
+
+
 @pytest.mark.parametrize("flow_json", ["{", '{"version": "7.0"}'])
 def test_a_flow_with_faults_stays_a_draft(sandbox: Running, flow_json: str) -> None:
     made = sandbox.post(f"/{WABA}/flows", BODY | {"flow_json": flow_json, "publish": True})

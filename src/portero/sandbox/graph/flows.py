@@ -4,8 +4,9 @@ import json
 from datetime import UTC, datetime
 
 from portero.graphapi.errors import meta_error
-from portero.sandbox.calls import SUCCESS, Call
+from portero.sandbox.calls import SUCCESS, Call, Reply
 from portero.sandbox.graph import people, wabas
+from portero.sandbox.graph.errors import unknown_object
 from portero.sandbox.graph.nodes import Shown
 from portero.sandbox.graph.paging import paged
 from portero.sandbox.objects import Flow, Json, Waba
@@ -24,6 +25,9 @@ _CATEGORIES = frozenset(
         "OTHER",
     ]
 )
+ASSET = "flow.json"
+"""The name of the one asset that a flow has."""
+
 _METADATA = ("name", "categories", "endpoint_uri", "application_id")
 
 
@@ -142,9 +146,16 @@ def deprecate_flow(_call: Call, flow: Flow) -> Json:
 
 def list_assets(call: Call, flow: Flow) -> Json:
     """The flow's one asset, with a link that needs the token like everything else."""
-    url = f"{call.request.base_url}/{flow.id}/assets/flow.json"
-    asset = {"name": "flow.json", "asset_type": "FLOW_JSON", "download_url": url}
+    url = f"{call.request.base_url}/{flow.id}/assets/{ASSET}"
+    asset = {"name": ASSET, "asset_type": "FLOW_JSON", "download_url": url}
     return paged(call, [asset] if flow.json_text else [], key=lambda item: item["name"], show=dict)
+
+
+def read_asset(call: Call, flow: Flow) -> Reply:
+    """What the link of the asset leads to."""
+    if not flow.json_text:
+        raise unknown_object(call.request.method, flow.id)
+    return Reply(flow.json_text.encode(errors="replace"))
 
 
 def upload_asset(call: Call, flow: Flow) -> Json:
