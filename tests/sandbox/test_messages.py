@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.harness import CUSTOMER, NUMBER, OTHER_NUMBER, WABA, Running, Start
+from sandbox.harness import CUSTOMER, NUMBER, OTHER_NUMBER, WABA, WORLD, Running, Start
 
 PARAMETERS = [
     {"type": "header", "parameters": [{"type": "image", "image": {"link": "https://x.test/a"}}]},
@@ -327,7 +327,9 @@ def test_a_test_number_writes_to_its_list_only(other_world: Start) -> None:
         "display_phone_number": "+1 555 0100",
         "allowed_recipients": ["+" + CUSTOMER],
     }
-    sandbox = other_world(wabas=[{"id": "10", "numbers": [number]}], windows=[])
+    sandbox = other_world(
+        wabas=[{"id": "10", "numbers": [number]}], windows=[], tokens=WORLD["tokens"][:1]
+    )
     text = {"text": {"body": "a"}}
 
     allowed = sandbox.send(text, number="11")
@@ -346,7 +348,9 @@ def test_the_messaging_limit_counts_new_customers_of_a_day(
         "numbers": [number],
         "templates": [{"name": "plain", "language": "es_MX", "category": "UTILITY"}],
     }
-    sandbox = other_world(wabas=[waba], windows=[], speed={"delivered_ms": None})
+    sandbox = other_world(
+        wabas=[waba], windows=[], tokens=WORLD["tokens"][:1], speed={"delivered_ms": None}
+    )
 
     for n in range(51):
         sandbox.send({"to": f"3460000{n:04d}", **template("plain")}, number="11")

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 
+CATEGORIES = ("AUTHENTICATION", "MARKETING", "UTILITY")  # of templates
+
 
 class Scope(StrEnum):
     """The OAuth scopes the emulator asks for."""

@@ -3,15 +3,17 @@
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-_PAIR_INTERVAL_S, _PAIR_BURST = 6.0, 45
-_PER_SECOND = {"STANDARD": 80, "HIGH": 1_000}
-_TIERS = {
+PER_SECOND = {"STANDARD": 80, "HIGH": 1_000}
+TIERS: dict[str, int | None] = {
     "TIER_50": 50,
     "TIER_250": 250,
     "TIER_2K": 2_000,
     "TIER_10K": 10_000,
     "TIER_100K": 100_000,
+    "TIER_UNLIMITED": None,
 }
+
+_PAIR_INTERVAL_S, _PAIR_BURST = 6.0, 45
 _DAY_S = 24 * 3600.0
 _SLACK_S = 0.001  # sums of floating-point times
 
@@ -29,12 +31,12 @@ class Rates:
 
     def throughput_allows(self, number_id: str, level: str, now: float) -> bool:
         """80 messages a second, or 1,000 where the number was upgraded."""
-        per_second = _PER_SECOND.get(level, _PER_SECOND["STANDARD"])
+        per_second = PER_SECOND.get(level, PER_SECOND["STANDARD"])
         return self._take((number_id,), 1 / per_second, per_second, now)
 
     def messaging_allows(self, customer: str, tier: str, now: float) -> bool:
         """Whether one more customer may be written to first within a rolling day."""
-        ceiling = _TIERS.get(tier)
+        ceiling = TIERS.get(tier)
         while self._begun and now - next(iter(self._begun.values())) >= _DAY_S:
             self._begun.popitem(last=False)
         if ceiling is not None and customer not in self._begun and len(self._begun) >= ceiling:

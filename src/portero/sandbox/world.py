@@ -79,7 +79,7 @@ class World:
         """A world from a JSON file. Raises `WorldError` and `OSError`."""
         try:
             source = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WorldError(f"not JSON: {error}") from error
         return cls(source, clock=clock)
 
@@ -91,7 +91,8 @@ class World:
 
     def reset(self) -> None:
         """Back to the document."""
-        source = worldfile.fields(self._source, "world", needed=("app",), known=_KEYS)
+        part = worldfile.fields(self._source, "world", needed=("app",), known=_KEYS)
+        source = part.values
         # Neither a restart nor a reset gives an id a second time, as Meta never does.
         self._serial = max(self._serial, int(self.clock()) * 100_000)
         self.app = worldfile.app_from(source["app"])
@@ -101,17 +102,15 @@ class World:
             raise WorldError(f"two things have the id {self.app.id}")
         self.speed = worldfile.speed_from(source.get("speed", {}))
         self.limits = worldfile.limits_from(source.get("limits", {}))
-        self.public_url = source.get("public_url")
-        self.require_app_secret = bool(source.get("require_app_secret", False))
-        self.tokens = {
-            token.token: token
-            for token in map(worldfile.token_from, source.get("tokens", []), range(1_000))
-        }
+        self.public_url = None if source.get("public_url") is None else part.text("public_url")
+        self.require_app_secret = part.flag("require_app_secret", default=False)
         self._forget_happenings()
-        self._read_accounts(source.get("wabas", []))
-        self._read_customers(source)
+        self._read_accounts(part.items("wabas"))
+        self._read_tokens(part.items("tokens"))
+        self._read_customers(part)
 
     def _forget_happenings(self) -> None:
+        self.tokens: dict[str, Token] = {}
         self.wabas: dict[str, Waba] = {}
         self.numbers: dict[str, Number] = {}
         self.templates: dict[str, Template] = {}
@@ -137,9 +136,13 @@ class World:
             self.wabas[self._unused(waba.id)] = waba
             for number in numbers:
                 self.numbers[self._unused(number.id)] = number
+            names: set[tuple[str, str]] = set()
             for item in templates:
                 template = worldfile.template_from(item, waba.id, self.new_id())
                 template.updated_at = int(self.clock())
+                if (template.name, template.language) in names:
+                    raise WorldError(f"two templates are {template.name} in {template.language}")
+                names.add((template.name, template.language))
                 self.templates[self._unused(template.id)] = template
 
     def _unused(self, node_id: str) -> str:
@@ -147,17 +150,26 @@ class World:
             raise WorldError(f"two things have the id {node_id}")
         return node_id
 
-    def _read_customers(self, source: Json) -> None:
-        for item in source.get("customers", []):
+    def _read_tokens(self, sources: list[Any]) -> None:
+        for position, source in enumerate(sources):
+            token = worldfile.token_from(source, position, self.wabas)
+            if token.token in self.tokens:
+                raise WorldError(f"tokens[{position}] has the text of another token")
+            self.tokens[token.token] = token
+
+    def _read_customers(self, part: worldfile.Part) -> None:
+        for item in part.items("customers"):
             customer = worldfile.fields(item, "customer", needed=("phone",), known=("name",))
-            if "name" in customer:
-                self.names[worldfile.customer_from(customer["phone"])] = customer["name"]
-        for item in source.get("windows", []):
+            wa_id = worldfile.customer_from(customer.values["phone"])
+            if "name" in customer.values:
+                self.names[wa_id] = customer.text("name")
+        for item in part.items("windows"):
             window = worldfile.fields(item, "window", needed=("number", "customer"), known=())
-            if str(window["number"]) not in self.numbers:
-                raise WorldError(f"window for unknown number {window['number']}")
-            self.open_window(str(window["number"]), worldfile.customer_from(window["customer"]))
-        self.opted_out = {worldfile.customer_from(phone) for phone in source.get("opted_out", [])}
+            number_id = str(window.values["number"])
+            if number_id not in self.numbers:
+                raise WorldError(f"window for unknown number {number_id}")
+            self.open_window(number_id, worldfile.customer_from(window.values["customer"]))
+        self.opted_out = {worldfile.customer_from(phone) for phone in part.items("opted_out")}
 
     def new_id(self) -> str:
         """A fresh id of fifteen digits."""

@@ -5,10 +5,9 @@ from typing import Any
 
 from portero.graphapi.errors import GraphError, meta_error
 from portero.sandbox.graph import checks
-from portero.sandbox.objects import Json
+from portero.sandbox.objects import CATEGORIES, Json
 from portero.sandbox.reading import required
 
-CATEGORIES = ("AUTHENTICATION", "MARKETING", "UTILITY")
 VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 
 _NAME = re.compile(r"[a-z0-9_]{1,512}")
