@@ -109,7 +109,15 @@ def test_a_blocked_customer_is_not_heard(sandbox: Running) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"phone_number_id": "9"}, {"from": "x"}, {"type": "image", "image": {"data": "%"}}],
+    [
+        {"phone_number_id": "9"},
+        {"from": "x"},
+        {"type": "image", "image": {"data": "%"}},
+        {"type": "image", "image": {"data": "é"}},
+        {"type": "image", "image": {"data": 5}},
+        {"type": "image", "image": "x"},
+        {"type": "contacts"},
+    ],
 )
 def test_a_message_that_cannot_be_made_is_refused(sandbox: Running, change: dict[str, Any]) -> None:
     assert refused(sandbox, "inbound", INBOUND | change)
@@ -138,11 +146,33 @@ def test_a_failure_can_be_told_with_its_code(sandbox: Running) -> None:
     assert sandbox.hooks.statuses(1)[0]["errors"][0]["code"] == 131042
 
 
-@pytest.mark.parametrize("change", [{"message_id": "x"}, {"status": "eaten"}])
-def test_a_status_that_makes_no_sense_is_refused(sandbox: Running, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"message_id": "x"}, "message_id"),
+        ({"message_id": ["x"]}, "message_id"),
+        ({"status": "eaten"}, "status must be one of sent, delivered, read, played, failed"),
+        ({"status": ["read"]}, "status must be one of"),
+        ({"status": "failed", "error_code": 7}, "error_code must be"),
+        ({"status": "failed", "error_code": "131042"}, "error_code must be"),
+        ({"status": "failed", "error_code": [1]}, "error_code must be"),
+        ({"error_code": 131042}, "error_code is of a failed message"),
+        ({"stauts": "failed"}, "unknown keys: stauts"),
+    ],
+)
+def test_a_status_that_makes_no_sense_is_refused(
+    sandbox: Running, change: dict[str, Any], told: str
+) -> None:
     message_id = sandbox.send(TEXT).json()["messages"][0]["id"]
 
-    assert refused(sandbox, "status", {"message_id": message_id, "status": "read"} | change)
+    assert told in refused(sandbox, "status", {"message_id": message_id, "status": "read"} | change)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"payload": {}, "ulr": "http://x"}, {"payload": {}, "url": 5}]
+)
+def test_a_payload_that_nobody_would_get_is_refused(sandbox: Running, body: dict[str, Any]) -> None:
+    assert refused(sandbox, "webhook", body)
 
 
 def test_any_payload_can_be_sent_signed(sandbox: Running) -> None:
@@ -222,18 +252,41 @@ def test_faults_can_be_taken_back(sandbox: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "told"),
     [
-        {"count": 0},
-        {"delay_ms": -1},
-        {"status": 99},
-        {"reset": "never"},
-        {"match": {"path": "("}},
-        {"match": []},
+        ({}, "needs one of delay_ms, status, reset"),
+        ({"count": 2, "body": "a"}, "needs one of"),
+        ({"status": None}, "needs one of"),
+        ({"status": 500, "count": 0}, "count"),
+        ({"status": 500, "count": True}, "count"),
+        ({"status": 500, "count": "1"}, "count"),
+        ({"delay_ms": -1}, "delay_ms"),
+        ({"delay_ms": True}, "delay_ms"),
+        ({"delay_ms": [1]}, "delay_ms"),
+        ({"delay": 500, "stauts": 500}, "unknown keys: delay, stauts"),
+        ({"status": 99}, "status"),
+        ({"status": "500"}, "status"),
+        ({"status": [1]}, "status"),
+        ({"reset": "never"}, "reset"),
+        ({"reset": ["after"]}, "reset"),
+        ({"status": 500, "reset": "after"}, "exclude each other"),
+        ({"delay_ms": 5, "body": {}}, "body needs a status"),
+        ({"status": 500, "match": {"path": "("}}, "match.path"),
+        ({"status": 500, "match": {"path": 5}}, "fault.match.path must be a text"),
+        ({"status": 500, "match": {"pth": "a"}}, "unknown keys: pth"),
+        ({"status": 500, "match": []}, "fault.match must be an object"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(sandbox: Running, fault: dict[str, Any]) -> None:
-    assert refused(sandbox, "faults", fault)
+def test_a_fault_that_makes_no_sense_is_refused(
+    sandbox: Running, fault: dict[str, Any], told: str
+) -> None:
+    assert told in refused(sandbox, "faults", fault)
+    assert sandbox.control("faults", method="DELETE") == {"waiting": 0}
+
+
+@pytest.mark.parametrize("content", ["{", "[" * 100_000, '{"status": NaN}', "[]"])
+def test_a_control_that_is_no_json_object_is_refused(sandbox: Running, content: str) -> None:
+    assert sandbox.http.post("/_sandbox/faults", content=content).status_code == 400
 
 
 def test_the_ledger_shows_every_request_in_order_as_it_came(sandbox: Running) -> None:

@@ -1,6 +1,5 @@
 """`/_sandbox/`: be the customer, break things, see what arrived. Not part of Meta, not in the ledger."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -16,8 +15,9 @@ from portero.sandbox.courier import Courier, Delivery
 from portero.sandbox.faults import BadFault, Faults, fault_from
 from portero.sandbox.ledger import Ledger
 from portero.sandbox.objects import Json
+from portero.sandbox.reading import read_json
 from portero.sandbox.world import World
-from portero.sandbox.worldfile import WorldError
+from portero.sandbox.worldfile import WorldError, fields
 
 PREFIX = "/_sandbox"
 
@@ -50,22 +50,22 @@ class Control:
 
     async def inbound(self, request: Request) -> Json:
         """A customer writes to a number."""
-        try:
-            arrival = inbound.receive(await _object(request), self.world)
-        except inbound.BadInbound as error:
-            raise BadControl(str(error)) from error
+        arrival = inbound.receive(await _object(request), self.world)
         delivery = await arrival.deliver(self.courier)
         return {"message_id": arrival.message_id} | _told(delivery)
 
     async def status(self, request: Request) -> Json:
         """A message gets a status, whatever came before."""
-        source = await _object(request)
-        message = self.world.messages.get(str(source.get("message_id")))
+        needed = ("message_id", "status")
+        part = fields(await _object(request), "status", needed=needed, known=("error_code",))
+        message = self.world.messages.get(part.text("message_id"))
         if message is None:
             raise BadControl("message_id is not of a message this sandbox accepted")
-        status, code = source.get("status"), source.get("error_code", 131026)
-        if status not in statuses.KNOWN or code not in CATALOGUE:
-            raise BadControl(f"status must be one of {', '.join(statuses.KNOWN)}")
+        status, code = part.one_of(statuses.KNOWN, "status"), part.values.get("error_code", 131026)
+        if type(code) is not int or code not in CATALOGUE:
+            raise BadControl("error_code must be one of Meta's codes")
+        if status != "failed" and "error_code" in part.values:
+            raise BadControl("error_code is of a failed message")
         errors = [statuses.failure(code, None)] if status == "failed" else None
         delivery = await statuses.tell(
             message, status, world=self.world, courier=self.courier, errors=errors
@@ -74,19 +74,16 @@ class Control:
 
     async def webhook(self, request: Request) -> Json:
         """Any payload, signed as Meta signs it."""
-        source = await _object(request)
+        part = fields(await _object(request), "webhook", needed=("payload",), known=("url",))
         callback = self.world.app.callback
-        url = source.get("url") or (callback.url if callback else None)
-        if not url or "payload" not in source:
-            raise BadControl("payload is needed, and url where the app has no callback")
-        return _told(await self.courier.post(str(url), source["payload"]))
+        url = part.text("url", callback.url if callback else "")
+        if not url:
+            raise BadControl("url is needed where the app has no callback")
+        return _told(await self.courier.post(url, part.values["payload"]))
 
     async def add_fault(self, request: Request) -> Json:
         """The next matching requests fail."""
-        try:
-            self.faults.add(fault_from(await _object(request)))
-        except BadFault as error:
-            raise BadControl(str(error)) from error
+        self.faults.add(fault_from(await _object(request)))
         return {"waiting": len(self.faults)}
 
     async def clear_faults(self, request: Request) -> Json:
@@ -117,7 +114,7 @@ class Control:
                 return JSONResponse({"error": "only from this machine"}, 403)
             try:
                 return JSONResponse(await action(request))
-            except (BadControl, WorldError) as error:
+            except (BadControl, BadFault, inbound.BadInbound, WorldError) as error:
                 return JSONResponse({"error": str(error)}, 400)
 
         return Route(f"/{name}", endpoint, methods=[method])
@@ -125,7 +122,7 @@ class Control:
 
 async def _object(request: Request) -> Json:
     try:
-        value: Any = json.loads(await request.body())
+        value: Any = read_json(await request.body())
     except ValueError as error:
         raise BadControl(f"not JSON: {error}") from error
     if not isinstance(value, dict):

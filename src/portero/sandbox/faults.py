@@ -2,9 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
+
+from portero.sandbox.worldfile import fields
 
 _MAX_DELAY_MS = 120_000
+_WHAT = ("delay_ms", "status", "reset")
 
 
 class BadFault(ValueError):
@@ -31,33 +34,48 @@ class Fault:
         return self.method in (None, method) and self.path.search(path) is not None
 
 
-def fault_from(spec: dict[str, Any]) -> Fault:
+def fault_from(spec: object) -> Fault:
     """Read `{"count","match":{"method","path"},"delay_ms","status","body","reset"}`.
 
     `match.path` is a regular expression searched in the path.
 
     Raises:
-        BadFault: a value has the wrong type or is out of range.
+        BadFault: a value has the wrong type or is out of range, or the fault would do nothing.
+        WorldError: it is no object, or has a key that nobody would read.
     """
-    match, count = spec.get("match", {}), spec.get("count", 1)
-    delay_ms, status = spec.get("delay_ms", 0), spec.get("status")
-    if not isinstance(match, dict) or not isinstance(count, int) or count < 1:
-        raise BadFault("count must be a whole number from 1, match an object")
-    if not isinstance(delay_ms, int | float) or not 0 <= delay_ms <= _MAX_DELAY_MS:
+    part = fields(spec, "fault", known=("count", "match", *_WHAT, "body"))
+    match = fields(part.values.get("match", {}), "fault.match", known=("method", "path"))
+    count, delay_ms = part.values.get("count", 1), part.values.get("delay_ms", 0)
+    status, reset = part.values.get("status"), part.values.get("reset")
+    if not _is_whole(count) or count < 1:
+        raise BadFault("count must be a whole number from 1")
+    if not (_is_whole(delay_ms) or isinstance(delay_ms, float)) or not (
+        0 <= delay_ms <= _MAX_DELAY_MS
+    ):
         raise BadFault(f"delay_ms must be between 0 and {_MAX_DELAY_MS}")
-    if status is not None and not (isinstance(status, int) and 200 <= status <= 599):
+    if status is not None and not (_is_whole(status) and 200 <= status <= 599):
         raise BadFault("status must be between 200 and 599")
-    if spec.get("reset") not in (None, "before", "after"):
+    if reset not in (None, "before", "after"):
         raise BadFault('reset must be "before" or "after"')
+    if all(part.values.get(key) is None for key in _WHAT):
+        raise BadFault(f"a fault needs one of {', '.join(_WHAT)}")
+    if status is None and "body" in part.values:
+        raise BadFault("body needs a status to be answered with")
+    if status is not None and reset is not None:
+        raise BadFault("status and reset exclude each other")
     return Fault(
         count=count,
-        method=str(match["method"]).upper() if match.get("method") else None,
-        path=_pattern(str(match.get("path", ""))),
+        method=match.text("method", "").upper() or None,
+        path=_pattern(match.text("path", "")),
         delay_s=delay_ms / 1000,
         status=status,
-        body=spec.get("body"),
-        reset=spec.get("reset"),
+        body=part.values.get("body"),
+        reset=reset,
     )
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return type(value) is int
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -1,7 +1,6 @@
 """A customer writes: the message in Meta's webhook shape, and what it changes (the window opens)."""
 
 import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
 
@@ -114,7 +113,10 @@ def _message(source: Json, number: Number, world: World, sender: Sender, message
     message["timestamp"] = str(source.get("timestamp") or int(world.clock()))
     message |= {key: value for key, value in source.items() if key not in _OURS}
     if kind in _MEDIA_TYPES:
-        message[kind] = _media(source.get(kind) or {}, kind, number, world)
+        given = source.get(kind) or {}
+        if not isinstance(given, dict):
+            raise BadInbound(f"{kind} must be an object")
+        message[kind] = _media(given, kind, number, world)
     elif kind not in message:
         raise BadInbound(f"the content of type {kind} is missing")
     return message
@@ -124,7 +126,7 @@ def _media(given: Json, kind: str, number: Number, world: World) -> Json:
     """A media object with an id that can be fetched; `data` holds the bytes as base64."""
     try:
         content = base64.b64decode(given.get("data") or b"", validate=True) or _TINY_FILE
-    except binascii.Error as error:
+    except (ValueError, TypeError) as error:  # besides wrong characters: none of ASCII, no text
         raise BadInbound(f"{kind}.data is not base64") from error
     media = Media(
         id=world.new_id(),

@@ -25,6 +25,7 @@ from portero.sandbox.objects import (
 )
 from portero.sandbox.phones import bsuid_of
 from portero.sandbox.rates import Rates
+from portero.sandbox.reading import read_json
 from portero.sandbox.worldfile import Limits, Speed, WorldError
 
 Clock = Callable[[], float]
@@ -78,8 +79,8 @@ class World:
     def from_file(cls, path: Path, *, clock: Clock = time.time) -> Self:
         """A world from a JSON file. Raises `WorldError` and `OSError`."""
         try:
-            source = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
+            source = read_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:
             raise WorldError(f"not JSON: {error}") from error
         return cls(source, clock=clock)
 
