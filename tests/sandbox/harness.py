@@ -162,15 +162,22 @@ class Subscriber:
     changed: threading.Condition = field(default_factory=threading.Condition)
     answers: list[int] = field(default_factory=list)
     challenges_refused: bool = False
+    slow_s: float = 0.0
+    begun: int = 0
 
     def clear(self) -> None:
         with self.changed:
             self.received.clear()
             self.answers.clear()
             self.challenges_refused = False
+            self.slow_s, self.begun = 0.0, 0
 
     def take(self, path: str, raw: bytes, signature: str | None) -> int:
         expected = "sha256=" + hmac.new(SECRET.encode(), raw, hashlib.sha256).hexdigest()
+        with self.changed:
+            self.begun += 1
+            self.changed.notify_all()
+        time.sleep(self.slow_s)
         with self.changed:
             status = self.answers.pop(0) if self.answers else 200
             payload = json.loads(raw) | {"path": path, "signed": signature == expected}
@@ -185,6 +192,11 @@ class Subscriber:
                 f"{len(self.received)} of {count} webhooks arrived"
             )
             return list(self.received[:count])
+
+    def wait_begun(self, count: int, timeout_s: float = 3.0) -> None:
+        """Until `count` webhooks are on their way, arrived or not."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.begun >= count, timeout_s)
 
     def values(self, count: int) -> list[dict[str, Any]]:
         """The `value` of each of the first `count` changes."""

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from portero.sandbox import World, create_app
+from portero.sandbox import World, create_app, ledger
 from sandbox.harness import CUSTOMER, NUMBER, TOKEN, WABA, Running
 
 TEXT = {"text": {"body": "hola"}}
@@ -335,6 +335,44 @@ def test_the_ledger_can_be_read_from_a_point_on(sandbox: Running) -> None:
 
     assert [entry["n"] for entry in later] == [3]
     assert refused(sandbox, "ledger?since=x", None, "GET")
+
+
+def test_the_ledger_keeps_the_newest_within_its_bounds(
+    sandbox: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "_MAX_ENTRIES", 3)
+    monkeypatch.setattr(ledger, "_MAX_BYTES", 100)
+    bodies = [b"a" * 60, b"b", b"c", b"d", b"e" * 60, b"f" * 60, b"g"]
+
+    kept = []
+    for body in bodies:
+        sandbox.http.post("/x", content=body)
+        kept.append([entry["n"] for entry in sandbox.ledger()])
+
+    assert kept == [[1], [1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [6], [6, 7]]
+
+
+def test_no_old_webhook_follows_a_reset(sandbox: Running) -> None:
+    sandbox.hooks.answers = [500]
+    sandbox.control("inbound", INBOUND)  # comes again after 20 and 40 ms
+
+    sandbox.control("reset")
+    sandbox.hooks.clear()
+    time.sleep(0.2)
+
+    assert sandbox.hooks.received == []
+
+
+def test_a_reset_waits_for_a_webhook_on_its_way(sandbox: Running) -> None:
+    sandbox.hooks.slow_s = 0.3
+    sandbox.send(TEXT)
+    sandbox.hooks.wait_begun(1)
+
+    sandbox.control("reset")
+    arrived = len(sandbox.hooks.received)
+    time.sleep(0.5)
+
+    assert arrived == len(sandbox.hooks.received) == 1
 
 
 def test_a_reset_brings_back_the_first_day(sandbox: Running) -> None:

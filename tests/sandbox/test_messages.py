@@ -194,6 +194,15 @@ def test_the_count_of_parameters_is_told_in_metas_words(sandbox: Running) -> Non
     )
 
 
+def test_a_named_parameter_must_be_one_the_template_has(sandbox: Running) -> None:
+    def send(name: str) -> Any:
+        parameters = [{"type": "text", "parameter_name": name, "text": "Ana"}]
+        return sandbox.send(template("named", [{"type": "body", "parameters": parameters}]))
+
+    assert send("apellido").json()["error"]["code"] == 132018
+    assert send("nombre").status_code == 200
+
+
 def test_a_missing_template_is_told_in_metas_words(sandbox: Running) -> None:
     response = sandbox.send(template("none"))
 
@@ -321,6 +330,27 @@ def test_more_than_80_messages_a_second_are_too_many(sandbox: Running) -> None:
     assert codes == [200] * 80 + [400]
 
 
+@pytest.mark.parametrize(
+    ("limit", "code"), [("pair", 131056), ("throughput", 130429)], ids=["pair", "throughput"]
+)
+def test_a_limit_holds_unless_the_world_lifts_it(other_world: Start, limit: str, code: int) -> None:
+    limits = {"pair": False, "throughput": False}
+    holding, free = other_world(limits=limits | {limit: True}), other_world(limits=limits)
+    for sandbox in (holding, free):
+        sandbox.clock.freeze()
+
+    refusals = [
+        {
+            answer.json()["error"]["code"]
+            for answer in [sandbox.send(template("plain")) for _ in range(81)]
+            if answer.status_code != 200
+        }
+        for sandbox in (holding, free)
+    ]
+
+    assert refusals == [{code}, set()]
+
+
 def test_a_test_number_writes_to_its_list_only(other_world: Start) -> None:
     number = {
         "id": "11",
@@ -339,8 +369,9 @@ def test_a_test_number_writes_to_its_list_only(other_world: Start) -> None:
     assert refused.json()["error"]["code"] == 131030
 
 
+@pytest.mark.parametrize(("holds", "codes"), [(True, [131048]), (False, [])])
 def test_the_messaging_limit_counts_new_customers_of_a_day(
-    other_world: Start,
+    other_world: Start, holds: bool, codes: list[int]
 ) -> None:
     number = {"id": "11", "display_phone_number": "+1 555 0100", "messaging_limit": "TIER_50"}
     waba = {
@@ -349,7 +380,11 @@ def test_the_messaging_limit_counts_new_customers_of_a_day(
         "templates": [{"name": "plain", "language": "es_MX", "category": "UTILITY"}],
     }
     sandbox = other_world(
-        wabas=[waba], windows=[], tokens=WORLD["tokens"][:1], speed={"delivered_ms": None}
+        wabas=[waba],
+        windows=[],
+        tokens=WORLD["tokens"][:1],
+        speed={"delivered_ms": None},
+        limits={"messaging": holds},
     )
 
     for n in range(51):
@@ -357,7 +392,7 @@ def test_the_messaging_limit_counts_new_customers_of_a_day(
 
     told = {status["recipient_id"]: status for status in sandbox.hooks.statuses(51)}
     failed = [status for status in told.values() if status["status"] == "failed"]
-    assert [status["errors"][0]["code"] for status in failed] == [131048]
+    assert [status["errors"][0]["code"] for status in failed] == codes
 
 
 def test_a_customer_is_reached_by_business_scoped_id(sandbox: Running) -> None:

@@ -7,12 +7,13 @@ import json
 import pytest
 
 from portero.graphapi.errors import GraphError
-from portero.sandbox import World
+from portero.sandbox import World, endpoint
 from portero.sandbox.calls import Call
 from portero.sandbox.courier import Courier
 from portero.sandbox.graph import dispatch
 from portero.sandbox.reading import GraphRequest
 from sandbox.harness import (
+    APP,
     BUSINESS,
     CUSTOMER,
     FOREIGN_WABA,
@@ -22,6 +23,7 @@ from sandbox.harness import (
     WABA,
     WORLD,
     Running,
+    Start,
 )
 
 BODY = {"messaging_product": "whatsapp", "to": CUSTOMER, "type": "text", "text": {"body": "hola"}}
@@ -184,6 +186,39 @@ def test_a_right_proof_of_the_secret_passes_and_a_wrong_one_does_not(sandbox: Ru
     assert sandbox.get(f"/{NUMBER}", appsecret_proof=proof)["id"] == NUMBER
     error = sandbox.refusal("GET", f"/{NUMBER}", params={"appsecret_proof": "0" * 64})
     assert error["message"] == "Invalid appsecret_proof provided in the API argument"
+
+
+def test_a_world_may_ask_for_the_proof_of_every_token_but_the_apps(other_world: Start) -> None:
+    sandbox = other_world(require_app_secret=True)
+    proof = hmac.new(SECRET.encode(), TOKEN.encode(), hashlib.sha256).hexdigest()
+    of_the_app = {"Authorization": f"Bearer {APP}|{SECRET}"}
+
+    error = sandbox.refusal("GET", f"/{NUMBER}")
+
+    assert "require an appsecret_proof" in error["message"]
+    assert sandbox.get(f"/{NUMBER}", appsecret_proof=proof)["id"] == NUMBER
+    assert sandbox.call("GET", f"/{APP}/subscriptions", headers=of_the_app).status_code == 200
+
+
+def test_links_in_answers_name_the_public_address_of_a_world(other_world: Start) -> None:
+    sandbox = other_world(public_url="https://meta.example/")
+
+    page = sandbox.get(f"/{WABA}/phone_numbers", limit=1)
+
+    assert page["paging"]["next"].startswith(f"https://meta.example/{WABA}/phone_numbers?")
+
+
+def test_a_body_beyond_the_bound_is_refused_and_written_down(
+    sandbox: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_MAX_BODY", 1_000)
+
+    error = sandbox.refusal("POST", f"/{NUMBER}/messages", json=BODY | {"x": "a" * 1_000})
+
+    assert (error["http"], error["code"]) == (400, 100)
+    assert error["error_data"]["details"] == "The request body is too large."
+    assert sandbox.ledger()[-1]["status"] == 400
+    assert sandbox.call("POST", f"/{NUMBER}/messages", json=BODY).status_code == 200
 
 
 def test_several_ids_are_read_at_once(sandbox: Running) -> None:
