@@ -70,6 +70,11 @@ class GraphRequest:
             raise required(name)
         return value
 
+    def need_whatsapp(self) -> None:
+        """`messaging_product` names the one product there is."""
+        if self.params.get("messaging_product") != "whatsapp":
+            raise required("messaging_product")
+
     def number(self, name: str, default: int) -> int:
         """A parameter as a whole number, which may travel as text."""
         value = self.params.get(name, default)

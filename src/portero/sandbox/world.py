@@ -209,6 +209,13 @@ class World:
     def templates_of(self, waba_id: str) -> list[Template]:
         return [template for template in self.templates.values() if template.waba_id == waba_id]
 
+    def template_named(self, waba_id: str, name: str, language: str) -> Template | None:
+        """The account's template of a name in a language."""
+        for template in self.templates_of(waba_id):
+            if (template.name, template.language) == (name, language):
+                return template
+        return None
+
     def token(self, text: str) -> Token | None:
         """The token with this text; `APP_ID|APP_SECRET` is the app's own."""
         if text == f"{self.app.id}|{self.app.secret}":

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from portero.graphapi.errors import GraphError, meta_error
-from portero.sandbox.graph.checks import required
+from portero.sandbox.graph.checks import missing_member
 from portero.sandbox.objects import Json
 from portero.sandbox.world import World
 
@@ -14,7 +14,7 @@ def check_attachment(world: World, source: Json, name: str) -> None:
     """An attachment has a known `id` or an http(s) `link`. Raises `GraphError`."""
     media_id, link = source.get("id"), source.get("link")
     if media_id is None and link is None:
-        raise required(f"{name}['id']")
+        raise missing_member(f"{name}['id']")
     if media_id is not None:
         if world.living_media(str(media_id)) is None:
             raise _not_media(name)

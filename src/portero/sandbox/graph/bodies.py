@@ -8,6 +8,7 @@ from portero.sandbox.graph import checks
 from portero.sandbox.graph.attachments import check_attachment
 from portero.sandbox.graph.interactive import check_interactive
 from portero.sandbox.objects import Json
+from portero.sandbox.reading import required
 from portero.sandbox.world import World
 
 Check = Callable[[World, Json], None]
@@ -22,7 +23,7 @@ def _text(_world: World, params: Json) -> None:
     text = checks.an_object(params.get("text"), "text")
     body = text.get("body")
     if body is None or body == "":
-        raise meta_error(100, message="(#100) The parameter text['body'] is required.")
+        raise required("text['body']")
     if not isinstance(body, str) or len(body) > _TEXT_MAX:
         message = f"(#100) Param text['body'] must be at most {_TEXT_MAX} characters long."
         raise meta_error(100, message=message)
@@ -45,7 +46,7 @@ def _location(_world: World, params: Json) -> None:
     for key, bound in (("latitude", 90), ("longitude", 180)):
         value = location.get(key)
         if value is None:
-            raise checks.required(f"location['{key}']")
+            raise checks.missing_member(f"location['{key}']")
         try:
             inside = abs(float(value)) <= bound
         except (TypeError, ValueError, OverflowError):
@@ -70,7 +71,7 @@ def _reaction(_world: World, params: Json) -> None:
     reaction = checks.an_object(params.get("reaction"), "reaction")
     checks.a_text(reaction, "message_id", "reaction", high=1024)
     if not isinstance(reaction.get("emoji"), str):
-        raise checks.required("reaction['emoji']")
+        raise checks.missing_member("reaction['emoji']")
 
 
 def _interactive(world: World, params: Json) -> None:

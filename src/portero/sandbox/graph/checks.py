@@ -12,7 +12,7 @@ _TOO_LONG = "{what} length invalid. Min length: {low}, Max length: {high}"
 def an_object(value: Any, name: str) -> Json:
     """`value` as a JSON object; absent is a missing parameter."""
     if value is None:
-        raise required(name)
+        raise missing_member(name)
     if not isinstance(value, dict):
         raise meta_error(100, message=f"(#100) Param {name} must be a JSON object.")
     return value
@@ -21,7 +21,7 @@ def an_object(value: Any, name: str) -> Json:
 def a_list(value: Any, name: str) -> list[Any]:
     """`value` as a JSON array; absent is a missing parameter."""
     if value is None:
-        raise required(name)
+        raise missing_member(name)
     if not isinstance(value, list):
         raise meta_error(100, message=f"(#100) Param {name} must be an array.")
     return value
@@ -31,7 +31,7 @@ def a_text(source: Json, key: str, name: str, *, high: int, low: int = 1) -> str
     """The string `source[key]` of `low` to `high` characters."""
     value = source.get(key)
     if value is None or (value == "" and low):
-        raise required(f"{name}['{key}']")
+        raise missing_member(f"{name}['{key}']")
     if not isinstance(value, str):
         raise meta_error(100, message=f"(#100) Param {name}['{key}'] must be a string.")
     a_length(value, f"{name}['{key}']", low=low, high=high)
@@ -49,7 +49,7 @@ def a_length(value: Sized, what: str, *, low: int, high: int) -> None:
         raise invalid(_TOO_LONG.format(what=what, low=low, high=high))
 
 
-def required(name: str) -> GraphError:
+def missing_member(name: str) -> GraphError:
     """Meta's complaint about an absent member of an object."""
     details = f"Parameter '{name}' is mandatory"
     return meta_error(131008, details=details)

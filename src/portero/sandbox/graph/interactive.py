@@ -34,7 +34,7 @@ def _check_header(world: World, kind: str, header: Any) -> None:
     name = "interactive['header']"
     if header is None:
         if kind == "product_list":
-            raise checks.required(name)
+            raise checks.missing_member(name)
         return
     shape = checks.a_text(checks.an_object(header, name), "type", name, high=32)
     if shape == "text":
@@ -105,7 +105,7 @@ def _flow(world: World, action: Json) -> None:
     checks.a_text(parameters, "flow_cta", name, high=30)
     wanted = parameters.get("flow_id") or parameters.get("flow_name")
     if wanted is None:
-        raise checks.required(f"{name}['flow_id']")
+        raise checks.missing_member(f"{name}['flow_id']")
     if not any(wanted in (flow.id, flow.name) for flow in world.flows.values()):
         raise checks.invalid(f"{name}['flow_id'] {wanted} does not exist")
 

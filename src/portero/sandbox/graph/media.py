@@ -41,8 +41,7 @@ _UPLOAD_TYPES = ("application/pdf", "image/jpeg", "image/jpg", "image/png", "vid
 
 def upload(call: Call, number: Number) -> Json:
     """`file` with its content type, `messaging_product=whatsapp`; `type` may name the MIME type."""
-    if call.request.params.get("messaging_product") != "whatsapp":
-        raise required("messaging_product")
+    call.request.need_whatsapp()
     file = call.request.files.get("file")
     if file is None:
         raise required("file")

@@ -136,8 +136,7 @@ async def edit_number(call: Call, number: Number) -> Json:
 
 def register(call: Call, number: Number) -> Json:
     """Make the number able to send; sets the PIN where there was none."""
-    if call.request.params.get("messaging_product") != "whatsapp":
-        raise required("messaging_product")
+    call.request.need_whatsapp()
     pin = _pin(call)
     _count_registration(call, number)
     if number.info["code_verification_status"] != "VERIFIED":

@@ -53,8 +53,7 @@ def read_profile(call: Call, number: Number) -> Json:
 def edit_profile(call: Call, number: Number) -> Json:
     """Change what the body names; the rest stays."""
     params = call.request.params
-    if params.get("messaging_product") != "whatsapp":
-        raise meta_error(100, message="(#100) The parameter messaging_product is required.")
+    call.request.need_whatsapp()
     changes: Json = {}
     for key, high in _PROFILE_SIZES.items():
         if (value := checks.an_optional_text(params, key, "profile", high=high)) is not None:

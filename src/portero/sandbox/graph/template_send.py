@@ -1,15 +1,14 @@
 """Sending a template: it must exist, be usable, and get exactly the parameters it asks for."""
 
-import re
 from typing import Any
 
 from portero.graphapi.errors import GraphError, meta_error
 from portero.sandbox.graph import checks
 from portero.sandbox.graph.attachments import check_attachment
+from portero.sandbox.graph.template_rules import VARIABLE
 from portero.sandbox.objects import Json, Template
 from portero.sandbox.world import World
 
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 _MEDIA_FORMATS = ("IMAGE", "VIDEO", "DOCUMENT")
 _TEXT_LIKE = ("text", "currency", "date_time")
 _SUSPENDED = {"PAUSED": 132015, "DISABLED": 132016}
@@ -35,13 +34,12 @@ def _find(world: World, waba_id: str, source: Json) -> Template:
     name = checks.a_text(source, "name", "template", high=512)
     language = checks.an_object(source.get("language"), "template['language']")
     code = checks.a_text(language, "code", "template['language']", high=32)
-    for template in world.templates_of(waba_id):
-        if template.name == name and template.language == code:
-            if template.status in _SUSPENDED:
-                raise meta_error(_SUSPENDED[template.status], details=f"template {name} ({code})")
-            if template.status == "APPROVED":
-                return template
-    raise meta_error(132001, details=f"template name ({name}) does not exist in {code}")
+    template = world.template_named(waba_id, name, code)
+    if template is not None and template.status in _SUSPENDED:
+        raise meta_error(_SUSPENDED[template.status], details=f"template {name} ({code})")
+    if template is None or template.status != "APPROVED":
+        raise meta_error(132001, details=f"template name ({name}) does not exist in {code}")
+    return template
 
 
 def _sent_components(source: Json) -> dict[str, list[Any]]:
@@ -75,7 +73,7 @@ def _check_header(
 
 
 def _check_text(place: str, template: Template, text: str, parameters: list[Any]) -> None:
-    wanted = list(dict.fromkeys(_VARIABLE.findall(text)))
+    wanted = list(dict.fromkeys(VARIABLE.findall(text)))
     if len(parameters) != len(wanted):
         details = (
             f"{place}: number of localizable_params ({len(parameters)}) does not match "
@@ -122,7 +120,7 @@ def _check_buttons(buttons: list[Json], sent: dict[str, list[Any]]) -> None:
 def _button_parameter(button: Json) -> tuple[str, str] | None:
     """What a button asks of the sender: its kind and the member that must be there."""
     kind = str(button.get("type", "")).upper()
-    if kind == "OTP" or (kind == "URL" and _VARIABLE.search(str(button.get("url", "")))):
+    if kind == "OTP" or (kind == "URL" and VARIABLE.search(str(button.get("url", "")))):
         return "url", "text"
     if kind == "COPY_CODE":
         return "copy_code", "coupon_code"

@@ -13,6 +13,7 @@ from portero.sandbox.graph.health import health_of
 from portero.sandbox.graph.nodes import Shown
 from portero.sandbox.graph.paging import paged
 from portero.sandbox.objects import Json, Template, Waba
+from portero.sandbox.reading import required
 from portero.sandbox.world import World
 
 TEMPLATE_LIMIT = 6_000
@@ -139,13 +140,12 @@ def new_template(call: Call, waba: Waba, params: Json, language: str) -> Templat
 def _check_free(call: Call, waba: Waba, name: str, language: str) -> None:
     """Name and language are free, and the account has room."""
     world = call.world
-    existing = world.templates_of(waba.id)
-    if any(template.name == name and template.language == language for template in existing):
+    if world.template_named(waba.id, name, language):
         raise rules.refused(2388024, f"There is already {language} content for {name}.")
     deleted_at = world.deleted_names.get((waba.id, name, language))
     if deleted_at is not None and call.now - deleted_at < 30 * _DAY_S:
         raise rules.refused(2388023, f"{name} is being deleted. Try again in 4 weeks.")
-    if len(existing) >= TEMPLATE_LIMIT:
+    if len(world.templates_of(waba.id)) >= TEMPLATE_LIMIT:
         raise meta_error(2388019)
     if sum(call.now - at < 3600 for at in world.creations[waba.id]) >= _PER_HOUR:
         raise meta_error(80008, details="Too many templates were created within an hour")
@@ -157,7 +157,7 @@ def upsert_templates(call: Call, waba: Waba) -> Json:
     answers: list[Json] = []
     for language in checks.a_list(params.get("languages"), "languages"):
         code = rules.check_language(language)
-        existing = _named(call.world, waba, str(params.get("name")), code)
+        existing = call.world.template_named(waba.id, str(params.get("name")), code)
         template = existing or new_template(call, waba, params, code)
         if existing:
             _replace(call, existing, params)
@@ -262,7 +262,7 @@ def compare_templates(call: Call, template: Template) -> Json:
     """The three metrics of a comparison; nothing was blocked here."""
     others = [str(item) for item in call.request.listed("template_ids")]
     if not others:
-        raise meta_error(100, message="(#100) The parameter template_ids is required.")
+        raise required("template_ids")
     ids = [template.id, *others]
     sends = [{"key": item, "value": 0} for item in ids]
     reasons = [{"key": item, "value": "UNKNOWN_BLOCK_REASON"} for item in ids]
@@ -277,13 +277,6 @@ def compare_templates(call: Call, template: Template) -> Json:
             {"metric": "TOP_BLOCK_REASON", "type": "STRING_VALUES", "string_values": reasons},
         ]
     }
-
-
-def _named(world: World, waba: Waba, name: str, language: str) -> Template | None:
-    for template in world.templates_of(waba.id):
-        if template.name == name and template.language == language:
-            return template
-    return None
 
 
 def _send_to_review(call: Call, template: Template) -> None:
