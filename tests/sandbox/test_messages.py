@@ -427,8 +427,9 @@ def test_the_marketing_api_takes_marketing_templates_only(sandbox: Running) -> N
     sent = sandbox.call("POST", path, json=body | template("promo"))
     utility = sandbox.refusal("POST", path, json=body | template("plain"))
     text = sandbox.refusal("POST", path, json=body | {"type": "text", "text": {"body": "a"}})
+    shouted = sandbox.call("POST", path, json=body | template("promo") | {"type": "TEMPLATE"})
 
-    assert sent.status_code == 200
+    assert (sent.status_code, shouted.status_code) == (200, 200)
     assert (utility["code"], text["code"]) == (134100, 131055)
 
 

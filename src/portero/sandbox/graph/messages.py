@@ -19,8 +19,7 @@ _CALLBACK_DATA_MAX = 512
 
 def post_message(call: Call, number: Number) -> Json:
     """Everything that `/messages` does."""
-    if call.request.params.get("messaging_product") != "whatsapp":
-        raise required("messaging_product")
+    call.request.need_whatsapp()
     if "status" in call.request.params:
         return _mark_as_read(call, number)
     return _send(call, number)
@@ -28,13 +27,9 @@ def post_message(call: Call, number: Number) -> Json:
 
 def post_marketing_message(call: Call, number: Number) -> Json:
     """The Marketing Messages API: a template send that takes marketing templates only."""
-    if call.request.params.get("messaging_product") != "whatsapp":
-        raise required("messaging_product")
-    if call.request.params.get("type") != "template":
+    call.request.need_whatsapp()
+    if _kind(call) != "template":
         raise meta_error(131055, details="Only template messages are supported")
-    template = check_template(call.world, number.waba_id, call.request.params)
-    if template.category != "MARKETING":
-        raise meta_error(134100, details=f"template {template.name} is {template.category}")
     return _send(call, number)
 
 
@@ -50,7 +45,7 @@ def _mark_as_read(call: Call, number: Number) -> Json:
 def _send(call: Call, number: Number) -> Json:
     params = call.request.params
     recipient = read_recipient(call, number)
-    kind = str(params.get("type", "text")).lower()
+    kind = _kind(call)
     template = _checked_content(call, number, kind)
     callback_data = checks.an_optional_text(
         params, "biz_opaque_callback_data", "message", high=_CALLBACK_DATA_MAX
@@ -69,6 +64,10 @@ def _send(call: Call, number: Number) -> Json:
     )
     _accept(call, message, fate_of(call, number, message))
     return _answer(message, is_template=template is not None)
+
+
+def _kind(call: Call) -> str:
+    return str(call.request.params.get("type", "text")).lower()
 
 
 def _checked_content(call: Call, number: Number, kind: str) -> Template | None:
@@ -104,10 +103,12 @@ def _check_audience(call: Call, recipient: Recipient, template: Template | None)
     """Templates that may not go this way, or to this kind of recipient."""
     if template is None:
         return
+    through_messages = call.request.segments[1:] == ("messages",)
+    if not through_messages and template.category != "MARKETING":
+        raise meta_error(134100, details=f"template {template.name} is {template.category}")
     if template.category == "AUTHENTICATION" and recipient.user_id:
         raise meta_error(131062, details="Authentication templates need a phone number")
     waba = call.world.wabas[template.waba_id]
-    through_messages = call.request.segments[1:] == ("messages",)
     if (
         template.category == "MARKETING"
         and through_messages
