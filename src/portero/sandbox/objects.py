@@ -26,7 +26,6 @@ class Token:
     user_id: str
     name: str
     expires_at: int = 0
-    issued_at: int = 0
     wabas: frozenset[str] | None = None
     is_app: bool = False
 
@@ -130,7 +129,6 @@ class Media:
     content: bytes
     created_at: float
     inbound: bool = False
-    filename: str | None = None
 
 
 @dataclass(slots=True)
@@ -161,23 +159,18 @@ class Message:
     recipient: "Recipient"
     kind: str
     category: str
-    billable: bool
     callback_data: str | None
-    created_at: float
-    voice: bool = False
-    status: str = "accepted"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom a message goes to, as Meta understood it. One of `wa_id` and `group_id` may be empty."""
+    """Whom a message goes to, as Meta understood it. One of `wa_id` and `user_id` may be empty."""
 
     input: str
     wa_id: str
     user_id: str
-    group_id: str = ""
 
     @property
     def key(self) -> str:
         """What windows, rates and opt-outs hang on."""
-        return self.wa_id or self.user_id or self.group_id
+        return self.wa_id or self.user_id

@@ -41,7 +41,6 @@ async def tell(
     errors: list[Json] | None = None,
 ) -> Delivery:
     """Send one status of a message, whatever came before."""
-    message.status = status
     number = world.numbers[message.number_id]
     value = {
         "messaging_product": "whatsapp",
@@ -62,11 +61,9 @@ def failure(code: int, details: str | None) -> Json:
 def _status(message: Message, status: str, now: int, errors: list[Json] | None) -> Json:
     recipient = message.recipient
     told: Json = {"id": message.id, "status": status, "timestamp": str(now)}
-    told["recipient_id"] = recipient.group_id or recipient.wa_id
+    told["recipient_id"] = recipient.wa_id
     if recipient.user_id:
         told["recipient_user_id"] = recipient.user_id
-    if recipient.group_id:
-        told["recipient_type"] = "group"
     if message.callback_data is not None:
         told["biz_opaque_callback_data"] = message.callback_data
     if status in ("sent", "delivered"):
@@ -77,10 +74,10 @@ def _status(message: Message, status: str, now: int, errors: list[Json] | None) 
 
 
 def _pricing(message: Message) -> Json:
-    kind = "regular" if message.billable else "free_customer_service"
+    billable = message.kind == "template"
     return {
-        "billable": message.billable,
+        "billable": billable,
         "pricing_model": "PMP",
-        "type": kind,
+        "type": "regular" if billable else "free_customer_service",
         "category": message.category,
     }

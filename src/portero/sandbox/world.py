@@ -53,6 +53,7 @@ _KEYS = (
 class World:
     """Accounts and everything that happens to them. Times are Unix seconds by `clock`."""
 
+    clock: Clock
     app: App
     business: Business
     speed: Speed
@@ -60,35 +61,35 @@ class World:
     public_url: str | None
     require_app_secret: bool
 
-    def __init__(self, source: Json, *, clock: Clock = time.time) -> None:
+    def __init__(self, source: Json) -> None:
         self._source = copy.deepcopy(source)
-        self.clock = clock
+        self.clock = time.time
         self._serial = 0
         self.reset()
 
     @classmethod
-    def from_dict(cls, source: Json, *, clock: Clock = time.time) -> Self:
+    def from_dict(cls, source: Json) -> Self:
         """A world from its document.
 
         Raises:
             WorldError: the document lacks something, or holds what nobody would read.
         """
-        return cls(source, clock=clock)
+        return cls(source)
 
     @classmethod
-    def from_file(cls, path: Path, *, clock: Clock = time.time) -> Self:
+    def from_file(cls, path: Path) -> Self:
         """A world from a JSON file. Raises `WorldError` and `OSError`."""
         try:
             source = read_json(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise WorldError(f"not JSON: {error}") from error
-        return cls(source, clock=clock)
+        return cls(source)
 
     @classmethod
-    def default(cls, *, clock: Clock = time.time) -> Self:
+    def default(cls) -> Self:
         """The world of an emulator started without a file: fixed, readable ids and token."""
         text = Path(__file__).with_name("default_world.json").read_text(encoding="utf-8")
-        return cls(json.loads(text), clock=clock)
+        return cls(json.loads(text))
 
     def reset(self) -> None:
         """Back to the document."""

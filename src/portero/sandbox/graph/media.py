@@ -54,7 +54,6 @@ def upload(call: Call, number: Number) -> Json:
         mime_type=mime_type or file.content_type,
         content=file.content,
         created_at=call.now,
-        filename=file.name,
     )
     call.world.keep_media(media)
     return {"id": media.id}

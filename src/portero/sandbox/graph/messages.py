@@ -58,9 +58,7 @@ def _send(call: Call, number: Number) -> Json:
         recipient=recipient,
         kind=kind,
         category=template.category.lower() if template else "service",
-        billable=template is not None,
         callback_data=callback_data,
-        created_at=call.now,
     )
     _accept(call, message, fate_of(call, number, message))
     return _answer(message, is_template=template is not None)

@@ -100,7 +100,7 @@ def _introspection(call: Call, token: Token) -> Json:
         "data_access_expires_at": 0,
         "expires_at": token.expires_at,
         "is_valid": not token.expires_at or token.expires_at > call.now,
-        "issued_at": token.issued_at,
+        "issued_at": 0,
         "scopes": sorted(token.scopes),
         "granular_scopes": [{"scope": scope, **targets} for scope in sorted(token.scopes)],
         "user_id": token.user_id,
