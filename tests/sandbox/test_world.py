@@ -161,7 +161,9 @@ def test_the_example_of_the_how_to_is_a_world() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["{", '{"app": 1}', "[" * 100_000, "3"], ids=["cut", "no app", "deep", "a number"]
+    "content",
+    ["{", '{"app": 1}', "3", "[" * 100_000, '{"app": ' + "[" * 900 + "]" * 900 + "}"],
+    ids=["cut", "no app", "a number", "deep", "less deep"],
 )
 def test_a_file_that_is_no_world_ends_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str

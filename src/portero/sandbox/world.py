@@ -62,7 +62,10 @@ class World:
     require_app_secret: bool
 
     def __init__(self, source: Json) -> None:
-        self._source = copy.deepcopy(source)
+        try:
+            self._source = copy.deepcopy(source)
+        except RecursionError as error:
+            raise WorldError("the world is nested too deeply") from error
         self.clock = time.time
         self._serial = 0
         self.reset()
