@@ -118,6 +118,7 @@ def _odd_json() -> dict[str, bytes]:
         "depth 10 000 of lists": b'{"text":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
         "depth 10 000 of objects": b'{"text":' * 10_000 + b"1" + b"}" * 10_000,
         "depth 10 000 unfinished": b"[" * 10_000,
+        "depth 21 and a string without end": b"[" * 21 + b'"' + b'\\"' * 100_000,
         "depth 30": b"{" + good + b',"context":' + b'{"a":' * 30 + b"1" + b"}" * 31,
         "a list": b"[" + whole + b"]",
         "a string of JSON": json.dumps(whole.decode()).encode(),

@@ -1,6 +1,7 @@
 """JSON that two parsers could read differently is refused; the rest is read as everybody does."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -128,6 +129,8 @@ GAPS = (
     b'["[","{",' * 21 + b"1" + b"]" * 21,
     b"[" * 200_000,
     b"[{" * 50_000,
+    b"[" * 21 + b'"[',
+    b"[" * 21 + b'"\\',
     # size
     b'"' + b"a" * strict_json.MAX_BYTES + b'"',
     b" " * strict_json.MAX_BYTES + b"1",
@@ -175,6 +178,17 @@ def test_g15_what_parsers_read_differently_is_refused(data: bytes) -> None:
         strict_json.loads(data)
 
     assert (caught.value.http, caught.value.code, caught.value.reason) == (400, 100, "malformed")
+
+
+@pytest.mark.parametrize("behind", [b"", b"\\", b"\n"], ids=_shown)
+def test_g15_a_string_that_never_ends_is_passed_over_once(behind: bytes) -> None:
+    data = b"[" * 21 + b'"' + b'\\"' * 12_000 + behind  # looked at from each quote: seconds
+    begun = time.thread_time()
+
+    with pytest.raises(GraphError, match="deeper"):
+        strict_json.loads(data)
+
+    assert time.thread_time() - begun < 0.5
 
 
 @pytest.mark.parametrize(("data", "value"), ACCEPTED, ids=_shown)

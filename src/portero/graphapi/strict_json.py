@@ -17,7 +17,8 @@ MAX_DEPTH: Final = 20
 MAX_INTEGER: Final = 2**53  # beyond it, readers that use doubles see another number
 _MAX_NUMBER_CHARS: Final = 40
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# To its quote, or to the end: a string that never ends would be looked through from every quote.
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
