@@ -1,5 +1,7 @@
 """The notation of shapes, read and refused."""
 
+import time
+
 import pytest
 
 from portero.graphapi.errors import GraphError
@@ -108,6 +110,17 @@ def test_a_value_that_does_not_fit_is_refused(written: object, value: object) ->
         NOTATION.read(written).read(value, "p", Found())
 
     assert refused.value.reason == "malformed"
+
+
+@pytest.mark.parametrize("item", ["a", "'a'", ""])
+def test_the_space_in_a_list_of_words_is_read_once(item: str) -> None:
+    text = f"{item}{' ' * 12_000}]"  # read again from each space: seconds
+    begun = time.thread_time()
+
+    with pytest.raises(GraphError):
+        NOTATION.read(["token"]).read(text, "p", Found())
+
+    assert time.thread_time() - begun < 0.5
 
 
 def test_ids_are_found_with_their_place() -> None:

@@ -300,7 +300,8 @@ class Named:
 _INTEGER = re.compile(r"-?[0-9]{1,16}")
 _DECIMAL = re.compile(r"-?[0-9]{1,16}(?:\.[0-9]{1,16})?")
 _BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False}
-_ITEM = re.compile(r"""\s*(?:'([^'"\\]*)'|([^\s'",\[\]{}\\][^'",\[\]{}\\]*))\s*(?:,|$)""")
+# The space behind a bare word is the word's: two ways to read it would be tried against each other.
+_ITEM = re.compile(r"""\s*(?:'([^'"\\]*)'\s*|([^\s'",\[\]{}\\][^'",\[\]{}\\]*))(?:,|$)""")
 
 
 def read_list(text: str, place: str) -> list[object]:
