@@ -14,7 +14,6 @@ from portero.graphapi.shapes import (
     Anything,
     Boolean,
     Choice,
-    Customer,
     Id,
     Integer,
     Items,
@@ -22,8 +21,10 @@ from portero.graphapi.shapes import (
     Named,
     Number,
     Pattern,
+    Phone,
     Shape,
     Text,
+    UserId,
 )
 
 Ids = Mapping[Kind, str]
@@ -157,7 +158,12 @@ def _scalar(shape: Shape) -> Any:
         return next(text for text in _SPELLED if shape.pattern.fullmatch(text))
     if isinstance(shape, Integer):
         return max(shape.low, min(1, shape.high))
-    if isinstance(shape, Customer):
-        return "+525512345678"
-    others: dict[type[Any], Any] = {Text: "x", Number: 1, Boolean: True, Anything: {}}
+    others: dict[type[Any], Any] = {
+        Text: "x",
+        Number: 1,
+        Boolean: True,
+        Anything: {},
+        Phone: "+525512345678",
+        UserId: "MX.1234567",
+    }
     return others[type(shape)]

@@ -102,6 +102,41 @@ def test_g16_a_country_scope_looks_at_the_number_that_is_sent(
     assert {number[:3] for number in sent_to(watch)} == {"+52"}
 
 
+_USER_ID = (
+    f"ES.{LUCIA}"  # of a Spaniard; Meta finds a Mexican's digits in it where it reads a number
+)
+_SESSION = {"sdp_type": "offer", "sdp": "v=0"}
+_ADDRESSED: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("ES", "POST", "calls", {"to": _USER_ID, "action": "connect", "session": _SESSION}),
+    ("MX", "POST", "calls", {"recipient": LUCIA, "action": "connect", "session": _SESSION}),
+    (
+        "ES",
+        "POST",
+        "calls",
+        {"to": _USER_ID, "action": "accept", "call_id": "wacid.AAAA", "session": _SESSION},
+    ),
+    ("ES", "POST", "block_users", {"block_users": [{"user": _USER_ID}]}),
+    ("MX", "POST", "block_users", {"block_users": [{"user_id": LUCIA}]}),
+    ("ES", "DELETE", "block_users", {"block_users": [{"user": _USER_ID}]}),
+    ("ES", "GET", f"call_permissions?user_wa_id={_USER_ID}", {}),
+    ("MX", "GET", f"call_permissions?recipient={LUCIA}", {}),
+)
+
+
+@pytest.mark.parametrize("number", range(len(_ADDRESSED)))
+def test_g16_an_id_where_meta_reads_a_number_is_refused_and_the_reverse(
+    door: Door, house: House, watch: Watch, number: int
+) -> None:
+    country, method, edge, members = _ADDRESSED[number]
+    of_the_country = house.workspace.key(scope={"countries": [country]})
+    body = {"messaging_product": "whatsapp", **members} if members else None
+
+    answer = door.call(method, f"/v23.0/{VENTAS}/{edge}", key=of_the_country, json=body)
+
+    assert (answer.status, answer.reason) == (400, "malformed")
+    assert watch.ledger() == []
+
+
 _TWINS = {
     "Mexico": ("525512345678", "+52 1 55 1234 5678"),
     "Argentina": ("5491123456789", "541123456789"),

@@ -1,8 +1,8 @@
 """The notation in which shapes are written as JSON data.
 
 * a word: `text`, `text<=140`, `token`, `digits`, `url`, `callback`, `pin`, `code`, `integer`,
-  `integer 1..30`, `number`, `boolean`, `moment` (Unix seconds or an ISO date), `any`, `customer`,
-  `id:template`, `one of PNG|SVG`, `$component` (a shape declared once under that name)
+  `integer 1..30`, `number`, `boolean`, `moment` (Unix seconds or an ISO date), `any`, `phone`
+  (a customer's number), `user` (a customer's business-scoped id), `id:template`, `one of PNG|SVG`, `$component` (a shape declared once under that name)
 * a list: `["text"]`, `["text", 10]` at most ten, `["token", "commas"]` sent on between commas
 * an object: `{"name!": "text", "email?": "text", "phone?": "text"}`; the exclamation mark says
   required, question marks say that exactly one of those must be given
@@ -18,7 +18,6 @@ from portero.graphapi.shapes import (
     Anything,
     Boolean,
     Choice,
-    Customer,
     Id,
     Integer,
     Items,
@@ -26,8 +25,10 @@ from portero.graphapi.shapes import (
     Named,
     Number,
     Pattern,
+    Phone,
     Shape,
     Text,
+    UserId,
 )
 
 _TOKEN = Pattern(re.compile(r"[A-Za-z0-9_.:@-]{1,256}"), "a word of letters, digits and _.:@-")
@@ -44,7 +45,8 @@ _WORDS: Final[Mapping[str, Shape]] = {
     "callback": Pattern(re.compile(r"(?:https://[!-~]{1,200})?"), "an https address, or empty"),
     "pin": Pattern(re.compile(r"[0-9]{6}"), "six digits"),
     "code": Pattern(re.compile(r"[0-9]{3}-?[0-9]{3}"), "six digits, with or without a hyphen"),
-    "customer": Customer(),
+    "phone": Phone(),
+    "user": UserId(),
 }
 _TEXT = re.compile(r"text<=([0-9]+)")
 _INTEGER = re.compile(r"integer (-?[0-9]+)\.\.(-?[0-9]+)")

@@ -171,20 +171,31 @@ class Id(_Scalar):
 
 
 @dataclass(frozen=True, slots=True)
-class Customer(_Scalar):
-    """A customer: a phone number, sent on as plus and digits, or a business-scoped user id."""
+class Phone(_Scalar):
+    """A customer's phone number, sent on as plus and digits.
+
+    Never a user id: Meta would look for the digits in it, and reach another person.
+    """
+
+    def read(self, value: object, place: str, found: Found) -> str:
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(text, str):
+            raise malformed(f"{place} must be a phone number.")
+        recipient = phone.canonical(text)
+        found.recipients.append(recipient)
+        return f"+{recipient.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class UserId(_Scalar):
+    """A customer's business-scoped user id."""
 
     def read(self, value: object, place: str, found: Found) -> str:
         if not isinstance(value, str):
-            raise malformed(f"{place} must be a phone number or a user id, as text.")
-        recipient = phone.recipient(value)
+            raise malformed(f"{place} must be a business-scoped user id, as text.")
+        recipient = phone.business_scoped(value)
         found.recipients.append(recipient)
-        return written(recipient)
-
-
-def written(recipient: Recipient) -> str:
-    """The recipient as it is sent to Meta."""
-    return f"+{recipient.value}" if recipient.kind == "phone" else recipient.value
+        return recipient.value
 
 
 @dataclass(frozen=True, slots=True)
