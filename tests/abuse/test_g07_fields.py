@@ -85,7 +85,13 @@ def test_g07_the_cost_behind_a_modifier_needs_its_permission(door: Door, house: 
         {"waba:read": "all", "report:read_delivery": "all", "template:read_analytics": "all"}
     )
     said = _NEEDED["call_analytics"]
-    for metrics, wanted in (("[COUNT]", True), ("[COST]", False), ("[cost]", False), (None, False)):
+    for metrics, wanted in (
+        ("[COUNT]", True),
+        ("[COST]", False),
+        ("[cost]", False),
+        ("[]", False),
+        (None, False),
+    ):
         told = {**said, **({"metric_types": metrics} if metrics else {})}
         assert allows(plainly(door, reporter, "waba", "call_analytics", told)) is wanted
         assert allows(expanded(door, reporter, "waba", "call_analytics", told)) is wanted

@@ -98,6 +98,8 @@ def test_g07_modifiers_mean_what_the_parameters_of_the_edge_mean(
         ("conversation_analytics.metric_types([CONVERSATION])", {COST}),
         ("call_analytics.metric_types([COUNT])", {"report:read_delivery"}),
         ("call_analytics.metric_types([COUNT,COST])", {"report:read_delivery", COST}),
+        ("call_analytics.metric_types([])", {"report:read_delivery", COST}),
+        ("call_analytics.metric_types()", {"report:read_delivery", COST}),
         ("template_analytics.metric_types(sent,cost)", {"template:read_analytics", COST}),
         ("activities", {"waba:read_activity"}),
     ],

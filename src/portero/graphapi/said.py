@@ -2,7 +2,7 @@
 
 A claim is a name ("pin"), a part inside a part ("calling.sip"), or either with a value
 ("action=connect", "metric_types=cost"); words are compared whatever their case. "!metric_types"
-holds when the name is absent, for parameters whose default means everything.
+holds when the name is absent or says nothing, for parameters whose default means everything.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 def says(said: Mapping[str, object], claim: str) -> bool:
     """Whether a request with these values says what is claimed."""
     if claim.startswith("!"):
-        return claim[1:] not in said
+        return not said.get(claim[1:])
     path, _, wanted = claim.partition("=")
     value = _at(said, path)
     if not wanted:
