@@ -224,13 +224,6 @@ def _names(principal: Principal) -> frozenset[str]:
     return principal.teams | {principal.id}
 
 
-_REQUIREMENTS = {
-    GuardrailKind.REQUIRE_WINDOW: Requirement.WINDOW,
-    GuardrailKind.REQUIRE_CONSENT: Requirement.CONSENT,
-    GuardrailKind.REQUIRE_SECOND_PERSON: Requirement.SECOND_PERSON,
-}
-
-
 def _demand(rule: Guardrail) -> Demand:
     requirement = _REQUIREMENTS[rule.kind]
     above = rule.threshold if requirement is Requirement.SECOND_PERSON else None
