@@ -6,6 +6,7 @@ from itertools import combinations
 
 import pytest
 
+from high_risk import HIGH, HIGH_RISK, NEVER
 from portero.engine import PERMISSIONS
 from portero.graphapi import OPERATIONS, TEMPLATE_CATEGORY_PERMISSIONS, Operation, RiskClass
 from portero.graphapi.nodes import NODES
@@ -145,43 +146,19 @@ def test_what_an_operation_does_not_claim_its_siblings_body_does_not_take() -> N
         assert messages_share_their_body or not offered & (foreign - own), operation.name
 
 
-HIGH_RISK = {
-    "g10": ["subscribe_app", "unsubscribe_app", "redirect_number_webhook", "subscribe_webhook"],
-    "g11": [
-        "register_number",
-        "deregister_number",
-        "request_code",
-        "verify_code",
-        "set_pin",
-        "create_mobility_intent",
-        "set_mobility_intent",
-        "set_solution_migration",
-        "add_number",
-        "rename_number",
-    ],
-    "g12": [
-        "assign_meta_user",
-        "remove_meta_user",
-        "share_preverified_number",
-        "create_solution",
-        "accept_solution",
-        "reject_solution",
-        "read_credit_lines",
-    ],
-    "g13": [
-        "set_encryption",
-        "set_payload_encryption",
-        "create_flow_with_endpoint",
-        "set_flow_endpoint",
-    ],
-}
-
-
 @pytest.mark.parametrize(
     ("case", "name"), [(c, n) for c, names in HIGH_RISK.items() for n in names]
 )
 def test_g10_to_g13_what_redirects_takes_over_or_lets_in_is_high_risk(case: str, name: str) -> None:
     assert BY_NAME[name].risk is RiskClass.HIGH_RISK, case
+
+
+def test_g09_g10_g11_g12_g13_the_grave_operations_are_those_that_are_listed_by_hand() -> None:
+    def of(risk: RiskClass) -> set[str]:
+        return {operation.name for operation in OPERATIONS if operation.risk is risk}
+
+    assert of(RiskClass.HIGH_RISK) == set(HIGH)
+    assert of(RiskClass.NEVER) == set(NEVER)
 
 
 def test_g09_no_answer_of_an_offered_operation_has_a_member_for_a_credential() -> None:
