@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,32 +15,9 @@ import pytest
 from abuse.door import Door
 from abuse.neighbour import NEIGHBOUR_TOKEN, Neighbour, shared_world
 from abuse.watch import Lines, Row, Watch
+from abuse.watched_house import WatchedHouse
 from databases import Database
-from gateway.house import House, Key, Workspace
-from portero.store.presence import CHANNEL
-
-
-class WatchedHouse(House):
-    """A house that can wait for its gateways."""
-
-    def settle(self) -> None:
-        """Wait until every gateway has written down what it did."""
-        for gateway in (self.gateway, *self.more):
-            self.loop.run(gateway.parts.recorder.settled())
-
-    def await_head(self, workspace: Workspace) -> None:
-        """Wait until every gateway knows the newest policy, as services do before they return."""
-        with psycopg.connect(self.database.dsn("superuser")) as db:
-            db.execute(f"NOTIFY {CHANNEL}")
-            row = db.execute(
-                "SELECT version FROM policy_head WHERE workspace_id = %s", [workspace.id]
-            ).fetchone()
-        assert row is not None
-        deadline = time.monotonic() + 10
-        for gateway in (self.gateway, *self.more):
-            while gateway.parts.presence.head(workspace.id) < row[0]:
-                assert time.monotonic() < deadline, "a gateway does not learn of a change"
-                time.sleep(0.001)
+from gateway.house import Key, Workspace
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,7 @@ def test_g07_an_edge_shows_no_row_that_its_own_path_hides(
 
         assert _ids(inside) <= alone
         assert not scope or alone < {VENTAS, SOPORTE, *_template_ids()}
+        assert scope or _ids(inside) == alone != set()
 
 
 def _template_ids() -> set[str]:

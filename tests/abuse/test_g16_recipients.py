@@ -10,12 +10,12 @@ import pytest
 
 from abuse.door import Door
 from abuse.watch import Watch
-from gateway.house import LUCIA, META_TOKEN, SOPORTE, VENTAS, House, Key, Workspace, text
+from abuse.watched_house import WatchedHouse
+from gateway.house import APP_SECRET, LUCIA, SOPORTE, VENTAS, Key, Workspace, text
 from portero.gateway import graph
 from portero.graphapi.kinds import Recipient
 from portero.graphapi.webhooks import signature
 
-APP_SECRET = b"app-secret-CANARY-51c7e2d09f"
 SPELLINGS = (
     LUCIA, f"+{LUCIA}", "+52 55 1234 5678", "+52 (55) 1234-5678", "52.55.1234.5678", "+52-55-12345678",
     "+521 55 1234 5678", "5215512345678",
@@ -84,7 +84,7 @@ def test_g16_random_spellings_are_refused_or_sent_as_decided(
 
 
 def test_g16_a_country_scope_looks_at_the_number_that_is_sent(
-    door: Door, house: House, watch: Watch
+    door: Door, house: WatchedHouse, watch: Watch
 ) -> None:
     to_mexico = house.workspace.key({"send:text": "all"}, scope={"countries": ["MX"]})
 
@@ -125,7 +125,7 @@ _ADDRESSED: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
 
 @pytest.mark.parametrize("number", range(len(_ADDRESSED)))
 def test_g16_an_id_where_meta_reads_a_number_is_refused_and_the_reverse(
-    door: Door, house: House, watch: Watch, number: int
+    door: Door, house: WatchedHouse, watch: Watch, number: int
 ) -> None:
     country, method, edge, members = _ADDRESSED[number]
     of_the_country = house.workspace.key(scope={"countries": [country]})
@@ -158,7 +158,7 @@ def test_g36_the_twins_of_a_number_count_as_one_person(
     assert door.send(sender, text("34600111222"), VENTAS).reason == "day_limit"
 
 
-def tell(house: House, contact: dict[str, Any], **message: str) -> None:
+def tell(house: WatchedHouse, contact: dict[str, Any], **message: str) -> None:
     """A genuine webhook that names a customer in several ways."""
     value = {
         "messaging_product": "whatsapp",
@@ -173,7 +173,7 @@ def tell(house: House, contact: dict[str, Any], **message: str) -> None:
     answer = house.gateway.http.post(
         "/webhooks/whatsapp",
         content=raw,
-        headers={"x-hub-signature-256": signature(APP_SECRET, raw)},
+        headers={"x-hub-signature-256": signature(APP_SECRET.encode(), raw)},
     )
     assert answer.status_code == 200, answer.text
 
@@ -185,7 +185,7 @@ _AS_WRITTEN = {"wa_id": LUCIA, "user_id": "MX.4412345", "parent_user_id": "MX.EN
 @pytest.mark.parametrize("first", _NAMES)
 @pytest.mark.parametrize("second", _NAMES)
 def test_g36_every_name_of_a_person_counts_as_that_person(
-    door: Door, house: House, watch: Watch, workspace: Workspace, first: str, second: str
+    door: Door, house: WatchedHouse, watch: Watch, workspace: Workspace, first: str, second: str
 ) -> None:
     sender = workspace.key()
     workspace.limit("recipients", "day", 1)
@@ -199,7 +199,7 @@ def test_g36_every_name_of_a_person_counts_as_that_person(
 
 @pytest.mark.parametrize("known_by", [("user_id", "parent_user_id"), ("wa_id", "parent_user_id")])
 def test_g36_names_told_two_at_a_time_are_one_person_too(
-    door: Door, house: House, workspace: Workspace, known_by: tuple[str, str]
+    door: Door, house: WatchedHouse, workspace: Workspace, known_by: tuple[str, str]
 ) -> None:
     sender = workspace.key()
     workspace.limit("recipients", "day", 1)
@@ -211,7 +211,7 @@ def test_g36_names_told_two_at_a_time_are_one_person_too(
 
 
 def test_g36_a_person_met_as_two_is_counted_as_one_once_that_is_known(
-    door: Door, house: House, workspace: Workspace
+    door: Door, house: WatchedHouse, workspace: Workspace
 ) -> None:
     sender = workspace.key()
     workspace.limit("recipients", "day", 2)
@@ -226,7 +226,7 @@ def test_g36_a_person_met_as_two_is_counted_as_one_once_that_is_known(
 
 
 def test_g36_what_an_answer_tells_of_a_person_counts_as_well(
-    door: Door, house: House, workspace: Workspace
+    door: Door, house: WatchedHouse, workspace: Workspace
 ) -> None:
     sender = workspace.key()
     workspace.limit("recipients", "day", 1)
@@ -236,13 +236,13 @@ def test_g36_what_an_answer_tells_of_a_person_counts_as_well(
         {"status": 200, "body": {"contacts": [told], "messages": [{"id": "wamid.ANSWERANSWER"}]}},
     )
     assert door.send(sender, text(), VENTAS).status == 200
-    house.settle()  # type: ignore[attr-defined]  # a WatchedHouse
+    house.settle()
 
     assert door.send(sender, text("MX.7712345"), VENTAS).reason == ""
     assert door.send(sender, text("34600111222"), VENTAS).reason == "day_limit"
 
 
-def test_g36_control_counting_spellings_is_seen_to_let_two_through(
+def test_g36_control_counting_spellings_is_seen_to_count_one_person_twice(
     door: Door, watch: Watch, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender = workspace.key()
@@ -258,4 +258,3 @@ def test_g36_control_counting_spellings_is_seen_to_let_two_through(
 
     assert door.send(sender, text(first), VENTAS).reason == ""
     assert door.send(sender, text(second), VENTAS).reason == "day_limit"
-    assert META_TOKEN  # the oracles look for it in all of this

@@ -8,7 +8,8 @@ import pytest
 
 from abuse.door import Door
 from abuse.watch import Watch
-from gateway.house import VENTAS, WABA, Gateway, House, Key, text
+from abuse.watched_house import WatchedHouse
+from gateway.house import VENTAS, WABA, Gateway, Key, text
 
 OFFICE = "203.0.113.7"
 OFFICE_NETWORK = "203.0.113.0/24"
@@ -19,7 +20,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 @pytest.fixture(scope="module")
-def behind_proxies(house: House) -> Iterator[Gateway]:
+def behind_proxies(house: WatchedHouse) -> Iterator[Gateway]:
     """A gateway whose neighbour, 127.0.0.1, is a proxy of ours, and so is a network behind it."""
     made = house.another_gateway(trusted_proxies=("127.0.0.1/32", "10.0.0.0/8"))
     yield made
@@ -28,7 +29,7 @@ def behind_proxies(house: House) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def office(house: House) -> Key:
+def office(house: WatchedHouse) -> Key:
     """May send from the office's network only."""
     return house.workspace.key({"send:text": "all"}, conditions={"networks": [OFFICE_NETWORK]})
 
@@ -116,7 +117,7 @@ _HOSTS: tuple[Headers, ...] = (
 @pytest.mark.parametrize("host", ["evil.test", "evil.test:80", "127.0.0.1", "localhost"])
 @pytest.mark.parametrize("number", range(len(_HOSTS)))
 def test_g20_links_name_the_host_that_we_were_told_to_be(
-    door: Door, house: House, watch: Watch, everything: Key, host: str, number: int
+    door: Door, house: WatchedHouse, watch: Watch, everything: Key, host: str, number: int
 ) -> None:
     lines = "".join(f"{name}: {value}\r\n" for name, value in _HOSTS[number])
     request = (
@@ -135,13 +136,13 @@ def test_g20_links_name_the_host_that_we_were_told_to_be(
 
 
 def test_g20_control_trusting_everybody_is_seen_to_move_the_client(
-    door: Door, house: House, office: Key
+    door: Door, house: WatchedHouse, office: Key
 ) -> None:
     gullible = house.another_gateway(trusted_proxies=("0.0.0.0/0",))
     try:
         answer = door.send(office, text(), VENTAS, headers=forwarded(OFFICE), gateway=gullible)
     finally:
-        house.settle()  # type: ignore[attr-defined]  # a WatchedHouse
+        house.settle()
         house.more.remove(gullible)
         gullible.close()
 

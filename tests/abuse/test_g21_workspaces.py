@@ -310,7 +310,7 @@ def test_g21_a_key_of_one_account_takes_nothing_out_of_another(
     assert watch.ledger() == []
 
 
-def test_g35_an_id_of_the_right_shape_is_still_looked_up() -> None:
+def test_the_ids_that_are_tried_have_the_right_shape_and_cover_every_kind() -> None:
     assert all(has_shape(kind, value) for kind, value in OF_KIND.items())
     assert {o.slots[0][1] for o in NODE_OPERATIONS} <= OF_KIND.keys()
     assert any(o.risk is RiskClass.HIGH_RISK for o in NODE_OPERATIONS)

@@ -14,7 +14,8 @@ import pytest
 
 from abuse.door import Answer, Door
 from abuse.watch import Watch
-from gateway.house import LUCIA, META_TOKEN, SOPORTE, VENTAS, WABA, House, Key, text
+from abuse.watched_house import WatchedHouse
+from gateway.house import LUCIA, META_TOKEN, SOPORTE, VENTAS, WABA, Key, text
 from portero.gateway import upstream
 from portero.gateway.media_links import MediaLink, MediaLinks
 from portero.store.sealing import KeyRing
@@ -59,7 +60,7 @@ def trap() -> Iterator[Trap]:
 
 
 @pytest.fixture
-def media(house: House) -> str:
+def media(house: WatchedHouse) -> str:
     """A picture a customer has just sent to Ventas."""
     told = house.sandbox.control(
         "inbound", {"phone_number_id": VENTAS, "from": LUCIA, "type": "image", "image": {}}
@@ -76,7 +77,7 @@ def media(house: House) -> str:
     return meta_id
 
 
-def link_of(door: Door, house: House, key: Key, media: str) -> str:
+def link_of(door: Door, house: WatchedHouse, key: Key, media: str) -> str:
     answer = door.call("GET", f"/v23.0/{media}", key=key)
     assert answer.status == 200, answer.body
     url: str = answer.json["url"]
@@ -84,7 +85,7 @@ def link_of(door: Door, house: House, key: Key, media: str) -> str:
     return url.removeprefix(house.settings.public_url)
 
 
-def evil_urls(port: int, house: House) -> list[Any]:
+def evil_urls(port: int, house: WatchedHouse) -> list[Any]:
     graph = house.sandbox.url.removeprefix("http://")
     host, _, graph_port = graph.partition(":")
     return [
@@ -124,7 +125,7 @@ def evil_urls(port: int, house: House) -> list[Any]:
 
 
 def test_g22_no_media_link_takes_the_token_to_another_host(
-    door: Door, house: House, watch: Watch, everything: Key, media: str, trap: Trap
+    door: Door, house: WatchedHouse, watch: Watch, everything: Key, media: str, trap: Trap
 ) -> None:
     watch.may_fail = True  # what cannot be fetched is unavailable, not an error of the caller's
     for url in evil_urls(trap.port, house):
@@ -142,7 +143,7 @@ def test_g22_no_media_link_takes_the_token_to_another_host(
 
 def test_g22_control_an_open_list_of_hosts_is_seen_to_give_the_token_away(
     door: Door,
-    house: House,
+    house: WatchedHouse,
     watch: Watch,
     everything: Key,
     media: str,
@@ -168,7 +169,7 @@ def test_g22_control_an_open_list_of_hosts_is_seen_to_give_the_token_away(
 
 
 def test_g22_a_link_of_ours_is_for_the_key_it_was_made_for(
-    door: Door, house: House, watch: Watch, everything: Key, media: str
+    door: Door, house: WatchedHouse, watch: Watch, everything: Key, media: str
 ) -> None:
     link = link_of(door, house, everything, media)
     other = house.workspace.key()
@@ -193,7 +194,7 @@ def test_g22_a_link_of_ours_is_for_the_key_it_was_made_for(
 
 
 def test_g22_a_link_is_decided_anew_when_it_is_used(
-    door: Door, house: House, watch: Watch, media: str
+    door: Door, house: WatchedHouse, watch: Watch, media: str
 ) -> None:
     bearer = house.workspace.key({"media:read": "all"}, url_compatible=True)
     link = link_of(door, house, bearer, media)
@@ -209,7 +210,7 @@ def test_g22_a_link_is_decided_anew_when_it_is_used(
 
 
 def test_g22_a_link_does_not_outlive_its_media(
-    door: Door, house: House, watch: Watch, everything: Key, media: str
+    door: Door, house: WatchedHouse, watch: Watch, everything: Key, media: str
 ) -> None:
     link = link_of(door, house, everything, media)
     with house.workspace.change() as db:
@@ -226,7 +227,7 @@ _TYPES = (
 
 @pytest.mark.parametrize("number", range(len(_TYPES)))
 def test_g23_what_is_downloaded_is_a_file_and_never_a_page(
-    door: Door, house: House, watch: Watch, everything: Key, media: str, number: int
+    door: Door, house: WatchedHouse, watch: Watch, everything: Key, media: str, number: int
 ) -> None:
     straight = {"authorization": f"Bearer {META_TOKEN}"}
     told = house.sandbox.http.get(f"/v23.0/{media}", headers=straight).json()
@@ -251,7 +252,13 @@ _MOVES = ("http://127.0.0.1:{port}/x", "https://evil.test/x", "//127.0.0.1:{port
 @pytest.mark.parametrize("shape", ["empty", "json", "error", "text"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_g29_a_redirect_is_no_answer_and_is_not_followed(
-    door: Door, house: House, watch: Watch, everything: Key, status: int, shape: str, method: str
+    door: Door,
+    house: WatchedHouse,
+    watch: Watch,
+    everything: Key,
+    status: int,
+    shape: str,
+    method: str,
 ) -> None:
     watch.may_fail = True
     body = {
@@ -265,6 +272,7 @@ def test_g29_a_redirect_is_no_answer_and_is_not_followed(
     answer = _ask(door, everything, method)
 
     assert answer.status >= 400, answer.body
+    assert answer.header("location") is None
     assert len(watch.ledger()) == 1
     outcomes = [r["outcome"] for r in watch.records() if r["kind"] == "outcome"]
     assert outcomes[0] in {"failed", "unknown"}
@@ -278,7 +286,7 @@ def _ask(door: Door, key: Key, method: str) -> Answer:
 
 
 def test_g29_a_redirect_with_a_location_takes_nothing_there(
-    door: Door, house: House, watch: Watch, everything: Key, trap: Trap
+    door: Door, house: WatchedHouse, watch: Watch, everything: Key, trap: Trap
 ) -> None:
     """Between the gateway and Meta stands something that redirects, with a Location header."""
     watch.may_fail = watch.is_over = True
@@ -295,7 +303,7 @@ def test_g29_a_redirect_with_a_location_takes_nothing_there(
                     assert answer.status >= 400
                     assert b"127.0.0.1" not in answer.body
             finally:
-                house.settle()  # type: ignore[attr-defined]  # a WatchedHouse
+                house.settle()
                 house.more.remove(made)
                 made.close()
             assert origin.asked == 2
@@ -341,7 +349,7 @@ class _Redirecting:
 
 
 def test_g21_a_link_made_elsewhere_is_no_link(
-    door: Door, house: House, everything: Key, media: str
+    door: Door, house: WatchedHouse, everything: Key, media: str
 ) -> None:
     forged = MediaLinks(kek=KeyRing.generate(), public_url=house.settings.public_url).url(
         MediaLink(

@@ -22,7 +22,8 @@ import psycopg
 
 from abuse.door import Answer, Door
 from abuse.secrets_in import found_in
-from gateway.house import APP_SECRET, META_TOKEN, House, Key, Workspace
+from abuse.watched_house import WatchedHouse
+from gateway.house import APP_SECRET, META_TOKEN, Key, Workspace
 from portero.graphapi.refusals import REASONS
 
 _VERSION = re.compile(r"^/v[0-9]+\.[0-9]+(?=/|$)")
@@ -50,7 +51,7 @@ class Lines(logging.Handler):
 class Watch:
     """Sees one test from outside. `violations` tells what it saw go wrong."""
 
-    house: House  # a WatchedHouse, which can settle
+    house: WatchedHouse
     door: Door
     log: Lines
     db: psycopg.Connection[Row]
