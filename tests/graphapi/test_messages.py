@@ -142,12 +142,6 @@ def test_a_business_scoped_id_in_to_is_sent_as_recipient() -> None:
     assert message.recipients[0].country == "US"
 
 
-def test_a_number_in_national_form_is_read_by_the_country_of_the_business_number() -> None:
-    message = parse_message(send("text", {"body": "a"}, to="(650) 555-1234"), default_country="US")
-
-    assert message.body["to"] == "+16505551234"
-
-
 def test_a_group_is_the_recipient_of_a_group_message() -> None:
     message = parse_message(BY_NAME["text to a group"].copy())
 

@@ -162,21 +162,16 @@ def test_the_country_of_a_number_is_known_or_left_open(text: str, country: str |
 
 
 @pytest.mark.parametrize(
-    ("text", "country", "value"),
+    ("text", "value"),
     [
-        ("(650) 555-1234", "US", "16505551234"),
-        ("55 1234 5678", "MX", "525512345678"),
-        ("600111222", "ES", "34600111222"),
-        ("525512345678", "MX", "525512345678"),
-        ("34600111222", "MX", "34600111222"),
-        ("+6505551234", "US", "6505551234"),  # a plus means international
-        ("1234567", "MX", "1234567"),  # valid nowhere: taken as written
+        ("(650) 555-1234", "6505551234"),
+        ("+6505551234", "6505551234"),
+        ("34600111222", "34600111222"),
+        ("1234567", "1234567"),
     ],
 )
-def test_a_national_number_is_read_by_the_given_country(
-    text: str, country: str, value: str
-) -> None:
-    assert phone.canonical(text, country).value == value
+def test_a_number_is_taken_as_international_and_never_completed(text: str, value: str) -> None:
+    assert phone.canonical(text).value == value
 
 
 @pytest.mark.parametrize(

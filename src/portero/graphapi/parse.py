@@ -54,13 +54,11 @@ def parse(
     *,
     fields: Mapping[str, str] | None = None,
     file: UploadedFile | None = None,
-    default_country: str | None = None,
 ) -> Call:
     """The call that a request is.
 
     `kinds` says what the registry knows about `ids_in_path(raw)`. `fields` and `file` are the text
-    fields and the file of a multipart body. `default_country` (ISO alpha-2) is that of the business
-    number, for recipients written in national form.
+    fields and the file of a multipart body.
 
     Raises:
         GraphError: malformed, never_offered, or id_unknown for an id of no or of another kind.
@@ -74,12 +72,9 @@ def parse(
     call = _call(operation, path, inputs, file)
     _check_file(call)
     if operation.name in _READS_MESSAGE:
-        return _with_message(
-            call, messages.parse_message(call.body, default_country=default_country)
-        )
+        return _with_message(call, messages.parse_message(call.body))
     if operation.name == _READS_MARKETING:
-        marketing = messages.parse_marketing_message(call.body, default_country=default_country)
-        return _with_message(call, marketing)
+        return _with_message(call, messages.parse_marketing_message(call.body))
     return call
 
 

@@ -39,11 +39,10 @@ _BRAZIL_OLD_MOBILE = re.compile(
 
 
 @lru_cache(maxsize=_CACHE)
-def canonical(text: str, default_country: str | None = None) -> Recipient:
+def canonical(text: str) -> Recipient:
     """The phone number written as `text`.
 
-    ASCII digits with `+ - ( ) .` and spaces; international, with or without plus. A number without
-    plus that is valid only as a national number of `default_country` (ISO alpha-2) is read as one.
+    ASCII digits with `+ - ( ) .` and spaces; international, with or without plus.
 
     Raises:
         GraphError: malformed: other characters, a leading zero, fewer than 7 or over 15 digits.
@@ -56,18 +55,16 @@ def canonical(text: str, default_country: str | None = None) -> Recipient:
             "The phone number must have 7 to 15 digits with its country code and no leading zero."
         )
     digits = match[1]
-    if default_country is not None and "+" not in text:
-        digits = _international(digits, default_country)
     return Recipient(RecipientKind.PHONE, digits, text, _country(digits), identity(digits))
 
 
-def recipient(text: str, default_country: str | None = None) -> Recipient:
+def recipient(text: str) -> Recipient:
     """The person `text` names: a business-scoped user id or a phone number.
 
     Raises:
         GraphError: malformed: it is neither.
     """
-    return business_scoped(text) if _BSUID.fullmatch(text) else canonical(text, default_country)
+    return business_scoped(text) if _BSUID.fullmatch(text) else canonical(text)
 
 
 def business_scoped(text: str) -> Recipient:
@@ -116,22 +113,6 @@ def _argentine_identity(digits: str) -> str:
         if re.fullmatch(r"9[0-9]{10}", parsed):
             return "54" + parsed[1:]
     return digits
-
-
-def _international(digits: str, default_country: str) -> str:
-    if _is_valid("+" + digits, None):
-        return digits
-    if _is_valid(digits, default_country):
-        number = phonenumbers.parse(digits, default_country)
-        return f"{number.country_code}{phonenumbers.national_significant_number(number)}"
-    return digits
-
-
-def _is_valid(text: str, country: str | None) -> bool:
-    try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(text, country))
-    except phonenumbers.NumberParseException:
-        return False
 
 
 def _country(digits: str) -> str | None:

@@ -112,10 +112,8 @@ class Message:
     body: Typed
 
 
-def parse_message(body: object, *, default_country: str | None = None) -> Message:
+def parse_message(body: object) -> Message:
     """Read a JSON body of `POST /{number}/messages`.
-
-    `default_country` (ISO alpha-2) is that of the business number, for recipients in national form.
 
     Raises:
         GraphError: malformed: not exactly one known operation in exactly its shape.
@@ -128,16 +126,16 @@ def parse_message(body: object, *, default_country: str | None = None) -> Messag
     schema = _SENDS.get(name)
     if schema is None:
         raise refusals.malformed(f"Parameter 'type' must be one of {{{', '.join(_SENDS)}}}.")
-    return _sent(schema, name, fields, default_country)
+    return _sent(schema, name, fields)
 
 
-def parse_marketing_message(body: object, *, default_country: str | None = None) -> Message:
+def parse_marketing_message(body: object) -> Message:
     """Read a JSON body of `POST /{number}/marketing_messages`: a marketing template.
 
     Raises:
         GraphError: malformed: not a template message in exactly its shape.
     """
-    message = _sent(_MARKETING, "template", _object(body), default_country)
+    message = _sent(_MARKETING, "template", _object(body))
     return replace(message, permissions=(*message.permissions, "template:use_marketing"))
 
 
@@ -162,11 +160,11 @@ def _receipt(fields: Typed) -> Message:
     )
 
 
-def _sent(schema: Object, name: str, fields: Typed, default_country: str | None) -> Message:
+def _sent(schema: Object, name: str, fields: Typed) -> Message:
     found: list[IdRef] = []
     typed = schema.read(fields, ROOT, found)
     typed["type"] = name
-    reached = _address(typed, found, default_country)
+    reached = _address(typed, found)
     if name == "pin" and reached.kind is not RecipientKind.GROUP:
         raise refusals.malformed("Messages can be pinned in groups only.")
     payload = cast(Typed, typed[name])
@@ -182,7 +180,7 @@ def _sent(schema: Object, name: str, fields: Typed, default_country: str | None)
     )
 
 
-def _address(typed: Typed, found: list[IdRef], default_country: str | None) -> Recipient:
+def _address(typed: Typed, found: list[IdRef]) -> Recipient:
     """Settle whom `typed` reaches and write it in the canonical form into `typed`."""
     if typed.get("recipient_type") == "group":
         reached = phone.group(str(typed.get("to", "")))
@@ -190,7 +188,7 @@ def _address(typed: Typed, found: list[IdRef], default_country: str | None) -> R
         return reached
     if "recipient" in typed:
         return phone.business_scoped(str(typed["recipient"]))
-    reached = phone.recipient(str(typed.pop("to")), default_country)
+    reached = phone.recipient(str(typed.pop("to")))
     if reached.kind is RecipientKind.BSUID:
         typed["recipient"] = reached.value  # in `to`, Meta would look for digits
     else:
