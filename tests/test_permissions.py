@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 from portero.engine import PERMISSIONS
-from portero.graphapi import TEMPLATE_CATEGORY_PERMISSIONS
-from portero.graphapi.operations import OPERATIONS
+from portero.graphapi.operations import OPERATIONS, TEMPLATE_CATEGORY_PERMISSIONS
 
 SRC = Path(__file__).parent.parent / "src" / "portero"
 # What a service or a page asks for by name: `change.authorize("role:update")`.

@@ -10,7 +10,10 @@ from facebook_business.api import FacebookAdsApi
 from facebook_business.session import FacebookSession
 from pywa.api import GraphAPI
 
-from portero.graphapi import Call, Kind, RawCall, UploadedFile, parse, rebuild
+from portero.graphapi.kinds import Kind
+from portero.graphapi.operation import Call, UploadedFile
+from portero.graphapi.parse import RawCall, parse
+from portero.graphapi.upstream import rebuild
 
 NUMBER, WABA, TEMPLATE, MEDIA, FLOW = "1001", "2001", "3001", "4001", "5001"
 APP, BUSINESS, SIGNUP, USER, CATALOG = "6001", "7001", "8001", "9001", "9101"

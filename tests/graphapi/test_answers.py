@@ -6,7 +6,9 @@ from urllib.parse import urlencode
 import pytest
 
 from graphapi.client_requests import FLOW, KINDS, MEDIA, NUMBER, TEMPLATE, WABA
-from portero.graphapi import Call, RawCall, paging_link, parse, rebuild_answer, rebuild_error
+from portero.graphapi.answers import paging_link, rebuild_answer, rebuild_error
+from portero.graphapi.operation import Call
+from portero.graphapi.parse import RawCall, parse
 
 TOKEN = "EAAGm0PX4ZCpsBO0aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789"
 BASE = "https://gateway.example"

@@ -3,8 +3,8 @@
 import pytest
 
 from portero.engine import Reason
-from portero.graphapi import CATALOGUE, GraphError, meta_error, refusal_for
-from portero.graphapi.refusals import REASONS, id_unknown, malformed
+from portero.graphapi.errors import CATALOGUE, GraphError, meta_error
+from portero.graphapi.refusals import REASONS, id_unknown, malformed, refusal_for
 
 
 def test_an_error_has_metas_shape() -> None:

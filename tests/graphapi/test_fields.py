@@ -8,11 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphapi.client_requests import KINDS, NUMBER, TEMPLATE, WABA
-from portero.graphapi import Call, Field, GraphError, Kind, RawCall, parse, rebuild
+from portero.graphapi.errors import GraphError
 from portero.graphapi.fields import parse_fields, write_fields
+from portero.graphapi.kinds import Kind
 from portero.graphapi.nodes import NODES
+from portero.graphapi.operation import Call, Field
 from portero.graphapi.operations import BY_NAME, OPERATIONS
+from portero.graphapi.parse import RawCall, parse
 from portero.graphapi.shapes import Found
+from portero.graphapi.upstream import rebuild
 
 COST = "report:read_cost"
 

@@ -6,15 +6,11 @@ from urllib.parse import urlencode
 import pytest
 
 from graphapi.client_requests import KINDS, NUMBER, TEMPLATE, WABA
-from portero.graphapi import (
-    GRAPH_WIDE_PARAMETERS,
-    OPERATIONS,
-    GraphError,
-    Operation,
-    RawCall,
-    RiskClass,
-    parse,
-)
+from portero.graphapi.errors import GraphError
+from portero.graphapi.inputs import GRAPH_WIDE_PARAMETERS
+from portero.graphapi.operation import Operation, RiskClass
+from portero.graphapi.operations import OPERATIONS
+from portero.graphapi.parse import RawCall, parse
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 BATCH = '[{"method":"GET","relative_url":"me"}]'

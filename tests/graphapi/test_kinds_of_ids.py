@@ -4,7 +4,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from portero.graphapi import OPERATIONS, GraphError, Kind, Operation, RawCall, RiskClass, parse
+from portero.graphapi.errors import GraphError
+from portero.graphapi.kinds import Kind
+from portero.graphapi.operation import Operation, RiskClass
+from portero.graphapi.operations import OPERATIONS
+from portero.graphapi.parse import RawCall, parse
 
 IDS = {
     Kind.GROUP: "Y2FwaV9ncm91cDox",

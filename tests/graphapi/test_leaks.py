@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portero.graphapi import find_secret
+from portero.graphapi.leaks import find_secret
 
 SECRET = b"EAAGm0PX4ZCpsBO0+aBc/DeFg=HiJk"
 

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from graphapi.client_requests import APP, BUSINESS, KINDS, NUMBER, TEMPLATE, WABA
-from portero.graphapi import Call, Kind, Learned, RawCall, UploadedFile, learned_ids, parse
+from portero.graphapi.kinds import Kind
+from portero.graphapi.learned import Learned
+from portero.graphapi.learning import learned_ids
+from portero.graphapi.operation import Call, UploadedFile
+from portero.graphapi.parse import RawCall, parse
 
 WAMID = "wamid.HBgLMTY1MDU1NTEyMzQ"
 

@@ -3,15 +3,10 @@
 import pytest
 
 from graphapi.client_requests import FLOW, GROUP, KINDS, NUMBER
-from portero.graphapi import (
-    MEDIA_LIMITS,
-    GraphError,
-    RawCall,
-    UploadedFile,
-    limit_for,
-    parse,
-    parse_media_upload,
-)
+from portero.graphapi.errors import GraphError
+from portero.graphapi.media import MEDIA_LIMITS, limit_for
+from portero.graphapi.operation import UploadedFile
+from portero.graphapi.parse import RawCall, parse, parse_media_upload
 
 FIELDS = {"messaging_product": "whatsapp"}
 

@@ -8,9 +8,9 @@ import pytest
 
 from high_risk import HIGH, HIGH_RISK, NEVER
 from portero.engine import PERMISSIONS
-from portero.graphapi import OPERATIONS, TEMPLATE_CATEGORY_PERMISSIONS, Operation, RiskClass
 from portero.graphapi.nodes import NODES
-from portero.graphapi.operations import BY_NAME
+from portero.graphapi.operation import Operation, RiskClass
+from portero.graphapi.operations import BY_NAME, OPERATIONS, TEMPLATE_CATEGORY_PERMISSIONS
 from portero.graphapi.written import META, load
 
 # Meta's file lists these two, but no caller calls them at Graph.

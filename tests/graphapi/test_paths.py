@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphapi.client_requests import KINDS, MEDIA, NUMBER, TEMPLATE, WABA
-from portero.graphapi import GraphError, RawCall, ids_in_path, parse, rebuild
+from portero.graphapi.errors import GraphError
+from portero.graphapi.parse import RawCall, ids_in_path, parse
 from portero.graphapi.paths import read_path
+from portero.graphapi.upstream import rebuild
 
 PLAIN = (
     f"/{NUMBER}",

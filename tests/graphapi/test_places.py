@@ -17,7 +17,10 @@ from graphapi.client_requests import (
     WABA,
 )
 from graphapi.message_bodies import CASES, Case
-from portero.graphapi import Call, GraphError, RawCall, parse, rebuild
+from portero.graphapi.errors import GraphError
+from portero.graphapi.operation import Call
+from portero.graphapi.parse import RawCall, parse
+from portero.graphapi.upstream import rebuild
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 

@@ -24,7 +24,7 @@ from graphapi.client_requests import (
     again,
     by_pywa,
 )
-from portero.graphapi import GraphError
+from portero.graphapi.errors import GraphError
 
 Act = Callable[[GraphAPI], object]
 

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphapi.client_requests import KINDS, NUMBER, WABA
-from portero.graphapi import GraphError, Host, RawCall, UploadedFile, parse, rebuild
+from portero.graphapi.errors import GraphError
+from portero.graphapi.operation import Host, UploadedFile
+from portero.graphapi.parse import RawCall, parse
+from portero.graphapi.upstream import rebuild
 
 JSON = "application/json"
 

@@ -6,7 +6,9 @@ from urllib.parse import urlencode
 import pytest
 
 from graphapi.client_requests import CALL_ID, FLOW, GROUP, KINDS, MESSAGE, NUMBER, TEMPLATE, WABA
-from portero.graphapi import Call, GraphError, RawCall, RiskClass, parse
+from portero.graphapi.errors import GraphError
+from portero.graphapi.operation import Call, RiskClass
+from portero.graphapi.parse import RawCall, parse
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 TEXT = {
