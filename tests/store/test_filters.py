@@ -29,6 +29,7 @@ from portero.engine import (
 from portero.store import filters
 from portero.store.filters import Column, Exists, Given, Listing, OrderKey, Parameters, Placeholders
 
+EVERYTHING = Visible((Branch(),))
 ROWS = 100_000
 SHORT = 2_000
 OPEN = Given("item.state = {}", ("open",))
@@ -158,7 +159,7 @@ def questions() -> Iterator[Asked]:
         if asked.checks:
             permission = asked.checks[0].permission
             question = Asked(snapshot, asked.principal, permission, asked.context, asked.credential)
-            if not question.visible.none and not question.visible.all:
+            if question.visible.branches and question.visible != EVERYTHING:
                 yield question
 
 

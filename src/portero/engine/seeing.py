@@ -70,16 +70,6 @@ class Visible:
     branches: tuple[Branch, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
 
-    @property
-    def all(self) -> bool:
-        """Whether everything may be seen."""
-        return self.branches == (Branch(),) and not self.exclusions
-
-    @property
-    def none(self) -> bool:
-        """Whether nothing may be seen."""
-        return not self.branches
-
 
 NOTHING = Visible()
 _NO_RESOURCE = Resource("")
