@@ -105,7 +105,6 @@ REFUSALS = {
     "requirement_window": (403, 368, None),
     "requirement_consent": (403, 368, None),
     "requirement_second_person": (403, 368, None),
-    "requirement_fresh_factor": (403, 368, None),
     "never_offered": (400, 100, None),
     "unavailable": (503, 2, None),
 }

@@ -70,7 +70,6 @@ _SHAPES: Mapping[str, _Shape] = MappingProxyType(
         "requirement_window": _GUARDRAIL,
         "requirement_consent": _GUARDRAIL,
         "requirement_second_person": _GUARDRAIL,
-        "requirement_fresh_factor": _GUARDRAIL,
         "idempotency_key_reused": _REUSED,
         "idempotency_in_progress": _RUNNING,
         "outcome_unknown": _NO_ANSWER,
