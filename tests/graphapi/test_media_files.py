@@ -5,8 +5,8 @@ import pytest
 from graphapi.client_requests import FLOW, GROUP, KINDS, NUMBER
 from portero.graphapi.errors import GraphError
 from portero.graphapi.media import MEDIA_LIMITS, limit_for
-from portero.graphapi.operation import UploadedFile
-from portero.graphapi.parse import RawCall, parse, parse_media_upload
+from portero.graphapi.operation import Call, UploadedFile
+from portero.graphapi.parse import RawCall, parse
 
 FIELDS = {"messaging_product": "whatsapp"}
 
@@ -15,9 +15,13 @@ def raw(path: str) -> RawCall:
     return RawCall("POST", path.encode(), b"", "multipart/form-data; boundary=x", None)
 
 
+def upload(path: str, fields: dict[str, str], mime: str) -> Call:
+    return parse(raw(path), KINDS, fields=fields, file=UploadedFile("file", "a", mime))
+
+
 @pytest.mark.parametrize("mime", MEDIA_LIMITS)
 def test_every_type_that_meta_takes_is_taken_with_its_limit(mime: str) -> None:
-    call = parse_media_upload(raw(f"/{NUMBER}/media"), KINDS, {**FIELDS, "type": mime}, mime, "a")
+    call = upload(f"/{NUMBER}/media", {**FIELDS, "type": mime}, mime)
 
     assert call.operation.name == "upload_media"
     assert call.permissions == ("media:upload",)
@@ -38,13 +42,7 @@ def test_the_limits_are_metas(mime: str, megabytes: int) -> None:
 
 
 def test_parameters_and_case_of_a_type_do_not_matter() -> None:
-    call = parse_media_upload(
-        raw(f"/{NUMBER}/media"),
-        KINDS,
-        {**FIELDS, "type": "audio/ogg"},
-        "Audio/OGG; codecs=opus",
-        "a",
-    )
+    call = upload(f"/{NUMBER}/media", {**FIELDS, "type": "audio/ogg"}, "Audio/OGG; codecs=opus")
 
     limit = limit_for(call)
 
@@ -53,9 +51,7 @@ def test_parameters_and_case_of_a_type_do_not_matter() -> None:
 
 
 def test_a_kind_of_media_in_the_type_field_says_nothing_against_the_file() -> None:
-    call = parse_media_upload(
-        raw(f"/{NUMBER}/media"), KINDS, {**FIELDS, "type": "image"}, "image/png", "a"
-    )
+    call = upload(f"/{NUMBER}/media", {**FIELDS, "type": "image"}, "image/png")
 
     assert call.body == {"messaging_product": "whatsapp", "type": "image"}
 
@@ -74,16 +70,14 @@ def test_a_kind_of_media_in_the_type_field_says_nothing_against_the_file() -> No
 )
 def test_g23_a_type_that_meta_does_not_take_is_refused(mime: str) -> None:
     with pytest.raises(GraphError) as refused:
-        parse_media_upload(raw(f"/{NUMBER}/media"), KINDS, FIELDS, mime, "a")
+        upload(f"/{NUMBER}/media", FIELDS, mime)
 
     assert refused.value.reason == "malformed"
 
 
 def test_g23_the_form_cannot_say_another_type_than_the_file() -> None:
     with pytest.raises(GraphError):
-        parse_media_upload(
-            raw(f"/{NUMBER}/media"), KINDS, {**FIELDS, "type": "image/png"}, "video/mp4", "a"
-        )
+        upload(f"/{NUMBER}/media", {**FIELDS, "type": "image/png"}, "video/mp4")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +94,7 @@ def test_g23_the_form_cannot_say_another_type_than_the_file() -> None:
 )
 def test_the_fields_beside_a_file_are_as_closed_as_any_body(fields: dict[str, str]) -> None:
     with pytest.raises(GraphError) as refused:
-        parse_media_upload(raw(f"/{NUMBER}/media"), KINDS, fields, "image/png", "a")
+        upload(f"/{NUMBER}/media", fields, "image/png")
 
     assert refused.value.reason == "malformed"
 
@@ -120,7 +114,7 @@ def test_an_upload_without_a_file_is_refused() -> None:
 @pytest.mark.parametrize("path", [f"/{NUMBER}/messages", f"/{NUMBER}", f"/{FLOW}"])
 def test_an_operation_that_takes_no_file_refuses_one(path: str) -> None:
     with pytest.raises(GraphError) as refused:
-        parse_media_upload(raw(path), KINDS, {"name": "x"}, "image/png", "a")
+        upload(path, {"name": "x"}, "image/png")
 
     assert refused.value.reason == "malformed"
 
@@ -129,15 +123,15 @@ def test_a_flow_takes_json_and_a_group_a_picture_in_its_own_field() -> None:
     asset = {"name": "flow.json", "asset_type": "FLOW_JSON"}
     picture = UploadedFile("profile_picture_file", "p.jpg", "image/jpeg")
 
-    flow = parse_media_upload(raw(f"/{FLOW}/assets"), KINDS, asset, "application/json", "flow.json")
+    flow = upload(f"/{FLOW}/assets", asset, "application/json")
     group = parse(raw(f"/{GROUP}"), KINDS, fields=FIELDS, file=picture)
 
     assert flow.operation.name == "upload_flow_json"
     assert group.operation.name == "update_group"
     with pytest.raises(GraphError):
-        parse_media_upload(raw(f"/{GROUP}"), KINDS, FIELDS, "image/jpeg", "p.jpg")
+        upload(f"/{GROUP}", FIELDS, "image/jpeg")
     with pytest.raises(GraphError):
-        parse_media_upload(raw(f"/{FLOW}/assets"), KINDS, asset, "image/png", "flow.json")
+        upload(f"/{FLOW}/assets", asset, "image/png")
 
 
 def test_a_call_without_a_file_has_no_limit() -> None:

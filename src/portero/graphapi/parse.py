@@ -78,23 +78,6 @@ def parse(
     return call
 
 
-def parse_media_upload(
-    raw: RawCall,
-    kinds: Mapping[str, Kind],
-    fields: Mapping[str, str],
-    file_type: str,
-    file_name: str,
-) -> Call:
-    """The call of a multipart request with one file in the field `file`.
-
-    `fields` are its text fields, `file_type` and `file_name` what the file's part says.
-
-    Raises:
-        GraphError: as `parse`, and malformed when Meta takes no such file here.
-    """
-    return parse(raw, kinds, fields=fields, file=UploadedFile("file", file_name, file_type))
-
-
 def _check_file(call: Call) -> None:
     if call.file is not None:
         check_file(call.operation, call.file, (call.body or {}).get("type"))
