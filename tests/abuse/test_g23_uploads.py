@@ -23,7 +23,7 @@ from gateway.media_samples import (
     webp,
 )
 from portero.gateway import uploads
-from portero.gateway.sniff import ACCEPTED
+from portero.graphapi.media import ACCEPTED
 
 _LATE = segment(0xE1, 60_000)  # so that what follows is not among a file's first bytes
 

@@ -18,7 +18,8 @@ from gateway.media_samples import (
     segment,
     webp,
 )
-from portero.gateway.sniff import ACCEPTED, Inspector, agrees, size_limit, sniff
+from portero.gateway.sniff import Inspector, agrees, size_limit, sniff
+from portero.graphapi.media import ACCEPTED
 
 
 @pytest.mark.parametrize("mime", ACCEPTED)

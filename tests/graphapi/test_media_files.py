@@ -4,7 +4,7 @@ import pytest
 
 from graphapi.client_requests import FLOW, GROUP, KINDS, NUMBER
 from portero.graphapi.errors import GraphError
-from portero.graphapi.media import MEDIA_LIMITS, limit_for
+from portero.graphapi.media import ACCEPTED
 from portero.graphapi.operation import Call, UploadedFile
 from portero.graphapi.parse import RawCall, parse
 
@@ -19,13 +19,12 @@ def upload(path: str, fields: dict[str, str], mime: str) -> Call:
     return parse(raw(path), KINDS, fields=fields, file=UploadedFile("file", "a", mime))
 
 
-@pytest.mark.parametrize("mime", MEDIA_LIMITS)
-def test_every_type_that_meta_takes_is_taken_with_its_limit(mime: str) -> None:
+@pytest.mark.parametrize("mime", ACCEPTED)
+def test_every_type_that_meta_takes_is_taken(mime: str) -> None:
     call = upload(f"/{NUMBER}/media", {**FIELDS, "type": mime}, mime)
 
     assert call.operation.name == "upload_media"
     assert call.permissions == ("media:upload",)
-    assert limit_for(call) == MEDIA_LIMITS[mime]
 
 
 @pytest.mark.parametrize(
@@ -38,16 +37,13 @@ def test_every_type_that_meta_takes_is_taken_with_its_limit(mime: str) -> None:
     ],
 )
 def test_the_limits_are_metas(mime: str, megabytes: int) -> None:
-    assert MEDIA_LIMITS[mime].max_bytes == megabytes * 1024 * 1024
+    assert ACCEPTED[mime].max_bytes == megabytes * 1024 * 1024
 
 
 def test_parameters_and_case_of_a_type_do_not_matter() -> None:
     call = upload(f"/{NUMBER}/media", {**FIELDS, "type": "audio/ogg"}, "Audio/OGG; codecs=opus")
 
-    limit = limit_for(call)
-
-    assert limit is not None
-    assert limit.kind == "audio"
+    assert call.file == UploadedFile("file", "a", "Audio/OGG; codecs=opus")
 
 
 def test_a_kind_of_media_in_the_type_field_says_nothing_against_the_file() -> None:
@@ -132,9 +128,3 @@ def test_a_flow_takes_json_and_a_group_a_picture_in_its_own_field() -> None:
         upload(f"/{GROUP}", FIELDS, "image/jpeg")
     with pytest.raises(GraphError):
         upload(f"/{FLOW}/assets", asset, "image/png")
-
-
-def test_a_call_without_a_file_has_no_limit() -> None:
-    call = parse(RawCall("GET", f"/{NUMBER}".encode(), b"", None, None), KINDS)
-
-    assert limit_for(call) is None

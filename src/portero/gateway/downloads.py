@@ -23,7 +23,7 @@ from portero.gateway.upstream import (
 from portero.gateway.workspaces import NoCredential, Workspaces, WorkspaceState
 from portero.graphapi.errors import GraphError
 from portero.graphapi.kinds import Kind
-from portero.graphapi.media import MEDIA_LIMITS
+from portero.graphapi.media import ACCEPTED
 from portero.graphapi.operation import RiskClass
 from portero.graphapi.refusals import id_unknown, never_offered, refusal_for
 from portero.store.ids import uuid7
@@ -152,7 +152,7 @@ class DownloadDoor:
     ) -> None:
         # A customer may have sent a page or a drawing with script in it: only types Meta takes in
         # uploads are named, and none of those runs in a browser (G23).
-        mime = link.mime_type if link.mime_type in MEDIA_LIMITS else "application/octet-stream"
+        mime = link.mime_type if link.mime_type in ACCEPTED else "application/octet-stream"
         headers = [
             (b"content-type", mime.encode()),
             (b"content-disposition", b"attachment"),

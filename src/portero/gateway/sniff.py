@@ -1,66 +1,17 @@
 """What a file really is, against what it is said to be, for exactly the media Meta takes.
 
-Kinds, types and sizes: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media (read
-2026-11). Nothing here is decoded or unpacked; signatures, headers and names are enough to tell a
-file from its costume (abuse case G23), and what is never unpacked cannot burst.
+Nothing here is decoded or unpacked; signatures, headers and names are enough to tell a file from its
+costume (abuse case G23), and what is never unpacked cannot burst.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from portero.graphapi.media import ACCEPTED, FLOW_JSON, MediaType
 
 HEAD_BYTES = 4096  # as much of a file as the checks of its head want to see
-
-_MIB = 1024 * 1024
-_OFFICE = "application/vnd.openxmlformats-officedocument"
-
-
-@dataclass(frozen=True, slots=True)
-class MediaType:
-    mime: str
-    kind: str  # audio, document, image, video, sticker
-    max_bytes: int
-    extension: str
-
-
-ACCEPTED: Mapping[str, MediaType] = {
-    mime: MediaType(mime, kind, max_bytes, extension)
-    for kind, max_bytes, types in (
-        (
-            "audio",
-            16 * _MIB,
-            {
-                "audio/aac": "aac",
-                "audio/amr": "amr",
-                "audio/mpeg": "mp3",
-                "audio/mp4": "m4a",
-                "audio/ogg": "ogg",
-            },
-        ),
-        (
-            "document",
-            100 * _MIB,
-            {
-                "text/plain": "txt",
-                "application/pdf": "pdf",
-                "application/msword": "doc",
-                "application/vnd.ms-excel": "xls",
-                "application/vnd.ms-powerpoint": "ppt",
-                f"{_OFFICE}.wordprocessingml.document": "docx",
-                f"{_OFFICE}.spreadsheetml.sheet": "xlsx",
-                f"{_OFFICE}.presentationml.presentation": "pptx",
-            },
-        ),
-        ("image", 5 * _MIB, {"image/jpeg": "jpg", "image/png": "png"}),
-        ("video", 16 * _MIB, {"video/mp4": "mp4", "video/3gpp": "3gp"}),
-        ("sticker", 500 * 1024, {"image/webp": "webp"}),
-    )
-    for mime, extension in types.items()
-}
-FLOW_JSON = MediaType("application/json", "document", 10 * _MIB, "json")
-"""What a flow is uploaded as; it is no media and is taken nowhere else."""
 
 _KNOWN: Mapping[str, MediaType] = {**ACCEPTED, FLOW_JSON.mime: FLOW_JSON}
 _STATIC_STICKER_BYTES = 100 * 1024
@@ -68,9 +19,10 @@ _STATIC_STICKER_BYTES = 100 * 1024
 # Containers whose head does not say which of several types is inside.
 _OLE = "application/x-ole-storage"
 _ZIP = "application/zip"
+_OFFICE = frozenset({"docx", "xlsx", "pptx"})
 _CONTAINED: Mapping[str, frozenset[str]] = {
     _OLE: frozenset(m for m, t in ACCEPTED.items() if t.extension in {"doc", "xls", "ppt"}),
-    _ZIP: frozenset(m for m, t in ACCEPTED.items() if t.extension in {"docx", "xlsx", "pptx"}),
+    _ZIP: frozenset(m for m, t in ACCEPTED.items() if t.extension in _OFFICE),
     "text/plain": frozenset({FLOW_JSON.mime}),  # what is inside, Meta validates
     "video/mp4": frozenset({"audio/mp4"}),  # audio alone is often written with a video brand
 }
@@ -182,7 +134,7 @@ class Inspector:
         self._tail = window[-_OVERLAP:]
         self._missing = {proof for proof in self._missing if proof.search(window) is None}
         if self._media.kind == "document":
-            has_macros = self._media.mime.startswith(_OFFICE) and _MACROS in window
+            has_macros = self._media.extension in _OFFICE and _MACROS in window
             return "type_mismatch" if has_macros else None
         return "polyglot" if _ZIP_END in window else self._too_many_pixels(piece)
 

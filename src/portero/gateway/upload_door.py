@@ -12,7 +12,6 @@ from portero.gateway.protocol import BodyError, BodyLimits, BodyReader
 from portero.gateway.refusing import refuse
 from portero.gateway.replies import Reply, error_reply
 from portero.gateway.request import Request
-from portero.gateway.sniff import ACCEPTED, FLOW_JSON
 from portero.gateway.understanding import Understood
 from portero.gateway.uploads import (
     MultipartUpload,
@@ -23,6 +22,7 @@ from portero.gateway.uploads import (
 )
 from portero.gateway.workspaces import WorkspaceState
 from portero.graphapi.errors import GraphError
+from portero.graphapi.media import ACCEPTED, FLOW_JSON
 from portero.graphapi.operation import UploadedFile as FileFacts
 from portero.graphapi.parse import RawCall
 from portero.graphapi.refusals import malformed

@@ -16,7 +16,8 @@ from enum import Enum, auto
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 
-from portero.gateway.sniff import ACCEPTED, HEAD_BYTES, Inspector, MediaType, agrees, size_limit
+from portero.gateway.sniff import HEAD_BYTES, Inspector, agrees, size_limit
+from portero.graphapi.media import ACCEPTED, MediaType
 
 _BOUNDARY = re.compile(
     rb"multipart/form-data[ \t]*;[ \t]*boundary=(\"?)([0-9A-Za-z'()+_,./:=?-]{1,70})\1[ \t]*;?",

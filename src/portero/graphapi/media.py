@@ -1,61 +1,82 @@
-"""Files that may be uploaded: Meta's types and sizes per kind."""
+"""Files that may be uploaded: Meta's types and sizes per kind.
 
-from collections.abc import Mapping
+Kinds, types and sizes: https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media (read
+2026-11).
+"""
+
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from portero.graphapi.operation import Call, Operation, UploadedFile
+from portero.graphapi.operation import Operation, UploadedFile
 from portero.graphapi.refusals import malformed
 
-_KB: Final = 1024
-_MB: Final = 1024 * _KB
+_KIB: Final = 1024
+_MIB: Final = 1024 * _KIB
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument"
 
 
 @dataclass(frozen=True, slots=True)
-class MediaLimit:
-    """The kind of media a MIME type is, and its size limit in bytes."""
+class MediaType:
+    """A MIME type that Meta takes: its kind of media, its size limit in bytes, its usual ending.
 
+    Kinds are audio, document, image, video and sticker.
+    """
+
+    mime: str
     kind: str
     max_bytes: int
+    extension: str
 
 
-def _limits(kind: str, max_bytes: int, *types: str) -> dict[str, MediaLimit]:
-    return {name: MediaLimit(kind, max_bytes) for name in types}
-
-
-# Meta's table of supported media types, November 2025.
-MEDIA_LIMITS: Final[Mapping[str, MediaLimit]] = MappingProxyType(
+ACCEPTED: Final[Mapping[str, MediaType]] = MappingProxyType(
     {
-        **_limits(
-            "audio", 16 * _MB, "audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"
-        ),
-        **_limits(
-            "document",
-            100 * _MB,
-            "text/plain",
-            "application/pdf",
-            "application/msword",
-            "application/vnd.ms-excel",
-            "application/vnd.ms-powerpoint",
-            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-        ),
-        **_limits("image", 5 * _MB, "image/jpeg", "image/png"),
-        **_limits("video", 16 * _MB, "video/mp4", "video/3gpp"),
-        **_limits("sticker", 500 * _KB, "image/webp"),  # 100 KB when it does not move
+        mime: MediaType(mime, kind, max_bytes, extension)
+        for kind, max_bytes, types in (
+            (
+                "audio",
+                16 * _MIB,
+                {
+                    "audio/aac": "aac",
+                    "audio/amr": "amr",
+                    "audio/mpeg": "mp3",
+                    "audio/mp4": "m4a",
+                    "audio/ogg": "ogg",
+                },
+            ),
+            (
+                "document",
+                100 * _MIB,
+                {
+                    "text/plain": "txt",
+                    "application/pdf": "pdf",
+                    "application/msword": "doc",
+                    "application/vnd.ms-excel": "xls",
+                    "application/vnd.ms-powerpoint": "ppt",
+                    f"{_OFFICE}.wordprocessingml.document": "docx",
+                    f"{_OFFICE}.spreadsheetml.sheet": "xlsx",
+                    f"{_OFFICE}.presentationml.presentation": "pptx",
+                },
+            ),
+            ("image", 5 * _MIB, {"image/jpeg": "jpg", "image/png": "png"}),
+            ("video", 16 * _MIB, {"video/mp4": "mp4", "video/3gpp": "3gp"}),
+            ("sticker", 500 * _KIB, {"image/webp": "webp"}),  # 100 KiB when it does not move
+        )
+        for mime, extension in types.items()
     }
 )
-_JSON_ASSET: Final = MappingProxyType({"application/json": MediaLimit("flow_json", 10 * _MB)})
-_GROUP_PICTURE: Final = MappingProxyType({"image/jpeg": MediaLimit("group_picture", 5 * _MB)})
+"""What media may be, by MIME type."""
+
+FLOW_JSON: Final = MediaType("application/json", "document", 10 * _MIB, "json")
+"""What a flow is uploaded as; it is no media and is taken nowhere else."""
 
 # By operation: the name of the file's field, and what it may hold.
-_FILES: Final[Mapping[str, tuple[str, Mapping[str, MediaLimit]]]] = MappingProxyType(
+_FILES: Final[Mapping[str, tuple[str, Set[str]]]] = MappingProxyType(
     {
-        "upload_media": ("file", MEDIA_LIMITS),
-        "upload_flow_json": ("file", _JSON_ASSET),
-        "update_group": ("profile_picture_file", _GROUP_PICTURE),
+        "upload_media": ("file", ACCEPTED.keys()),
+        "upload_flow_json": ("file", {FLOW_JSON.mime}),
+        "update_group": ("profile_picture_file", {"image/jpeg"}),
     }
 )
 
@@ -72,21 +93,13 @@ def check_file(operation: Operation, file: UploadedFile, said: object) -> None:
     """
     if operation.name not in _FILES:
         raise malformed("This operation takes no file.")
-    field, limits = _FILES[operation.name]
+    field, types = _FILES[operation.name]
     if file.field != field:
         raise malformed(f"The file must be in the field '{field}'.")
-    if bare_type(file.type) not in limits:
+    if bare_type(file.type) not in types:
         raise malformed(f"Files of type '{file.type[:80]}' are not taken here.")
     if isinstance(said, str) and "/" in said and bare_type(said) != bare_type(file.type):
         raise malformed("The field 'type' says another type than the file.")
-
-
-def limit_for(call: Call) -> MediaLimit | None:
-    """The limit for the file of a call; None when it has no file."""
-    if call.file is None:
-        return None
-    _, limits = _FILES[call.operation.name]
-    return limits[bare_type(call.file.type)]
 
 
 def bare_type(mime_type: str) -> str:
