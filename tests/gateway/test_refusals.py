@@ -1,5 +1,6 @@
 """Every refusal has the HTTP status, code and reason of the contract, and says in words which rule."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,7 @@ from gateway.house import (
 )
 from portero.store import keys
 
-SEND = {"send:text": "all", "send:template": "all"}
+SEND = {"send:text": "all", "send:template": "all", "template:use_utility": "all"}
 
 
 def details(answer) -> str:
@@ -233,16 +234,60 @@ def test_what_nothing_can_show_yet_is_not_met(house: House, workspace: Workspace
     assert nothing_arrived(house)
 
 
-def test_marketing_needs_its_own_permission(house: House, workspace: Workspace) -> None:
-    without = workspace.key({"send:template": "all"})
-    having = workspace.key({"send:template": "all", "template:use_marketing": "all"})
+CATEGORIES = {
+    "UTILITY": "template:use_utility",
+    "MARKETING": "template:use_marketing",
+    "AUTHENTICATION": "template:use_authentication",
+}
 
-    refused = house.send(without, template("summer_sale"))
+
+def set_category(house: House, template: str, category: str) -> None:
+    with psycopg.connect(house.database.dsn("superuser")) as db:
+        db.execute(
+            "UPDATE resource SET attributes = attributes || jsonb_build_object('category', %s::text)"
+            " WHERE attributes->>'name' = %s",
+            [category, template],
+        )
+
+
+@pytest.fixture
+def category(house: House, request: pytest.FixtureRequest) -> Iterator[str]:
+    """What the registry says of `hello_world` for one test."""
+    set_category(house, "hello_world", request.param)
+    yield request.param
+    set_category(house, "hello_world", "UTILITY")
+
+
+@pytest.mark.parametrize("category", CATEGORIES, indirect=True)
+def test_each_category_of_template_needs_its_own_permission(
+    house: House, workspace: Workspace, category: str
+) -> None:
+    others = set(CATEGORIES.values()) - {CATEGORIES[category]}
+    without = workspace.key({"send:template": "all", **dict.fromkeys(others, "all")})
+    having = workspace.key({"send:template": "all", CATEGORIES[category]: "all"})
+
+    refused = house.send(without, template("hello_world", "en_US"))
 
     assert error_of(refused) == (403, 200, None, "permission_missing")
-    assert "template:use_marketing" in details(refused)
+    assert CATEGORIES[category] in details(refused)
     assert nothing_arrived(house)
-    assert house.send(having, template("summer_sale")).status_code == 200
+    assert house.send(having, template("hello_world", "en_US")).status_code == 200
+
+
+@pytest.mark.parametrize("category", ["SERVICE"], indirect=True)
+@pytest.mark.parametrize("missing", CATEGORIES.values())
+def test_a_category_that_nobody_knows_may_be_any_of_them(
+    house: House, workspace: Workspace, category: str, missing: str
+) -> None:
+    others = dict.fromkeys(set(CATEGORIES.values()) - {missing}, "all")
+    without = workspace.key({"send:template": "all", **others})
+    having = workspace.key({"send:template": "all", **others, missing: "all"})
+
+    refused = house.send(without, template("hello_world", "en_US"))
+
+    assert error_of(refused) == (403, 200, None, "permission_missing")
+    assert nothing_arrived(house)
+    assert house.send(having, template("hello_world", "en_US")).status_code == 200
 
 
 def test_high_risk_operations_are_not_for_keys(house: House, workspace: Workspace) -> None:

@@ -15,15 +15,13 @@ from portero import engine
 from portero.gateway.workspaces import WorkspaceState
 from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, Recipient, TemplateRef
 from portero.graphapi.operation import Call
+from portero.graphapi.operations import TEMPLATE_CATEGORY_PERMISSIONS
 from portero.graphapi.refusals import id_unknown
 from portero.store import registry, seen
 from portero.store.listed import in_workspace
 from portero.store.recorder import Recorder
 from portero.store.registry import Resource
 
-MARKETING = "template:use_marketing"
-AUTHENTICATION = "template:use_authentication"
-_CATEGORY_PERMISSIONS = {"MARKETING": MARKETING, "AUTHENTICATION": AUTHENTICATION}
 # Media and messages live on one number; elsewhere in the workspace they are somebody else's (G21).
 BOUND_TO_NUMBER = frozenset({Kind.MEDIA, Kind.MESSAGE})
 _SAYS_NUMBER = BOUND_TO_NUMBER | {Kind.NUMBER}
@@ -163,7 +161,7 @@ def target_of(
         other_wabas=tuple(sorted(_accounts_of(call, known) - {waba})),
         number=number,
         template_sets=_sets_of(names, state) if names else None,
-        category_permissions=_category_permissions(templates) if sending else (),
+        category_permissions=category_permissions(map(_category, templates)) if sending else (),
         recipients=call.recipients,
         contents=call.contents,
     )
@@ -171,17 +169,21 @@ def target_of(
 
 def has_category(template: Resource) -> bool:
     """Whether the registry knows it; webhooks and narrow lists may tell of a template without."""
-    return bool(template.attributes.get("category"))
+    return bool(_category(template))
 
 
-def _category_permissions(templates: Sequence[Resource]) -> tuple[str, ...]:
-    """What the category of a template demands; one that nobody knows may be any of them."""
-    known = bool(templates) and all(map(has_category, templates))
-    categories = {r.attributes.get("category", "").upper() for r in templates}
+def _category(template: Resource) -> str:
+    return template.attributes.get("category", "")
+
+
+def category_permissions(categories: Iterable[str]) -> tuple[str, ...]:
+    """What the categories of a template demand; one that nobody knows may be any of them."""
+    named = {category.upper() for category in categories}
+    known = bool(named) and named <= TEMPLATE_CATEGORY_PERMISSIONS.keys()
     return tuple(
         permission
-        for category, permission in _CATEGORY_PERMISSIONS.items()
-        if category in categories or not known
+        for category, permission in TEMPLATE_CATEGORY_PERMISSIONS.items()
+        if category in named or not known
     )
 
 

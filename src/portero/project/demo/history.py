@@ -55,7 +55,8 @@ class Habit:
 
 
 def _send(weight: int, key: str, permission: str, number: str, **more: Any) -> Habit:
-    return Habit(weight, key, "send_message", "message.sent", (permission,), number, **more)
+    checks = (permission, "template:use_utility") if "template" in more else (permission,)
+    return Habit(weight, key, "send_message", "message.sent", checks, number, **more)
 
 
 HABITS = (

@@ -11,11 +11,11 @@ from uuid import UUID
 from portero import engine
 from portero.domain.access.authorize import Actor, context_of
 from portero.domain.workspaces.models import Number, Resource, TemplateSetMember, Waba
+from portero.gateway.resources import category_permissions
 from portero.gateway.sentences import refusal_sentence
 from portero.graphapi import phone
 from portero.graphapi.errors import GraphError
 from portero.graphapi.kinds import Kind
-from portero.graphapi.operations import TEMPLATE_CATEGORY_PERMISSIONS
 from portero.project.cli.problems import ExitCode, Problem
 from portero.project.cli.work.directory import Directory, reading
 
@@ -125,14 +125,13 @@ def _template_sets(template: str | None) -> frozenset[str] | None:
     return frozenset(str(one) for one in sets.values_list("set_id", flat=True))
 
 
-def _category_permissions(template: str) -> list[str]:
-    """As the gateway adds them: every category but utility asks for a permission of its own."""
+def _category_permissions(template: str) -> tuple[str, ...]:
+    """What the gateway asks for besides, for all of the template's languages together."""
     known = Resource.objects.filter(kind=Kind.TEMPLATE, attributes__name=template)
-    found = known.values_list("attributes__category", flat=True)
-    categories = {str(category).upper() for category in found}
-    if not categories:
+    found = list(known.values_list("attributes__category", flat=True))
+    if not found:
         raise Problem(f"there is no template {template!r}", ExitCode.USAGE)
-    return sorted(TEMPLATE_CATEGORY_PERMISSIONS[c] for c in categories - {"UTILITY"})
+    return category_permissions(category or "" for category in found)
 
 
 def _contents(permission: str) -> str | None:

@@ -1,0 +1,57 @@
+"""What the commands answer about a workspace, without a process for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+
+from cast import Cast, play
+from databases import Database
+from django_ready import django_on
+from gateway.house import WABA
+from portero.domain.audit.models import in_workspace
+from portero.domain.workspaces import services as workspaces
+from portero.domain.workspaces.models import Resource
+from portero.project.cli.work.why import Question, answer
+from portero.store.sealing import KeyRing
+
+
+@pytest.fixture(scope="module")
+def cast(shared_database: Database) -> Iterator[Cast]:
+    settings.PORTERO_KEK, settings.PORTERO_PEPPER = KeyRing.generate(), KeyRing.generate()
+    with django_on(shared_database.dsn("app")):
+        made = play()
+        workspaces.add_waba(actor=made.ana, meta_id=WABA, name="Tienda Andina")
+        yield made
+
+
+def question(**changes: str) -> Question:
+    asked: dict[str, str | None] = dict.fromkeys(("number", "template", "country", "to", "team"))
+    asked |= {"who": "dora", "permission": "send:template", **changes}
+    return Question(**asked, own=True)  # type: ignore[arg-type]  # the values are of the fields' types
+
+
+@pytest.mark.parametrize(
+    ("attributes", "asked"),
+    [
+        ({"category": "UTILITY"}, {"template:use_utility"}),
+        ({"category": "MARKETING"}, {"template:use_marketing"}),
+        ({"category": "SERVICE"}, {"template:use_utility", "template:use_marketing", "template:use_authentication"}),
+        ({}, {"template:use_utility", "template:use_marketing", "template:use_authentication"}),
+    ],
+)  # fmt: skip
+def test_why_asks_for_the_template_s_category_as_the_gateway_does(
+    cast: Cast, attributes: dict[str, str], asked: set[str]
+) -> None:
+    with in_workspace(cast.workspace):
+        Resource.objects.filter(kind="template").delete()
+        Resource.objects.create(
+            kind="template", meta_id="1", parent=WABA, attributes={"name": "hello", **attributes}
+        )
+
+    told = answer(cast.workspace, question(template="hello"))
+
+    assert {check["permission"] for check in told["checks"]} == {"send:template", *asked}
+    assert told["allowed"] == (asked == {"template:use_utility"})
