@@ -17,7 +17,7 @@ import pytest
 
 from cedar import asking
 from databases import Database
-from engine import generate
+from engine import generate, naive
 from engine.generate import Request
 from engine.readings import SEED
 from portero.engine import (
@@ -119,6 +119,25 @@ def test_an_ipv4_network_written_as_ipv6_is_read_as_ipv4():
             [Request("ana", (TEXT,), Context(NOW.now, 0, 600, "::ffff:10.0.0.1"), None)],
         )
         assert answer.allowed
+
+
+SCOPED = 'fe80::1%")) || true || context.address.isInRange(ip("::1/128'
+
+
+@pytest.mark.parametrize("written", ["fe80::1%eth0/128", SCOPED])
+def test_a_network_of_one_interface_is_none_anywhere(written: str) -> None:
+    """A scope after % may hold any text, so it must neither be obeyed nor be printed."""
+    inside = Conditions(networks=(written,))
+    bound = Binding("b", "ana", "writer", conditions=inside)
+    policy = Policy("w", 1, (ANA,), (WRITER,), (bound,))
+    snapshot = compile_policy(policy)
+
+    assert faults(cedar.export(policy)) == []
+    for address in ("fe80::1", "10.0.0.1"):
+        here = Context(NOW.now, 0, 600, address)
+        assert not snapshot.decide("ana", (TEXT,), here, None).allowed
+        assert not naive.decide(policy, "ana", (TEXT,), here, None).allowed
+        assert not allows(policy, context=here)
 
 
 def test_a_moment_between_two_milliseconds_gives_nothing_more():

@@ -269,6 +269,7 @@ def test_a_binding_cannot_be_revoked_twice(cast: Cast, sender: UUID) -> None:
         (Scope(numbers=frozenset()), None, None),
         (Scope(numbers=frozenset({""})), None, None),
         (None, Conditions(networks=("10.0.0.0/33",)), None),
+        (None, Conditions(networks=("fe80::1%eth0/128",)), None),
         (None, Conditions(networks=()), None),
         (None, Conditions(hours=()), None),
         (None, Conditions(fresh_factor_s=0), None),

@@ -310,6 +310,8 @@ def bits_of_address(text: str) -> str | None:
 
 
 def bits_of_network(text: str) -> str | None:
+    if "%" in text:  # the network of one interface of one machine
+        return None
     try:
         network = ipaddress.ip_network(text)
     except ValueError:

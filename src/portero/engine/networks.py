@@ -43,7 +43,12 @@ def parse_address(text: str) -> Address | None:
 
 
 def parse_network(text: str) -> Network | None:
-    """Read a network in CIDR notation; bits set beyond the prefix make it malformed."""
+    """Read a network in CIDR notation; bits set beyond the prefix make it malformed.
+
+    So does a zone, `fe80::1%eth0/128`: it names an interface of one machine, and may be any text.
+    """
+    if "%" in text:
+        return None
     try:
         network = ip_network(text)
     except ValueError:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from portero.engine import (
@@ -33,6 +33,7 @@ from portero.engine import (
     Role,
     Scope,
 )
+from portero.engine.networks import Network, parse_network
 
 Entity = dict[str, Any]
 """One entity in Cedar's JSON form."""
@@ -417,21 +418,15 @@ def _until(minute: int) -> str:
 
 
 def _from(networks: Iterable[str]) -> str:
-    ranges = [n for n in map(network, networks) if n is not None]
+    """Written anew from what the engine reads, so that no text of a rule gets into a policy."""
+    ranges = [_range(n) for n in map(parse_network, networks) if n is not None]
     inside = _any(f'context.address.isInRange(ip("{one}"))' for one in ranges)
     return f"context has address && {inside}"
 
 
-def network(written: str) -> IPv4Network | IPv6Network | None:
-    """Read a network; one of mapped addresses (`::ffff:10.0.0.0/104`) is one of IPv4."""
-    try:
-        found = ip_network(written)
-    except ValueError:
-        return None
-    mapped = isinstance(found, IPv6Network) and found.network_address.ipv4_mapped
-    if mapped and found.prefixlen >= 96:
-        return IPv4Network((int(mapped), found.prefixlen - 96))
-    return found
+def _range(network: Network) -> IPv4Network | IPv6Network:
+    prefix = network.mask.bit_count()
+    return (IPv4Network if network.version == 4 else IPv6Network)((network.base, prefix))
 
 
 def _fresh(seconds: int) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from portero.domain.access.errors import InvalidRule
 from portero.engine import PERMISSIONS, Conditions, Hours, Reach, Scope
+from portero.engine.networks import parse_network
 
 MINUTES = 24 * 60
 _LONGEST_NAME = 200
@@ -76,7 +76,5 @@ def require_networks(networks: Iterable[str]) -> None:
     if not named:
         raise InvalidRule("no network means nowhere: revoke instead")
     for network in named:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            raise InvalidRule(f"not a network: {error}") from None
+        if parse_network(network) is None:
+            raise InvalidRule(f"not a network in CIDR notation, such as 10.0.0.0/8: {network!r}")
