@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,17 +101,23 @@ def _portero(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]
 
 
 @contextmanager
-def console_alone(database: Database, workspace: UUID | None) -> Iterator[str]:
-    """The console's process with nothing else running; yields its address."""
+def console_alone(
+    database: Database, workspace: UUID | None, *, host: str = "127.0.0.1", **more: str
+) -> Iterator[str]:
+    """The console's process with nothing else running; yields its address.
+
+    `more` are settings besides those it needs.
+    """
     state = database.cluster.state
     create_secrets(state)
     port = free_port()
     settings = {
         "PORTERO_STATE": str(state),
         "PORTERO_DATABASE": database.name,
-        "PORTERO_CONSOLE_LISTEN": f"127.0.0.1:{port}",
+        "PORTERO_CONSOLE_LISTEN": f"{host}:{port}",
         "PORTERO_GRAPH_URL": f"http://127.0.0.1:{free_port()}",
         **({"PORTERO_CONSOLE_WORKSPACE": str(workspace)} if workspace else {}),
+        **more,
     }
     source = str(Path(__file__).parents[2] / "src")
     process = subprocess.Popen(
@@ -119,8 +125,8 @@ def console_alone(database: Database, workspace: UUID | None) -> Iterator[str]:
         env={**os.environ, **settings, "PYTHONPATH": source},
     )
     try:
-        _await_health(f"http://127.0.0.1:{port}/-/health", process)
-        yield f"http://127.0.0.1:{port}"
+        _await_health(f"http://{host}:{port}/-/health", process)
+        yield f"http://{host}:{port}"
     finally:
         process.terminate()
         process.wait(20)
@@ -130,9 +136,8 @@ def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         assert process.poll() is None
-        try:
+        with suppress(httpx.TransportError):
             if httpx.get(url, timeout=5).status_code == 200:
                 return
-        except httpx.TransportError:
-            time.sleep(0.05)
+        time.sleep(0.05)
     raise AssertionError("the console does not answer")

@@ -61,9 +61,13 @@ class Address:
     port: int
 
     @property
+    def host_in_url(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
     def url(self) -> str:
         """As a client on this machine reaches it."""
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return f"http://{self.host_in_url}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,12 @@ except ConfigurationError:
     DATABASES: dict[str, Any] = {}
 else:
     SECRET_KEY = _configuration.secret_key.reveal().decode()
-    ALLOWED_HOSTS = list(_configuration.hosts)
+    # Whoever keeps the console running asks it by the address it listens on.
+    ALLOWED_HOSTS = [
+        *_configuration.hosts,
+        "localhost",
+        _configuration.console_listen.host_in_url,
+    ]
     PORTERO_KEK = _configuration.kek
     PORTERO_PEPPER = _configuration.pepper
     PORTERO_GRAPH_URL = _configuration.graph_url
