@@ -26,7 +26,7 @@ def test_both_say_the_same() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "[::1]"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "[::1]", "localhost"])
 def test_the_console_answers_to_this_machine_by_any_of_its_names(
     shared_database: Database, address: str
 ) -> None:

@@ -90,12 +90,33 @@ def test_k15_without_a_state_folder_nothing_starts() -> None:
         ("PORTERO_GATEWAY_LISTEN", "127.0.0.1:0"),
         ("PORTERO_GATEWAY_LISTEN", "127.0.0.1:http"),
         ("PORTERO_GATEWAY_LISTEN", "127.0.0.1:65536"),
+        ("PORTERO_CONSOLE_LISTEN", "8000"),
+        ("PORTERO_CONSOLE_LISTEN", "0.0.0.0:8000"),
+        ("PORTERO_CONSOLE_LISTEN", "[::]:8000"),
+        ("PORTERO_CONSOLE_LISTEN", "192.0.2.1:8000"),
+        ("PORTERO_CONSOLE_LISTEN", "console.example:8000"),
     ],
 )
 def test_b6_5_an_unsafe_value_is_refused(environ: dict[str, str], name: str, value: str) -> None:
     (fault,) = faults({**environ, name: value})
 
     assert fault.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("localhost:8000", Address("127.0.0.1", 8000)),
+        ("127.0.0.2:8000", Address("127.0.0.2", 8000)),
+        ("[::1]:8000", Address("::1", 8000)),
+    ],
+)
+def test_the_console_listens_on_any_address_of_this_machine_alone(
+    environ: dict[str, str], text: str, address: Address
+) -> None:
+    configuration = Configuration.from_environment({**environ, "PORTERO_CONSOLE_LISTEN": text})
+
+    assert configuration.console_listen == address
 
 
 @pytest.mark.parametrize(

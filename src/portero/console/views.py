@@ -20,7 +20,6 @@ from portero.console.activity import activity, answers
 from portero.console.words import BY_CODE, ENGLISH, Words
 
 REFRESH_S = 5
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ASSETS = {"console.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
@@ -69,9 +68,9 @@ def _page(
 
 
 def _upstream() -> dict[str, Any]:
-    """Whom the gateway calls: a sandbox on this machine, or Meta."""
+    """Whom the gateway calls: a sandbox on this machine, the only place called without TLS, or Meta."""
     url = settings.PORTERO_GRAPH_URL
-    is_sandbox = urlsplit(url).hostname in _LOOPBACK
+    is_sandbox = urlsplit(url).scheme == "http"
     return {
         "is_sandbox": is_sandbox,
         "upstream": url,

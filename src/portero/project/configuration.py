@@ -112,7 +112,7 @@ class Configuration:
             "media_hosts": reader.read("PORTERO_MEDIA_HOSTS", lambda t: frozenset(_names(t))),
             "trusted_proxies": reader.read("PORTERO_TRUSTED_PROXIES", _networks),
             "hosts": reader.read("PORTERO_HOSTS", _names),
-            "console_listen": reader.read("PORTERO_CONSOLE_LISTEN", _address),
+            "console_listen": reader.read("PORTERO_CONSOLE_LISTEN", _loopback_address),
             "console_workspace": reader.read("PORTERO_CONSOLE_WORKSPACE", _workspace),
             "gateway_listen": reader.read("PORTERO_GATEWAY_LISTEN", _address),
             "gateway_processes": reader.read("PORTERO_GATEWAY_PROCESSES", _processes),
@@ -275,3 +275,10 @@ def _address(text: str) -> Address:
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ValueError("must be host:port")
     return Address(host.strip("[]"), int(port))
+
+
+def _loopback_address(text: str) -> Address:
+    address = _address(text)
+    if not _is_loopback(address.host):
+        raise ValueError("must be an address of this machine alone until people can sign in")
+    return Address("127.0.0.1", address.port) if address.host == "localhost" else address

@@ -1,8 +1,7 @@
-"""Serves the console by WSGI threads, on a loopback address only."""
+"""Serves the console by WSGI threads."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from typing import Any
 
@@ -18,12 +17,8 @@ _KILL_AFTER_S = 10
 
 
 def serve(configuration: Configuration) -> None:
-    """Serve until SIGTERM. Raises SystemExit for an address others can reach."""
+    """Serve until SIGTERM."""
     address = configuration.console_listen
-    if not ipaddress.ip_address(address.host).is_loopback:
-        raise SystemExit(
-            "PORTERO_CONSOLE_LISTEN must be a loopback address until people can sign in"
-        )
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
     server = Granian(
         "portero.project.wsgi:application",
