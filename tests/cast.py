@@ -5,17 +5,23 @@ Carla owns a workspace of her own; nothing of either may ever show in the other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-import django_ready  # noqa: F401 - before any model
+from django.conf import settings
+
+from databases import Database
+from django_ready import django_on  # before any model
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.models import Role
 from portero.domain.accounts import services as accounts
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces import services as workspaces
+from portero.store.sealing import KeyRing
 
 NOW = datetime(2026, 11, 25, 15, 0, tzinfo=UTC)
 
@@ -32,6 +38,14 @@ class Cast:
         with in_workspace(self.workspace):
             found: UUID = Role.objects.get(name=name).id
         return found
+
+
+@contextmanager
+def playing(database: Database) -> Iterator[Cast]:
+    """Django on this database, as the app's login, and the cast in it."""
+    settings.PORTERO_KEK, settings.PORTERO_PEPPER = KeyRing.generate(), KeyRing.generate()
+    with django_on(database.dsn("app")):
+        yield play()
 
 
 def play() -> Cast:

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
 
-from cast import Cast, play
+from cast import Cast, playing
 from databases import Database
-from django_ready import django_on
 from gateway.house import WABA
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.domain.workspaces.models import Resource
 from portero.project.cli.work.why import Question, answer
-from portero.store.sealing import KeyRing
 
 
 @pytest.fixture(scope="module")
 def cast(shared_database: Database) -> Iterator[Cast]:
-    settings.PORTERO_KEK, settings.PORTERO_PEPPER = KeyRing.generate(), KeyRing.generate()
-    with django_on(shared_database.dsn("app")):
-        made = play()
+    with playing(shared_database) as made:
         workspaces.add_waba(actor=made.ana, meta_id=WABA, name="Tienda Andina")
         yield made
 

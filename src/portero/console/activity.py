@@ -114,20 +114,46 @@ def _now_and_version() -> tuple[datetime, str]:
 
 
 def _lines(kind: RecordKind, count: int, names: _Names, words: Words) -> Iterator[Line]:
-    records = list(Record.objects.filter(kind=kind).order_by("-at")[:count])
-    calls = [record.call_id for record in records]
+    # A call that was decided again has several intents, of which the last one counts.
+    newest = Record.objects.filter(kind=kind).order_by("-at", "-attempt")[: 2 * count]
+    records: dict[UUID, Record] = {}
+    for record in newest:
+        records.setdefault(record.call_id, record)
+    shown = list(records.values())[:count]
+    calls = [record.call_id for record in shown]
     bodies = _readable(calls)
-    outcomes = dict(
-        Record.objects.filter(call_id__in=calls, kind=RecordKind.OUTCOME)
-        .order_by("attempt")
-        .values_list("call_id", "outcome")
-    )
-    for record in records:
-        body = bodies.get((record.call_id, record.kind, record.attempt), {})
-        yield _line(record, body, outcomes.get(record.call_id), names, words)
+    ends = {
+        end.call_id: end
+        for end in Record.objects.filter(call_id__in=calls, kind=RecordKind.OUTCOME).order_by(
+            "attempt"
+        )
+    }
+    for record in shown:
+        end = ends.get(record.call_id)
+        yield _line(
+            _Told(record, _body(bodies, record)),
+            _Told(end, _body(bodies, end)) if end is not None else None,
+            names,
+            words,
+        )
 
 
-def _readable(calls: Iterable[UUID]) -> dict[tuple[UUID, str, int], dict[str, Any]]:
+_Bodies = Mapping[tuple[UUID, str, int], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A record and its readable half."""
+
+    record: Record
+    body: Mapping[str, Any]
+
+
+def _body(bodies: _Bodies, record: Record) -> Mapping[str, Any]:
+    return bodies.get((record.call_id, record.kind, record.attempt), {})
+
+
+def _readable(calls: Iterable[UUID]) -> _Bodies:
     """The readable halves; one that was erased is absent."""
     halves = RecordOpen.objects.filter(call_id__in=calls)
     return {(half.call_id, half.kind, half.attempt): half.body for half in halves}
@@ -155,16 +181,11 @@ class _Names:
         return self.principals.get(record.actor, ("?", True))
 
 
-def _line(
-    record: Record,
-    body: Mapping[str, Any],
-    outcome: str | None,
-    names: _Names,
-    words: Words,
-) -> Line:
+def _line(asked: _Told, end: _Told | None, names: _Names, words: Words) -> Line:
+    record, body = asked.record, asked.body
     who, is_machine = names.of(record)
-    refused = record.effect == Effect.DENY
-    tone, result = _result(record, outcome, words)
+    refusal = next((told for told in (asked, end) if told and _refuses(told.record)), None)
+    tone, result = ("stop", words.refused) if refusal else _result(record, end, words)
     did = tone == "ok"  # what is not known to have happened was only wanted
     return Line(
         at=record.at,
@@ -175,22 +196,33 @@ def _line(
         number=next((names.numbers[i] for i in body.get("ids", ()) if i in names.numbers), ""),
         tone=tone,
         outcome=result,
-        because=_because(record, body, words) if refused else "",
-        code=record.reason if refused else "",
+        because=_because(refusal, words) if refusal else "",
+        code=refusal.record.reason if refusal else "",
         operation="" if record.event == NOT_UNDERSTOOD else record.operation,
     )
 
 
-def _result(record: Record, outcome: str | None, words: Words) -> tuple[str, str]:
-    if record.effect == Effect.DENY:
-        return "stop", words.refused
-    if record.kind == RecordKind.EVENT or outcome == Outcome.DONE:
+def _refuses(record: Record) -> bool:
+    return record.effect == Effect.DENY
+
+
+def _result(record: Record, end: _Told | None, words: Words) -> tuple[str, str]:
+    """Tone and words of what was allowed."""
+    if record.kind == RecordKind.EVENT:
         return "ok", words.done
-    if outcome is None:
+    if end is None:
         return "wait", words.pending
-    if outcome == Outcome.UNKNOWN:
-        return "wait", words.unknown_sent if record.event == SENT else words.unknown
-    return "warn", words.failed
+    match end.record.outcome:
+        case Outcome.DONE:
+            return "ok", words.done
+        case Outcome.PARTIAL:
+            return "warn", words.partial
+        case Outcome.STOPPED:
+            return "warn", words.stopped
+        case Outcome.FAILED:
+            return "warn", words.broken_off if "why" in end.body else words.failed
+        case _:
+            return "wait", words.unknown_sent if record.event == SENT else words.unknown
 
 
 def _did(record: Record, body: Mapping[str, Any], words: Words, *, wanted: bool) -> str:
@@ -202,12 +234,12 @@ def _did(record: Record, body: Mapping[str, Any], words: Words, *, wanted: bool)
     return known[wanted] if known else f"{words.generic[wanted]} {record.operation}"
 
 
-def _because(record: Record, body: Mapping[str, Any], words: Words) -> str:
+def _because(refusal: _Told, words: Words) -> str:
     """The record's own sentence where it is in the page's language, else the reason's."""
-    sentence = body.get("sentence")
+    sentence = refusal.body.get("sentence")
     if sentence and words.code == "en":
         return str(sentence)
-    return words.reasons.get(record.reason, record.reason)
+    return words.reasons.get(refusal.record.reason, refusal.record.reason)
 
 
 def _masked(recipients: object) -> str:

@@ -45,6 +45,9 @@ class Words:
     times_of: str
     refused: str
     failed: str
+    broken_off: str
+    partial: str
+    stopped: str
     unknown: str
     unknown_sent: str
     pending: str
@@ -99,6 +102,9 @@ SPANISH = Words(
     times_of="Todas las horas son de",
     refused="Negado",
     failed="Meta lo rechazó",
+    broken_off="Se interrumpió",
+    partial="Hecho en parte",
+    stopped="No se envió nada",
     unknown="No se sabe cómo terminó",
     unknown_sent="No sabemos aún si llegó",
     pending="En curso",
@@ -254,6 +260,9 @@ ENGLISH = Words(
     times_of="All times are those of",
     refused="Refused",
     failed="Meta turned it down",
+    broken_off="Broken off",
+    partial="Done in part",
+    stopped="Nothing was sent",
     unknown="How it ended is not known",
     unknown_sent="We don't know yet whether it arrived",
     pending="Under way",
