@@ -95,6 +95,39 @@ def test_a_pid_file_that_names_a_living_stranger_does_not_keep_the_cluster_down(
     assert cluster.status().running
 
 
+def programs_in(folder: Path, **instead: str) -> dict[str, str]:
+    """An environment whose programs are the usual ones, but for scripts `instead` of some."""
+    usual = Cluster(folder.parent, {}).status().programs
+    folder.mkdir()
+    for name in ("postgres", "initdb", "pg_ctl"):
+        if name in instead:
+            (folder / name).write_text(f"#!/bin/sh\n{instead[name]}\n")
+            (folder / name).chmod(0o755)
+        else:
+            (folder / name).symlink_to(usual / name)
+    return {"PORTERO_PG_BIN": str(folder)}
+
+
+def test_a_cluster_that_was_half_made_is_made_again(state: Path) -> None:
+    half = 'echo 18 > "$2/PG_VERSION"; mkdir "$2/base"; kill -9 $$'
+    with pytest.raises(ClusterError, match="initdb failed"):
+        Cluster(state, programs_in(state / "bin", initdb=half)).start()
+
+    Cluster(state).start()
+
+    assert Cluster(state).status().running
+    assert not list(state.glob(".pg*"))
+
+
+def test_programs_that_fail_are_named(state: Path) -> None:
+    with pytest.raises(ClusterError, match=r"postgres failed \(exit code 3\)"):
+        Cluster(state, programs_in(state / "no-bin", postgres="exit 3")).status()
+
+    Cluster(state).start()
+    with pytest.raises(ClusterError, match=r"pg_ctl failed \(exit code 3\)"):
+        Cluster(state, programs_in(state / "bin", pg_ctl="exit 3")).stop()
+
+
 def test_i6_what_was_committed_before_a_kill_is_there_after_the_next_start(state: Path) -> None:
     cluster = Cluster(state)
     cluster.start()

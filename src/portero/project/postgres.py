@@ -17,8 +17,9 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -131,7 +132,7 @@ class Cluster(Server):
         if useradd is None:
             raise ClusterError(f"no system user {name} and no useradd: set PORTERO_PG_USER")
         command = [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", name]
-        subprocess.run(command, check=True)  # noqa: S603 - fixed program, name from the operator
+        _run(command)
         return pwd.getpwnam(name)
 
     @cached_property
@@ -183,7 +184,16 @@ class Cluster(Server):
             _own_folder(path, self._account, mode)
 
     def _initialise(self) -> None:
+        """Make the cluster under another name: what has its own is whole."""
         major = self._programs.major
+        for left in self._home.glob(f".pg{major}.*"):
+            shutil.rmtree(left, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".pg{major}.", dir=self._home))
+        _own_folder(draft, self._account, 0o700)
+        self._make_cluster(draft, major)
+        draft.rename(self._data)
+
+    def _make_cluster(self, folder: Path, major: int) -> None:
         locale = (
             ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
             if major >= 17
@@ -197,7 +207,7 @@ class Cluster(Server):
             if self._account is not None:
                 os.fchown(reader, self._account.pw_uid, self._account.pw_gid)
             self._run(
-                "initdb", "-D", self._data, "-U", ADMINISTRATOR, "--encoding=UTF8", *locale,
+                "initdb", "-D", folder, "-U", ADMINISTRATOR, "--encoding=UTF8", *locale,
                 "--auth=scram-sha-256", f"--pwfile=/dev/fd/{reader}", "--no-instructions",
                 pass_fds=[reader],
             )  # fmt: skip
@@ -228,7 +238,7 @@ class Cluster(Server):
                 "pg_ctl", "-D", self._data, "-w", "-t", str(_START_TIMEOUT_S), "-s",
                 "-l", self._data / "server.log", "-o", options, "start",
             )  # fmt: skip
-        except subprocess.CalledProcessError:
+        except ClusterError:
             return False
         return True
 
@@ -242,9 +252,8 @@ class Cluster(Server):
         who: dict[str, Any] = {}
         if self._account is not None:
             who = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
-        subprocess.run(  # noqa: S603 - our own programs, arguments are paths we made
+        _run(
             [self._programs.folder / program, *arguments],
-            check=True,
             cwd="/",
             env={**environment, "LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
@@ -252,6 +261,16 @@ class Cluster(Server):
             pass_fds=pass_fds or [],
             **who,
         )
+
+
+def _run(command: Sequence[str | Path], **how: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program that the operator, the system or we put there. Raises ClusterError."""
+    try:
+        return subprocess.run(command, check=True, text=True, **how)  # noqa: S603 - as said above
+    except subprocess.CalledProcessError as error:
+        name, code = Path(command[0]).name, error.returncode
+        how_it_ended = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        raise ClusterError(f"{name} failed ({how_it_ended})") from None
 
 
 def _choose_programs(environ: Mapping[str, str], present: set[int]) -> Programs:
@@ -285,8 +304,7 @@ def _wheel_programs() -> list[Programs]:
 
 
 def _major_of(folder: Path) -> int:
-    command = [str(folder / "postgres"), "--version"]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - program of the folder the operator or Debian gave us
+    answer = _run([folder / "postgres", "--version"], capture_output=True)
     match = re.search(r"([0-9]+)(?:\.|beta|rc|devel)", answer.stdout)
     if match is None:
         raise ClusterError(f"{folder} holds no PostgreSQL: {answer.stdout!r}")

@@ -90,6 +90,8 @@ def status(json: Json = False) -> None:
 
 @contextmanager
 def _cluster_problems() -> Iterator[None]:
+    from psycopg import Error as DatabaseError
+
     from portero.project.cli.installation import require_state
     from portero.project.installing import NotOurs
     from portero.project.postgres import ClusterError
@@ -99,8 +101,8 @@ def _cluster_problems() -> Iterator[None]:
         yield
     except NotOurs as error:
         raise Problem(str(error), ExitCode.NOT_CONFIGURED) from None
-    except ClusterError as error:
-        raise Problem(str(error), ExitCode.DATABASE_AWAY) from None
+    except (ClusterError, DatabaseError) as error:
+        raise Problem(str(error).strip(), ExitCode.DATABASE_AWAY) from None
     except OSError as error:
         raise Problem(f"the folder cannot be used: {error}") from None
 
