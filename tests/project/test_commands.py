@@ -89,7 +89,7 @@ def test_help_comes_at_once_and_loads_no_django() -> None:
         (("key", "create"), 2),
         (("--state", "/nonexistent/portero", "doctor"), 1),
         (("--state", "/nonexistent/portero", "key", "list"), 3),
-        (("--state", "/nonexistent/portero", "migrate"), 3),
+        (("--state", "/nonexistent/portero", "migrate"), 4),
     ],
 )
 def test_wrong_input_ends_with_the_code_of_the_page(arguments: tuple[str, ...], code: int) -> None:

@@ -90,6 +90,13 @@ def test_k15_without_a_state_folder_nothing_starts() -> None:
         ("PORTERO_GATEWAY_LISTEN", "127.0.0.1:0"),
         ("PORTERO_GATEWAY_LISTEN", "127.0.0.1:http"),
         ("PORTERO_GATEWAY_LISTEN", "127.0.0.1:65536"),
+        ("DATABASE_URL", "postgresql://db.example/postgres"),
+        ("DATABASE_URL", "postgresql:///postgres?user=admin"),
+        ("DATABASE_URL", "postgresql://admin:secret@db.example/x?service=other"),
+        ("DATABASE_URL", "admin:secret at db.example"),
+        ("DATABASE_URL", "https://admin:secret@db.example"),
+        ("PORTERO_KEK_FILE", "/etc/passwd/kek"),
+        ("PORTERO_PEPPER_FILE", "/etc"),
         ("PORTERO_CONSOLE_LISTEN", "8000"),
         ("PORTERO_CONSOLE_LISTEN", "0.0.0.0:8000"),
         ("PORTERO_CONSOLE_LISTEN", "[::]:8000"),
@@ -101,6 +108,15 @@ def test_b6_5_an_unsafe_value_is_refused(environ: dict[str, str], name: str, val
     (fault,) = faults({**environ, name: value})
 
     assert fault.startswith(f"{name}: ")
+    assert "secret" not in fault
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_a_secret_that_cannot_be_read_is_a_fault(environ: dict[str, str]) -> None:
+    path = Path(environ["PORTERO_STATE"]) / "secrets" / "kek"
+    path.chmod(0o200)
+
+    assert faults(environ) == [f"PORTERO_KEK_FILE: {path}: Permission denied"]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,47 @@ def test_each_damage_to_the_database_is_found(
     assert found.remedy
 
 
+def test_a_database_without_tables_is_found_and_nothing_is_said_of_its_rows(
+    installation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = f"{installation.name}_empty"
+    installation.cluster.create_database(empty)
+    monkeypatch.setenv("PORTERO_DATABASE", empty)
+    try:
+        [found] = wrong()
+    finally:
+        installation.cluster.drop_database(empty)
+
+    assert (found.check, found.remedy) == ("migrations", "Run `portero migrate`.")
+
+
+def test_a_table_that_is_gone_is_found(installation: Database) -> None:
+    execute(installation, "DROP TABLE credential CASCADE")
+
+    [found] = wrong()
+
+    assert found.check == "Meta tokens"
+    assert "credential" in found.message
+    assert "portero migrate" in found.remedy
+
+
+def test_an_installation_without_a_folder_of_secrets_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_secrets(tmp_path)
+    elsewhere = (tmp_path / "secrets").rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("PORTERO_STATE", str(tmp_path))
+    for name in ("kek", "pepper", "secret-key", "internal-secret"):
+        setting = f"PORTERO_{name.upper().replace('-', '_')}_FILE"
+        monkeypatch.setenv(setting, str(elsewhere / name))
+
+    found = {f.check: f for f in wrong()}
+
+    assert "is not there" in found["secrets"].message
+    assert "portero db start" in found["secrets"].remedy
+    assert "portero db start" in found["database as app"].remedy
+
+
 def test_a_month_without_a_partition_is_found(installation: Database) -> None:
     month = datetime.now(UTC)
     coming = f"record_{month.year + month.month // 12}_{month.month % 12 + 1:02}"

@@ -8,10 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from portero.project.configuration import ConfigurationError
 from portero.project.demo.workspace import start_over
 from portero.project.installing import NotOurs, SecretsMissing, install, own_cluster
 from portero.project.logins import Login
-from portero.project.postgres import Cluster
+from portero.project.postgres import Cluster, ClusterError
 from portero.store.ids import uuid7
 
 
@@ -65,6 +66,27 @@ def test_a_server_somebody_else_runs_is_not_ours_to_start(
 
     with pytest.raises(NotOurs):
         own_cluster()
+
+
+def test_nothing_is_made_while_our_database_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTERO_STATE", str(tmp_path))
+
+    with pytest.raises(ClusterError, match="portero db start"):
+        install()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_url_that_is_none_is_a_fault_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTERO_STATE", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", "db.example")
+
+    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+        install()
 
 
 def test_an_interrupted_demo_starts_over_from_nothing(

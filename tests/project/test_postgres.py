@@ -251,6 +251,14 @@ def test_the_operators_url_comes_before_a_server_of_ours(tmp_path: Path) -> None
     )
 
 
+def test_the_password_of_the_operators_url_is_written_nowhere(tmp_path: Path) -> None:
+    url = "postgresql://admin:secret@db.example/postgres"
+
+    find_server(tmp_path, {"DATABASE_URL": url}).dsn("superuser")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_url_with_an_option_we_cannot_keep_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="service"):
         find_server(tmp_path, {"DATABASE_URL": "postgresql://admin@db/x?service=other"})

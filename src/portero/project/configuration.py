@@ -19,7 +19,7 @@ from uuid import UUID
 
 from psycopg.conninfo import conninfo_to_dict
 
-from portero.project.logins import Login
+from portero.project.logins import Login, parse_url
 from portero.project.postgres import find_server
 from portero.store.sealing import KeyRing, Secret
 
@@ -98,6 +98,7 @@ class Configuration:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Configuration:
         """Read PORTERO_* and the secret files. Raises ConfigurationError naming every fault."""
         reader = _Reader(environ)
+        reader.read("DATABASE_URL", lambda t: parse_url(t) if t else None)
         values: dict[str, Any] = {
             "state": reader.read("PORTERO_STATE", _state),
             "database": reader.read("PORTERO_DATABASE", _text),
@@ -203,11 +204,13 @@ def _state(text: str) -> Path:
 def _private_text(path: Path) -> str:
     try:
         mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) or mode & 0o077:
+            raise ValueError(f"{path} must be a file that only its owner may read (mode 0600)")
+        return path.read_text().strip()
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist") from None
-    if not stat.S_ISREG(mode) or mode & 0o077:
-        raise ValueError(f"{path} must be a file that only its owner may read (mode 0600)")
-    return path.read_text().strip()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
 
 
 def _workspace(text: str) -> UUID | None:

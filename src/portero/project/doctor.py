@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,12 +55,33 @@ def examine() -> list[Finding]:
     reachable = [_login(configuration, login) for login in ROLE_OF]
     findings += reachable
     if all(finding.ok for finding in reachable):
-        findings += [finding for look in _IN_DATABASE for finding in look(configuration)]
+        findings += _database(configuration)
     findings.append(_gateway(configuration))
     return findings
 
 
+def _database(configuration: Configuration) -> Iterator[Finding]:
+    """What can be looked at in it; without its tables there is nothing more to see."""
+    migrations = _looked_at("migrations", _migrations, configuration)
+    yield from migrations
+    if all(finding.ok for finding in migrations):
+        for check, look in _IN_DATABASE.items():
+            yield from _looked_at(check, look, configuration)
+
+
+def _looked_at(check: str, look: _Look, configuration: Configuration) -> list[Finding]:
+    try:
+        return list(look(configuration))
+    except psycopg.Error as error:
+        remedy = "Run `portero migrate`; if it stays, the database's log says more."
+        return [Finding(check, ok=False, message=_first_line(error), remedy=remedy)]
+
+
 def _secrets(folder: Path) -> Iterator[Finding]:
+    if not folder.is_dir():
+        message = f"{folder} is not there"
+        yield Finding("secrets", ok=False, message=message, remedy=_MAKE_LOGINS)
+        return
     open_files = [p for p in (folder, *sorted(folder.iterdir())) if p.stat().st_mode & 0o077]
     for path in open_files:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -78,9 +99,10 @@ def _login(configuration: Configuration, login: Login) -> Finding:
                 "SELECT rolsuper OR rolbypassrls AS too_much FROM pg_roles WHERE rolname = current_user"
             ).fetchone()
     except FileNotFoundError:
-        return Finding(
-            check, ok=False, message="the login was never made", remedy="Run `portero migrate`."
-        )
+        return Finding(check, ok=False, message="the login was never made", remedy=_MAKE_LOGINS)
+    except OSError as error:
+        remedy = "Make it readable for the account that runs Portero."
+        return Finding(check, ok=False, message=str(error), remedy=remedy)
     except psycopg.OperationalError as error:
         remedy = "Start it with `portero db start`, or check DATABASE_URL and its server's log."
         return Finding(check, ok=False, message=_first_line(error), remedy=remedy)
@@ -220,13 +242,17 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-_IN_DATABASE: tuple[Callable[[Configuration], Iterator[Finding]], ...] = (
-    _migrations,
-    _policies,
-    _partitions,
-    _clock,
-    _credentials,
+_MAKE_LOGINS = (
+    "Run `portero db start` (not with DATABASE_URL, whose server is somebody else's),"
+    " then `portero migrate`."
 )
+_Look = Callable[[Configuration], Iterator[Finding]]
+_IN_DATABASE: Mapping[str, _Look] = {
+    "row policies": _policies,
+    "record partitions": _partitions,
+    "database clock": _clock,
+    "Meta tokens": _credentials,
+}
 _KEYS = (
     "SELECT id, purpose, version, wrapped FROM workspace_key"
     " WHERE workspace_id = %s AND retired_at IS NULL"

@@ -6,9 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from portero.project.configuration import SETTINGS, Configuration, create_secrets
+from portero.project.configuration import (
+    SETTINGS,
+    Configuration,
+    ConfigurationError,
+    create_secrets,
+)
 from portero.project.migrate import migrate
-from portero.project.postgres import Cluster, find_server
+from portero.project.postgres import Cluster, ClusterError, find_server
 
 # Without these what is stored cannot be opened or recognised: they are never made a second time.
 _IRREPLACEABLE = ("kek", "pepper")
@@ -38,11 +43,16 @@ def own_cluster() -> Cluster:
 def install() -> Installed:
     """Make what is missing of secrets, logins, database and tables; the server must answer.
 
-    Raises SecretsMissing, ConfigurationError, and what the database's drivers raise.
+    Raises SecretsMissing, ConfigurationError, ClusterError, and what the database's drivers raise.
     """
     state = Path(os.environ["PORTERO_STATE"]).resolve()
     name = os.environ.get("PORTERO_DATABASE") or SETTINGS["PORTERO_DATABASE"]
-    server = find_server(state)
+    try:
+        server = find_server(state)
+    except ValueError as error:
+        raise ConfigurationError(f"DATABASE_URL: {error}") from None
+    if isinstance(server, Cluster) and not server.status().running:
+        raise ClusterError("the database does not run: start it with `portero db start`")
     server.prepare_logins()
     is_new = not server.has_database(name)
     if not is_new:

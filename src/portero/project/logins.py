@@ -38,32 +38,41 @@ _ADDRESS_KEYS = ("host", "port", "sslmode", "sslrootcert")
 class Server:
     """A PostgreSQL server and the logins Portero has on it."""
 
-    def __init__(self, *, address: Mapping[str, str], administrator: str, secrets_folder: Path):
-        """`address` holds libpq's host, port and TLS settings; `administrator` may create roles."""
+    def __init__(
+        self,
+        *,
+        address: Mapping[str, str],
+        administrator: str,
+        secrets_folder: Path,
+        password: str | None = None,
+    ):
+        """`address` holds libpq's host, port and TLS settings; `administrator` may create roles.
+
+        Its `password` is kept in no file when it is given here.
+        """
         self._address = dict(address)
         self._administrator = administrator
         self._secrets = secrets_folder
+        self._password = password
 
     @classmethod
     def from_url(cls, url: str, secrets_folder: Path) -> Self:
-        """Use a server somebody else runs. The URL's login must be allowed to create roles."""
-        parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
-        unknown = set(parts) - {*_ADDRESS_KEYS, "user", "password", "dbname"}
-        if unknown or "user" not in parts or "host" not in parts:
-            raise ValueError(f"DATABASE_URL needs user and host and knows no {sorted(unknown)}")
-        server = cls(
+        """Use a server somebody else runs. Raises ValueError."""
+        parts = parse_url(url)
+        return cls(
             address={key: parts[key] for key in _ADDRESS_KEYS if key in parts},
             administrator=parts["user"],
             secrets_folder=secrets_folder,
+            password=parts.get("password", ""),
         )
-        if "password" in parts:
-            _write_secret(server._password_file("superuser"), parts["password"])
-        return server
 
     def dsn(self, login: Login, database: str = "portero") -> str:
         """URI for psycopg and asyncpg alike. Raises FileNotFoundError before the first start."""
         user = self._administrator if login == "superuser" else ROLE_OF[login]
-        password = self._password_file(login).read_text()
+        if login == "superuser" and self._password is not None:
+            password = self._password
+        else:
+            password = self._password_file(login).read_text()
         where = urlencode(self._address, quote_via=quote)
         return f"postgresql://{quote(user)}:{quote(password)}@/{quote(database)}?{where}"
 
@@ -127,6 +136,19 @@ class Server:
         if not path.exists():
             _write_secret(path, secrets.token_urlsafe(24))
         return path.read_text()
+
+
+def parse_url(url: str) -> dict[str, str]:
+    """The parts of an operator's URL, whose login must be allowed to create roles. Raises ValueError."""
+    try:
+        parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
+    except psycopg.Error:  # its own words may repeat the password
+        raise ValueError("is not written like postgresql://user:password@host:port/db") from None
+    if unknown := set(parts) - {*_ADDRESS_KEYS, "user", "password", "dbname"}:
+        raise ValueError(f"{', '.join(sorted(unknown))} cannot be kept")
+    if missing := {"user", "host"} - set(parts):
+        raise ValueError(f"{' and '.join(sorted(missing))} must be named")
+    return parts
 
 
 def _name(text: str) -> sql.Identifier:

@@ -25,6 +25,7 @@ def migrate(json: Json = False) -> None:
     from portero.project.cli.installation import database_problems, require_state
     from portero.project.configuration import ConfigurationError
     from portero.project.installing import SecretsMissing, install
+    from portero.project.postgres import ClusterError
 
     require_state()
     try:
@@ -32,6 +33,8 @@ def migrate(json: Json = False) -> None:
             done = install()
     except (SecretsMissing, ConfigurationError) as error:
         raise Problem(str(error), ExitCode.NOT_CONFIGURED) from None
+    except ClusterError as error:
+        raise Problem(str(error), ExitCode.DATABASE_AWAY) from None
     if json:
         write_json({"database": done.database, "created": done.created})
     else:
