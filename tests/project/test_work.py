@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,6 +12,8 @@ from gateway.house import WABA
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.domain.workspaces.models import Resource
+from portero.project.cli.problems import ExitCode, Problem
+from portero.project.cli.work.directory import Directory, directory
 from portero.project.cli.work.why import Question, answer
 
 
@@ -20,6 +22,28 @@ def cast(shared_database: Database) -> Iterator[Cast]:
     with playing(shared_database) as made:
         workspaces.add_waba(actor=made.ana, meta_id=WABA, name="Tienda Andina")
         yield made
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda known: known.actor("nobody@example.com"),
+        lambda known: known.principal("nobody"),
+        lambda known: known.account("nobody"),
+        lambda known: known.team("nobody"),
+        lambda known: known.role("nobody"),
+        lambda known: known.number("nobody"),
+        lambda known: known.template_set("nobody"),
+        lambda known: known.key("nobody"),
+    ],
+)
+def test_a_name_that_nothing_has_is_a_fault_of_the_command_line(
+    cast: Cast, ask: Callable[[Directory], object]
+) -> None:
+    with pytest.raises(Problem) as raised:
+        ask(directory(cast.workspace))
+
+    assert raised.value.code == ExitCode.USAGE
 
 
 def question(**changes: str) -> Question:

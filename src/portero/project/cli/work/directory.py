@@ -15,7 +15,7 @@ from portero.domain.accounts.models import ApiKey, Person
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.models import Number, TemplateSet
 from portero.engine import PrincipalKind
-from portero.project.cli.problems import Problem
+from portero.project.cli.problems import ExitCode, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Directory:
             wanted = [p.id for p in people.values() if p.owner and p.active]
         if len(wanted) != 1:
             known = ", ".join(sorted(self.emails.values()))
-            raise Problem(f"say with --as who does this; members are {known}")
+            raise Problem(f"say with --as who does this; members are {known}", ExitCode.USAGE)
         return Actor(self.workspace, UUID(wanted[0]), datetime.now(UTC))
 
     def principal(self, text: str) -> str:
@@ -76,13 +76,14 @@ class Directory:
         named = [(str(key.id), (key.public_id, key.name)) for key in self.keys]
         found = _fitting(text, named)
         if len(found) > 1:
-            raise Problem(f"several keys are called {text!r}: name one of {', '.join(found)}")
+            several = f"several keys are called {text!r}: name one of {', '.join(found)}"
+            raise Problem(several, ExitCode.USAGE)
         return next((key for key in self.keys if str(key.id) in found), None)
 
     def key(self, text: str) -> ApiKey:
         found = self.find_key(text)
         if found is None:
-            raise Problem(f"there is no key {text!r}: see `portero key list`")
+            raise Problem(f"there is no key {text!r}: see `portero key list`", ExitCode.USAGE)
         return found
 
     def labels(self) -> Iterator[tuple[str, str]]:
@@ -155,6 +156,7 @@ def _one(what: str, text: str, named: _Named) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise Problem(f"several are called {text!r}: name one of {', '.join(found)}")
+        several = f"several are called {text!r}: name one of {', '.join(found)}"
+        raise Problem(several, ExitCode.USAGE)
     names = ", ".join(sorted(names[0] for _, names in known)) or "none yet"
-    raise Problem(f"there is no {what} {text!r}: there are {names}")
+    raise Problem(f"there is no {what} {text!r}: there are {names}", ExitCode.USAGE)
