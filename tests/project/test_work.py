@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 
 from cast import Cast, playing
 from databases import Database
 from gateway.house import WABA
-from portero.domain.audit.models import in_workspace
+from portero.domain.access.errors import AccessDenied, InvalidRule
+from portero.domain.accounts.errors import InvalidLifetime
+from portero.domain.audit.models import Record, in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.domain.workspaces.models import Resource
+from portero.engine import PrincipalKind
 from portero.project.cli.problems import ExitCode, Problem
+from portero.project.cli.work import keys
 from portero.project.cli.work.directory import Directory, directory
 from portero.project.cli.work.why import Question, answer
 
@@ -44,6 +49,61 @@ def test_a_name_that_nothing_has_is_a_fault_of_the_command_line(
         ask(directory(cast.workspace))
 
     assert raised.value.code == ExitCode.USAGE
+
+
+def wanted(**changes: object) -> keys.Wanted:
+    asked = {
+        "name": "orders",
+        "account": None,
+        "new_account": "orders-bot",
+        "role": "Agent",
+        "numbers": (),
+        "template_sets": (),
+        "countries": (),
+        "lifetime": timedelta(days=1),
+        "url_compatible": False,
+        **changes,
+    }
+    return keys.Wanted(**asked)  # type: ignore[arg-type]  # the values are of the fields' types
+
+
+def names_of_accounts(cast: Cast) -> set[str]:
+    accounts = directory(cast.workspace).state.policy.principals
+    return {p.name for p in accounts if p.kind is PrincipalKind.SERVICE_ACCOUNT}
+
+
+@pytest.mark.parametrize(
+    ("fault", "raises"),
+    [({"name": "\n"}, InvalidRule), ({"lifetime": timedelta(days=999)}, InvalidLifetime)],
+)
+def test_a_key_that_cannot_be_made_leaves_no_account_behind(
+    cast: Cast, fault: dict[str, object], raises: type[Exception]
+) -> None:
+    with pytest.raises(raises):
+        keys.create(cast.workspace, wanted(**fault), acting=None)
+
+    assert "orders-bot" not in names_of_accounts(cast)
+
+
+def test_who_may_not_make_keys_makes_no_account_and_the_refusal_is_on_record(cast: Cast) -> None:
+    with pytest.raises(AccessDenied):
+        keys.create(cast.workspace, wanted(), acting="dora@example.com")
+
+    assert "orders-bot" not in names_of_accounts(cast)
+    with in_workspace(cast.workspace):
+        last = Record.objects.order_by("-at").first()
+    assert last is not None
+    assert (last.event, last.effect) == ("api_key.created", "deny")
+    assert last.actor == str(cast.dora.principal)
+
+
+def test_a_key_is_made_with_its_account_and_revoked_once(cast: Cast) -> None:
+    made = keys.create(cast.workspace, wanted(new_account="made-bot"), acting=None)
+
+    assert "made-bot" in names_of_accounts(cast)
+    assert keys.revoke(cast.workspace, made["id"], reason="", acting=None)["revoked"]
+    with pytest.raises(Problem, match="revoked already"):
+        keys.revoke(cast.workspace, made["id"], reason="", acting=None)
 
 
 def question(**changes: str) -> Question:

@@ -1,7 +1,7 @@
 """Changes of who may do what. Every one takes the workspace's lock, moves the head, leaves a record."""
 
 from portero.domain.access.services.bindings import create_binding, revoke_binding
-from portero.domain.access.services.changes import Change, policy_change
+from portero.domain.access.services.changes import Change, changes_together, policy_change
 from portero.domain.access.services.confirmation import await_confirmation
 from portero.domain.access.services.guardrails import create_guardrail, retire_guardrail
 from portero.domain.access.services.limits import create_limit, retire_limit
@@ -16,6 +16,7 @@ from portero.domain.access.services.roles import create_builtin_roles, create_ro
 __all__ = [
     "Change",
     "await_confirmation",
+    "changes_together",
     "create_binding",
     "create_builtin_roles",
     "create_guardrail",

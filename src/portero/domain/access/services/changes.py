@@ -116,6 +116,28 @@ def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Chang
         raise
 
 
+@contextmanager
+def changes_together(*, actor: Actor, operation: str, event: str) -> Iterator[None]:
+    """Run several changes as one: all of them or none, confirmed once.
+
+    A refusal of any of them stays on record as one of the whole, under the version they began
+    from. Raises what the block raises, and NotConfirmed.
+    """
+    began_from = 0
+    try:
+        with in_workspace(actor.workspace):
+            lock_policy(exclusive=True)
+            began_from = current_state().policy.version
+            yield
+    except AccessDenied as refusal:
+        # What the refused change recorded by itself is undone with the others.
+        with in_workspace(actor.workspace):
+            _record_refusal(
+                refusal, actor=actor, version=began_from, operation=operation, event=event
+            )
+        raise
+
+
 def _record(change: Change, *, operation: str, event: str) -> None:
     audit.write_record(
         Record(

@@ -12,6 +12,7 @@ from portero.domain.access.authorize import Actor
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import ApiKey
 from portero.engine import Scope
+from portero.project.cli.problems import Problem
 from portero.project.cli.work.directory import Directory, directory
 
 
@@ -36,21 +37,22 @@ def create(workspace: UUID, wanted: Wanted, *, acting: str | None) -> dict[str, 
     actor = known.actor(acting)
     scope = _scope(known, wanted)
     role = known.role(wanted.role) if wanted.role is not None else None
-    if wanted.new_account is not None:
-        assert role is not None  # noqa: S101 - the command asks for it
-        account = _create_account(actor, wanted.new_account, role, scope)
-    else:
-        assert wanted.account is not None  # noqa: S101 - as above
-        account = known.account(wanted.account)
-    made = accounts.create_key(
-        actor=actor,
-        service_account=account,
-        name=wanted.name,
-        role=role,
-        scope=scope,
-        lifetime=wanted.lifetime,
-        url_compatible=wanted.url_compatible,
-    )
+    with access.changes_together(actor=actor, operation="create_key", event="api_key.created"):
+        if wanted.new_account is not None:
+            assert role is not None  # noqa: S101 - the command asks for it
+            account = _create_account(actor, wanted.new_account, role, scope)
+        else:
+            assert wanted.account is not None  # noqa: S101 - as above
+            account = known.account(wanted.account)
+        made = accounts.create_key(
+            actor=actor,
+            service_account=account,
+            name=wanted.name,
+            role=role,
+            scope=scope,
+            lifetime=wanted.lifetime,
+            url_compatible=wanted.url_compatible,
+        )
     return {
         "id": str(made.id),
         "public_id": made.public_id,
@@ -84,6 +86,8 @@ def listing(workspace: UUID) -> list[dict[str, Any]]:
 def revoke(workspace: UUID, text: str, *, reason: str, acting: str | None) -> dict[str, Any]:
     known = directory(workspace)
     key = known.key(text)
+    if key.revoked_at is not None:
+        raise Problem(f"“{key.name}” is revoked already, since {_text(key.revoked_at)}")
     accounts.revoke_key(actor=known.actor(acting), key=key.id, reason=reason)
     return {"id": str(key.id), "public_id": key.public_id, "name": key.name, "revoked": True}
 
