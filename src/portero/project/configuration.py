@@ -19,6 +19,7 @@ from uuid import UUID
 
 from psycopg.conninfo import conninfo_to_dict
 
+from portero.project.environment import write_private
 from portero.project.logins import Login, parse_url
 from portero.project.postgres import find_server
 from portero.store.sealing import KeyRing, Secret
@@ -101,7 +102,7 @@ class Configuration:
         reader.read("DATABASE_URL", lambda t: parse_url(t) if t else None)
         values: dict[str, Any] = {
             "state": reader.read("PORTERO_STATE", _state),
-            "database": reader.read("PORTERO_DATABASE", _text),
+            "database": reader.read("PORTERO_DATABASE", str),
             "kek": reader.read_secret("PORTERO_KEK_FILE", "kek", KeyRing.parse),
             "pepper": reader.read_secret("PORTERO_PEPPER_FILE", "pepper", KeyRing.parse),
             "secret_key": reader.read_secret("PORTERO_SECRET_KEY_FILE", "secret-key", _secret_key),
@@ -139,9 +140,7 @@ def create_secrets(state: Path) -> None:
     ):
         path = folder / name
         if not path.exists():
-            descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text)
+            write_private(path, text)
 
 
 def database_settings(dsn: str, **parameters: str) -> dict[str, Any]:
@@ -189,10 +188,6 @@ class _Reader:
     def finish(self) -> None:
         if self._faults:
             raise ConfigurationError("\n".join(self._faults))
-
-
-def _text(text: str) -> str:
-    return text
 
 
 def _state(text: str) -> Path:

@@ -15,6 +15,7 @@ import django
 import psycopg
 from psycopg.rows import dict_row
 
+from portero.project.cli.problems import first_line
 from portero.project.configuration import Configuration, ConfigurationError
 from portero.project.listening import answers
 from portero.project.logins import OWNER, ROLE_OF, Login
@@ -74,7 +75,7 @@ def _looked_at(check: str, look: _Look, configuration: Configuration) -> list[Fi
         return list(look(configuration))
     except psycopg.Error as error:
         remedy = "Run `portero migrate`; if it stays, the database's log says more."
-        return [Finding(check, ok=False, message=_first_line(error), remedy=remedy)]
+        return [Finding(check, ok=False, message=first_line(error), remedy=remedy)]
 
 
 def _secrets(folder: Path) -> Iterator[Finding]:
@@ -105,7 +106,7 @@ def _login(configuration: Configuration, login: Login) -> Finding:
         return Finding(check, ok=False, message=str(error), remedy=remedy)
     except psycopg.OperationalError as error:
         remedy = "Start it with `portero db start`, or check DATABASE_URL and its server's log."
-        return Finding(check, ok=False, message=_first_line(error), remedy=remedy)
+        return Finding(check, ok=False, message=first_line(error), remedy=remedy)
     if row is None or row["too_much"]:
         role = ROLE_OF[login]
         remedy = f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS;"
@@ -236,10 +237,6 @@ def _connected(configuration: Configuration, login: Login) -> psycopg.Connection
     return psycopg.connect(
         configuration.dsn(login), connect_timeout=_TIMEOUT_S, row_factory=dict_row
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 _MAKE_LOGINS = (

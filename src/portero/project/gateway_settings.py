@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from portero.gateway.settings import Settings
-from portero.project.configuration import Configuration
-
-# sun_path holds 108 bytes with its final NUL.
-SOCKET_PATH_LIMIT = 107
+from portero.project.configuration import MOST_PROCESSES, Configuration
+from portero.project.postgres import SOCKET_PATH_LIMIT
 
 
 def gateway_settings(configuration: Configuration, *, process: int, fd: int) -> Settings:
@@ -38,11 +36,12 @@ def internal_folder(state: Path) -> Path:
 
 def internal_socket(state: Path, process: int) -> Path:
     """Raises ValueError when the state folder's path is too long for a socket inside it."""
-    path = internal_folder(state) / f"{process}.sock"
+    path, longest = (internal_folder(state) / f"{n}.sock" for n in (process, MOST_PROCESSES))
     if len(bytes(path)) > SOCKET_PATH_LIMIT:
+        room = SOCKET_PATH_LIMIT - len(bytes(longest)) + len(bytes(state))
         raise ValueError(
             f"{state} has a path of {len(bytes(state))} bytes, too long for sockets inside it:"
-            f" choose a folder with at most {SOCKET_PATH_LIMIT - len('/internal/64.sock')},"
+            f" choose a folder with at most {room},"
             " by --data or PORTERO_STATE"
         )
     return path

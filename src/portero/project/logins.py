@@ -7,7 +7,6 @@ kept in files of mode 0600 beside the state.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,8 @@ from urllib.parse import quote, urlencode
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+
+from portero.project.environment import write_private
 
 Login = Literal["superuser", "migrate", "app", "gateway", "log"]
 
@@ -134,7 +135,8 @@ class Server:
     def _ensure_password(self, login: Login) -> str:
         path = self._password_file(login)
         if not path.exists():
-            _write_secret(path, secrets.token_urlsafe(24))
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(path, secrets.token_urlsafe(24))
         return path.read_text()
 
 
@@ -153,13 +155,3 @@ def parse_url(url: str) -> dict[str, str]:
 
 def _name(text: str) -> sql.Identifier:
     return sql.Identifier(text)
-
-
-def _write_secret(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # A rename makes the file appear whole: a crash never leaves an empty password behind.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    draft.replace(path)

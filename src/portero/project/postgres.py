@@ -35,7 +35,7 @@ OLDEST_MAJOR = 15
 _PORT = "5432"
 _SOCKET = f".s.PGSQL.{_PORT}"
 # sun_path holds 108 bytes with its final NUL; PostgreSQL refuses a longer socket path.
-_SOCKET_PATH_LIMIT = 107
+SOCKET_PATH_LIMIT = 107
 _SYSTEM_PROGRAMS = Path("/usr/lib/postgresql")
 # Where root keeps what the server's account must reach when the state folder is closed to it.
 _SHARED_HOME = Path("/var/lib/portero")
@@ -162,7 +162,7 @@ class Cluster(Server):
     @cached_property
     def _sockets(self) -> Path:
         usual = self._home / "run"
-        if len(bytes(usual / _SOCKET)) <= _SOCKET_PATH_LIMIT:
+        if len(bytes(usual / _SOCKET)) <= SOCKET_PATH_LIMIT:
             return usual
         digest = hashlib.sha256(bytes(self._home)).hexdigest()[:16]
         return Path(f"/tmp/portero-{os.geteuid()}-{digest}")  # noqa: S108 - owner and mode are checked in _own_folder

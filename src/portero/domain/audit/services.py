@@ -23,8 +23,15 @@ class Touched:
 
 def write_record(record: Record, *, touched: Iterable[Touched] = ()) -> None:
     """Append a record, its readable half and its outbox row to the current transaction."""
-    sealed = seal(record, database_time())
-    models.Record.objects.create(
+    for row in rows_of(seal(record, database_time())):
+        row.save(force_insert=True)
+    _write_outbox(record, touched)
+
+
+def rows_of(sealed: SealedRecord) -> tuple[models.Record, models.RecordOpen]:
+    """The two rows of a record, not yet written."""
+    record = sealed.record
+    whole = models.Record(
         call_id=record.call,
         kind=record.kind,
         attempt=record.attempt,
@@ -48,25 +55,21 @@ def write_record(record: Record, *, touched: Iterable[Touched] = ()) -> None:
         digest=sealed.digest,
         process=record.process,
     )
-    _write_open_half(sealed)
-    _write_outbox(record, touched)
+    readable = models.RecordOpen(
+        call_id=record.call,
+        kind=record.kind,
+        attempt=record.attempt,
+        salt=sealed.salt,
+        body=dict(record.body),
+        at=sealed.at,
+    )
+    return whole, readable
 
 
 def digests(touched: Iterable[Touched]) -> tuple[str, ...]:
     """Name things as records of the current workspace name them."""
     key = workspace_keys().digest_key()
     return tuple(digest_of(key, thing.kind, str(thing.id)) for thing in touched)
-
-
-def _write_open_half(sealed: SealedRecord) -> None:
-    models.RecordOpen.objects.create(
-        call_id=sealed.record.call,
-        kind=sealed.record.kind,
-        attempt=sealed.record.attempt,
-        salt=sealed.salt,
-        body=dict(sealed.record.body),
-        at=sealed.at,
-    )
 
 
 def _write_outbox(record: Record, touched: Iterable[Touched]) -> None:

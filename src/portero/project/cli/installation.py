@@ -15,7 +15,7 @@ import django
 import psycopg
 from django.db import DatabaseError, OperationalError
 
-from portero.project.cli.problems import ExitCode, Problem
+from portero.project.cli.problems import ExitCode, Problem, first_line
 from portero.project.configuration import Configuration, ConfigurationError
 
 _NO_STATE = (
@@ -63,9 +63,9 @@ def database_problems() -> Iterator[None]:
     except FileNotFoundError as error:  # a login's password: it was never made
         raise Problem(_NO_TABLES.format(error), ExitCode.NOT_CONFIGURED) from None
     except (OperationalError, psycopg.OperationalError) as error:
-        raise Problem(_AWAY.format(_first_line(error)), ExitCode.DATABASE_AWAY) from None
+        raise Problem(_AWAY.format(first_line(error)), ExitCode.DATABASE_AWAY) from None
     except (DatabaseError, psycopg.DatabaseError) as error:
-        raise Problem(_NO_TABLES.format(_first_line(error)), ExitCode.NOT_CONFIGURED) from None
+        raise Problem(_NO_TABLES.format(first_line(error)), ExitCode.NOT_CONFIGURED) from None
 
 
 def workspaces(configuration: Configuration) -> list[tuple[UUID, str]]:
@@ -90,7 +90,3 @@ def _choose(configuration: Configuration, wanted: str | None) -> UUID:
     if wanted is None:
         raise Problem(f"say which workspace with --workspace: {names}", ExitCode.USAGE)
     raise Problem(f"no one workspace is called {wanted!r}: there are {names}", ExitCode.USAGE)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

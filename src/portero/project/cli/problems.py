@@ -22,3 +22,8 @@ class Problem(Exception):
     def __init__(self, sentence: str, code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+def first_line(error: Exception) -> str:
+    """What a driver says, without its hints and positions."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -56,7 +56,6 @@ def serve_gateway(
         typer.Option(
             help="How many share the address; PORTERO_GATEWAY_PROCESSES when not given.",
             min=1,
-            max=64,
             metavar="N",
             show_default=False,
         ),
@@ -66,7 +65,10 @@ def serve_gateway(
     """Run the gateway: programs and Meta talk to it, and it alone talks to Meta."""
     from portero.project import serving
     from portero.project.cli.installation import configured
+    from portero.project.configuration import MOST_PROCESSES
 
+    if processes is not None and processes > MOST_PROCESSES:
+        raise typer.BadParameter(f"at most {MOST_PROCESSES}", param_hint="--processes")
     configuration = configured()
     count = processes or configuration.gateway_processes
     _serve(lambda: serving.serve_gateway(configuration, processes=count, as_json=json))

@@ -16,12 +16,13 @@ from uuid import UUID
 from portero.domain.audit import models as audit
 from portero.domain.audit.models import in_workspace
 from portero.domain.audit.queries import workspace_keys
+from portero.domain.audit.services import rows_of
 from portero.domain.messaging.models import Contact, ContactIdentity
 from portero.graphapi import phone
 from portero.project.demo.seed import Made, MadeKey
 from portero.project.demo.world import LUCIA, PEDRO, SOPORTE, VENTAS, customers
 from portero.store.ids import uuid7, uuid7_of
-from portero.store.records import SCHEMA_VERSION, Outcome, Record, RecordKind, digest_of, seal
+from portero.store.records import Outcome, Record, RecordKind, digest_of, seal
 from portero.store.workspace_keys import WorkspaceKeys
 
 DAYS = 182
@@ -152,10 +153,10 @@ def _records(
 ) -> Iterator[tuple[audit.Record, audit.RecordOpen]]:
     call_id = uuid7_of(int(call.at.timestamp() * 1000))
     version = chance.randrange(1, 4)
-    yield _row(_intent(call, call_id, made, keys, version), call.at)
+    yield rows_of(seal(_intent(call, call_id, made, keys, version), call.at))
     if call.habit.refused is None:
         answered = call.at + timedelta(milliseconds=chance.randrange(90, 900))
-        yield _row(_outcome(call, call_id, made, version, chance), answered)
+        yield rows_of(seal(_outcome(call, call_id, made, version, chance), answered))
 
 
 def _intent(call: Call, call_id: UUID, made: Made, keys: WorkspaceKeys, version: int) -> Record:
@@ -216,40 +217,6 @@ def _shown(call: Call) -> dict[str, Any]:
 
 def _without_none(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
-
-
-def _row(record: Record, at: datetime) -> tuple[audit.Record, audit.RecordOpen]:
-    sealed = seal(record, at)
-    half = audit.RecordOpen(
-        call_id=record.call,
-        kind=record.kind,
-        attempt=record.attempt,
-        salt=sealed.salt,
-        body=dict(record.body),
-        at=at,
-    )
-    whole = audit.Record(
-        call_id=record.call,
-        kind=record.kind,
-        attempt=record.attempt,
-        at=at,
-        event=record.event,
-        schema=SCHEMA_VERSION,
-        actor=record.actor,
-        credential=record.credential,
-        operation=record.operation,
-        checks=list(record.checks),
-        resources=list(record.resources),
-        effect=record.effect,
-        reason=record.reason,
-        policy_version=record.policy_version,
-        because=list(record.because),
-        upstream_attempt=record.upstream_attempt,
-        outcome=record.outcome,
-        leaf=sealed.leaf,
-        digest=sealed.digest,
-    )
-    return whole, half
 
 
 def _store(rows: list[tuple[audit.Record, audit.RecordOpen]]) -> None:
