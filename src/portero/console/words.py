@@ -195,7 +195,6 @@ SPANISH = Words(
             "quiso cambiar un grupo de plantillas",
         ),
         "request.refused": ("hizo una llamada", "quiso hacer una llamada"),
-        "operation.refused": ("pidió algo que no se ofrece", "pidió algo que no se ofrece"),
     },
     reasons={
         "permission_missing": "Su rol no incluye este permiso.",
@@ -347,7 +346,6 @@ ENGLISH = Words(
         "template_set.created": ("created a template set", "wanted to create a template set"),
         "template_set.changed": ("changed a template set", "wanted to change a template set"),
         "request.refused": ("made a call", "wanted to make a call"),
-        "operation.refused": ("asked for something not offered", "asked for something not offered"),
     },
     reasons={
         "permission_missing": "Its role does not include this permission.",
