@@ -89,7 +89,7 @@ def test_a_refusal_says_why_in_the_readers_language(browser: Browser, shop: Demo
             first = visit.page.locator(".log").first.locator("li").first
             expect(first).to_contain_text("outside_scope")
             expect(first).to_contain_text(says)
-            expect(first).to_contain_text({"es": "Negado", "en": "Refused"}[language])
+            expect(first).to_contain_text({"es": "Denegado", "en": "Refused"}[language])
 
 
 def test_no_number_of_a_customer_is_anywhere_in_the_page(browser: Browser, shop: Demo) -> None:

@@ -48,8 +48,10 @@ class Line:
     who: str
     is_machine: bool
     did: str
+    is_sent: bool
+    """Whether something goes to the recipient, or is done about them."""
     recipient: str
-    """The last two digits, empty where nobody is written to."""
+    """The last two digits, empty where no customer is named."""
     number: str
     tone: str
     """ok, stop, warn or wait."""
@@ -192,6 +194,7 @@ def _line(asked: _Told, end: _Told | None, names: _Names, words: Words) -> Line:
         who=who,
         is_machine=is_machine,
         did=_did(record, body, words, wanted=not did),
+        is_sent=record.event == SENT,
         recipient=_masked(body.get("to")),
         number=next((names.numbers[i] for i in body.get("ids", ()) if i in names.numbers), ""),
         tone=tone,
