@@ -11,6 +11,7 @@ import pytest
 import typer.main
 
 from portero.project.cli import app
+from portero.project.configuration import create_secrets
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "commands.md").read_text()
@@ -79,6 +80,17 @@ def test_help_comes_at_once_and_loads_no_django() -> None:
     assert done.returncode == 0, done.stderr
     assert "Access control" in done.stdout
     assert time.monotonic() - began < 5  # a bound for a hang; it takes a third of a second
+
+
+def test_a_gateway_without_its_database_says_so_in_a_sentence(tmp_path: Path) -> None:
+    create_secrets(tmp_path)
+    (tmp_path / "secrets" / "postgres-gateway").touch(mode=0o600)
+
+    done = run("--state", str(tmp_path), "serve", "gateway")
+
+    assert done.returncode == 4, (done.stdout, done.stderr)
+    assert "portero db start" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ def require_state() -> None:
         raise Problem(_NO_STATE, ExitCode.NOT_CONFIGURED)
 
 
+def require_database(configuration: Configuration) -> None:
+    """Raises Problem unless the gateway's login can be used."""
+    with database_problems():
+        psycopg.connect(configuration.dsn("gateway"), connect_timeout=5).close()
+
+
 @contextmanager
 def opened(workspace: str | None) -> Iterator[UUID]:
     """Set Django up and find the workspace; what goes wrong inside becomes a Problem."""

@@ -64,12 +64,13 @@ def serve_gateway(
 ) -> None:
     """Run the gateway: programs and Meta talk to it, and it alone talks to Meta."""
     from portero.project import serving
-    from portero.project.cli.installation import configured
+    from portero.project.cli.installation import configured, require_database
     from portero.project.configuration import MOST_PROCESSES
 
     if processes is not None and processes > MOST_PROCESSES:
         raise typer.BadParameter(f"at most {MOST_PROCESSES}", param_hint="--processes")
     configuration = configured()
+    require_database(configuration)
     count = processes or configuration.gateway_processes
     _serve(lambda: serving.serve_gateway(configuration, processes=count, as_json=json))
 
