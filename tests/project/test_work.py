@@ -74,7 +74,11 @@ def names_of_accounts(cast: Cast) -> set[str]:
 
 @pytest.mark.parametrize(
     ("fault", "raises"),
-    [({"name": "\n"}, InvalidRule), ({"lifetime": timedelta(days=999)}, InvalidLifetime)],
+    [
+        ({"name": "\n"}, InvalidRule),
+        ({"countries": ("Mexico",)}, InvalidRule),
+        ({"lifetime": timedelta(days=999)}, InvalidLifetime),
+    ],
 )
 def test_a_key_that_cannot_be_made_leaves_no_account_behind(
     cast: Cast, fault: dict[str, object], raises: type[Exception]
@@ -104,6 +108,11 @@ def test_a_key_is_made_with_its_account_and_revoked_once(cast: Cast) -> None:
     assert keys.revoke(cast.workspace, made["id"], reason="", acting=None)["revoked"]
     with pytest.raises(Problem, match="revoked already"):
         keys.revoke(cast.workspace, made["id"], reason="", acting=None)
+
+
+def test_why_knows_no_country_that_is_none(cast: Cast) -> None:
+    with pytest.raises(Problem, match="Mexico"):
+        answer(cast.workspace, question(permission="send:text", country="Mexico"))
 
 
 def question(**changes: str) -> Question:

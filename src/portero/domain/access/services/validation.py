@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
+import phonenumbers
+
 from portero.domain.access.errors import InvalidRule
 from portero.engine import PERMISSIONS, Conditions, Hours, Reach, Scope
 from portero.engine.networks import parse_network
@@ -50,6 +52,13 @@ def require_scope(scope: Scope) -> None:
         values = getattr(scope, dimension.name)
         if values is not None and not (values and all(values)):
             raise InvalidRule(f"the scope names nothing in {dimension.name}")
+    if unknown := sorted(c for c in scope.countries or () if not is_country(c)):
+        raise InvalidRule(f"no country's two capital letters, such as MX: {', '.join(unknown)}")
+
+
+def is_country(text: str) -> bool:
+    """Whether a phone number can be of it: a scope on anything else would never fit."""
+    return text in phonenumbers.SUPPORTED_REGIONS
 
 
 def require_conditions(conditions: Conditions) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from portero import engine
 from portero.domain.access.authorize import Actor, context_of
+from portero.domain.access.services.validation import is_country
 from portero.domain.workspaces.models import Number, Resource, TemplateSetMember, Waba
 from portero.gateway.resources import category_permissions
 from portero.gateway.sentences import refusal_sentence
@@ -111,7 +112,10 @@ def _waba(number: str | None) -> str | None:
 
 def _country(question: Question) -> str | None:
     if question.to is None:
-        return question.country.upper() if question.country is not None else None
+        country = question.country.upper() if question.country is not None else None
+        if country is not None and not is_country(country):
+            raise Problem(f"{question.country!r} is no country such as MX", ExitCode.USAGE)
+        return country
     try:
         return phone.canonical(question.to).country
     except GraphError as error:
