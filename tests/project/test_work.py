@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 
-from cast import Cast, playing
+from cast import NOW, Cast, playing
 from databases import Database
 from gateway.house import WABA
+from portero.domain.access import services as access
 from portero.domain.access.errors import AccessDenied, InvalidRule
 from portero.domain.accounts.errors import InvalidLifetime
 from portero.domain.audit.models import Record, in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.domain.workspaces.models import Resource
-from portero.engine import PrincipalKind
+from portero.engine import Conditions, Hours, PrincipalKind, Scope
+from portero.project.cli.access import _account
+from portero.project.cli.output import write
 from portero.project.cli.problems import ExitCode, Problem
 from portero.project.cli.work import keys
 from portero.project.cli.work.directory import Directory, directory
@@ -110,15 +115,48 @@ def test_a_key_is_made_with_its_account_and_revoked_once(cast: Cast) -> None:
         keys.revoke(cast.workspace, made["id"], reason="", acting=None)
 
 
+CLOSED = Hours(frozenset(range(7)), 0, 1)
+
+
+def test_why_says_what_fails_in_words_and_not_in_python(
+    cast: Cast, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = access.create_binding(
+        actor=cast.ana,
+        principal=cast.dora.principal,
+        role=cast.role("Agent"),
+        scope=Scope(countries=frozenset({"MX", "CO"})),
+        conditions=Conditions(hours=(CLOSED,), networks=("10.0.0.0/8",), fresh_factor_s=60),
+        since=NOW + timedelta(days=9000),
+    )
+    told = answer(cast.workspace, question(permission="send:text", own=False))
+    [failing] = [
+        {one["dimension"]: (one["wanted"], one["actual"]) for one in rule["failing"]}
+        for check in told["checks"] for rule in check["missed"]
+        if rule["binding"] == str(made)
+    ]  # fmt: skip
+
+    write("\n".join(_account(told)))
+
+    assert failing["country"] == (["CO", "MX"], None)
+    assert failing["hours"][0] == ["Mon,Tue,Wed,Thu,Fri,Sat,Sun 00:00-00:01"]
+    assert re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [0-2]\d:[0-5]\d", failing["hours"][1])
+    assert failing["since"][0].startswith("2051-07-")
+    json.dumps(told)
+    said = capsys.readouterr().out
+    assert "country must be CO or MX, is not known" in said
+    assert not re.search(r"None|frozenset|Hours\(|\['", said)
+
+
 def test_why_knows_no_country_that_is_none(cast: Cast) -> None:
     with pytest.raises(Problem, match="Mexico"):
         answer(cast.workspace, question(permission="send:text", country="Mexico"))
 
 
-def question(**changes: str) -> Question:
+def question(*, own: bool = True, **changes: str) -> Question:
     asked: dict[str, str | None] = dict.fromkeys(("number", "template", "country", "to", "team"))
     asked |= {"who": "dora", "permission": "send:template", **changes}
-    return Question(**asked, own=True)  # type: ignore[arg-type]  # the values are of the fields' types
+    return Question(**asked, own=own)  # type: ignore[arg-type]  # the values are of the fields' types
 
 
 @pytest.mark.parametrize(

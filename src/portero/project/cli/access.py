@@ -127,4 +127,11 @@ def _account(answer: dict[str, Any]) -> Iterator[str]:
 
 
 def _failure(failing: dict[str, Any]) -> str:
-    return f"{failing['dimension']} must be {failing['wanted']}, is {failing['actual']}"
+    wanted, actual = _said(failing["wanted"]), _said(failing["actual"])
+    return f"{failing['dimension'].replace('_', ' ')} must be {wanted}, is {actual}"
+
+
+def _said(value: object) -> str:
+    if value is None:
+        return "not known"
+    return (" or ".join(value) or "none") if isinstance(value, list) else str(value)

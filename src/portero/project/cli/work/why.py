@@ -177,18 +177,35 @@ def _failing(known: Directory, failing: Sequence[engine.Failing]) -> list[dict[s
     return [
         {
             "dimension": one.dimension,
-            "wanted": _plain(known, one.wanted),
-            "actual": _plain(known, one.actual),
+            "wanted": _plain(known, one.dimension, one.wanted),
+            "actual": _plain(known, one.dimension, one.actual),
         }
         for one in failing
     ]
 
 
-def _plain(known: Directory, value: object) -> object:
-    if isinstance(value, engine.Reach):
-        return value.name.lower()
-    if isinstance(value, str):
-        return known.in_words(value)
-    if isinstance(value, Iterable):
-        return sorted(str(_plain(known, one)) for one in value)
-    return value
+def _plain(known: Directory, dimension: str, value: object) -> object:
+    """A value as JSON and people know it: names, clock times and dates."""
+    match value:
+        case engine.Reach():
+            return value.name.lower()
+        case engine.Hours(days, start, end):
+            named = ",".join(_DAYS[day] for day in sorted(days))
+            return f"{named} {_clock(start)}-{_clock(end)}"
+        case (int() as weekday, int() as minute) if dimension == "hours":
+            return f"{_DAYS[weekday]} {_clock(minute)}"
+        case float() if dimension in ("since", "until"):
+            return datetime.fromtimestamp(value, known.state.zone).isoformat(timespec="seconds")
+        case str():
+            return known.in_words(value)
+        case Iterable():
+            return sorted(str(_plain(known, dimension, one)) for one in value)
+        case _:
+            return value
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
