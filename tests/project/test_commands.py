@@ -65,6 +65,16 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize("arguments", [(), ("key",), ("db",)])
+def test_without_a_command_the_help_is_written_as_it_is(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"Usage: {' '.join(('portero', *arguments))} [OPTIONS] COMMAND")
+    assert "(see" not in done.stderr
+
+
 def test_help_comes_at_once_and_loads_no_django() -> None:
     program = (
         "import sys; sys.argv = ['portero', '--help']\n"

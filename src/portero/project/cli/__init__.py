@@ -83,6 +83,9 @@ def _usage(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "portero"
     message = error.format_message()
+    if message.startswith("Usage: "):  # nothing was asked for: the whole help, as it is
+        print(message, file=sys.stderr)  # noqa: T201 - as above
+        return error.exit_code
     print(f"{command}: {message} (see {command} --help)", file=sys.stderr)  # noqa: T201 - as above
     return error.exit_code
 
