@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -110,6 +111,10 @@ def test_a_key_is_made_with_its_account_and_revoked_once(cast: Cast) -> None:
     made = keys.create(cast.workspace, wanted(new_account="made-bot"), acting=None)
 
     assert "made-bot" in names_of_accounts(cast)
+    [listed] = [key for key in keys.listing(cast.workspace) if key["id"] == made["id"]]
+    assert made["account"] == listed["account"] == "made-bot"
+    assert made["account_id"] == listed["account_id"]
+    assert directory(cast.workspace).account(made["account_id"]) == UUID(made["account_id"])
     assert keys.revoke(cast.workspace, made["id"], reason="", acting=None)["revoked"]
     with pytest.raises(Problem, match="revoked already"):
         keys.revoke(cast.workspace, made["id"], reason="", acting=None)
