@@ -170,7 +170,7 @@ _DEEDS: Mapping[str, tuple[str, str, str, str]] = {
     "api_key.revoked": ("revocó una clave", "revocar una clave", "revoked a key", "revoke a key"),
     "credential.stored": ("guardó una credencial de Meta", "guardar una credencial de Meta", "stored a credential of Meta's", "store a credential of Meta's"),
     "meta_app.set": ("conectó la app de Meta", "conectar la app de Meta", "connected the Meta app", "connect the Meta app"),
-    "request.refused": ("hizo una llamada", "hacer una llamada", "made a call", "make a call"),
+    "request.refused": ("hizo una petición", "hacer una petición", "made a request", "make a request"),
 }  # fmt: skip
 
 IN_SPANISH = {event: (did, f"quiso {do}") for event, (did, do, _, _) in _DEEDS.items()}
