@@ -38,6 +38,10 @@ class Exists:
     value: str
     """Its column with the dimension's value."""
     type: str = "uuid"
+    order: tuple[str, ...] = ()
+    """Its own copies of the order keys, always equal to the row's; no value twice for a row. With
+    them, and an index on the value that ends in them, it can drive a branch; without, a branch
+    restricted in nothing else walks the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class OrderKey:
     """A column that a list is ordered by, latest first; never NULL."""
 
     column: str
+    """Its bare name, in the table and in the page."""
     type: str
 
 
@@ -61,8 +66,8 @@ class Listing:
     order: tuple[OrderKey, ...]
     """Together unique, so that pages neither repeat nor skip a row."""
     dimensions: Mapping[Dimension, Column | Exists]
-    """Those that nothing serves are left out. The columns that select best come first: a branch is
-    driven by the first of its columns here, so each wants an index that ends in the order keys.
+    """Those that nothing serves are left out. Those that select best come first: a branch is driven
+    by the first of its dimensions here that can, so each wants an index that ends in the order keys.
     `unassigned` follows from the column of `owner`."""
 
 
@@ -109,14 +114,14 @@ def page(
 ) -> Query:
     """Select the first `limit` visible rows, or those that follow the order keys `after`."""
     writer = _Writer(listing, Parameters(style))
-    order = f"ORDER BY {', '.join(f'{key.column} DESC' for key in listing.order)} LIMIT {limit:d}"
     tops = [
-        writer.top(branch, visible.exclusions, given, after, order)
+        writer.top(branch, visible.exclusions, given, after, limit)
         for branch in writer.served(visible.branches)
     ]
     if not tops:
-        return Query(f"SELECT {listing.select} FROM {listing.table} WHERE false", ())  # noqa: S608 - a listing is fixed SQL
-    merged = f"SELECT * FROM ({' UNION '.join(tops)}) AS merged {order}"  # noqa: S608 - written above, with parameters
+        return Query(f"SELECT {listing.select} FROM {listing.table} WHERE false", ())  # noqa: S608
+    latest = _latest([key.column for key in listing.order], limit)
+    merged = f"SELECT * FROM ({' UNION '.join(tops)}) AS merged {latest}"  # noqa: S608
     return Query(merged, tuple(writer.parameters.values))
 
 
@@ -127,7 +132,7 @@ def count(
     parameters = Parameters(style)
     condition = f"{parameters.fill(given)} AND {where(listing, visible, parameters)}"
     rows = f"SELECT FROM {listing.table} WHERE {condition} LIMIT {at_most + 1:d}"
-    return Query(f"SELECT count(*) FROM ({rows}) AS counted", tuple(parameters.values))  # noqa: S608 - a listing is fixed SQL
+    return Query(f"SELECT count(*) FROM ({rows}) AS counted", tuple(parameters.values))  # noqa: S608
 
 
 def where(listing: Listing, visible: Visible, parameters: Parameters) -> str:
@@ -137,6 +142,10 @@ def where(listing: Listing, visible: Visible, parameters: Parameters) -> str:
     if not branches:
         return "false"
     return _all([f"({' OR '.join(branches)})", *writer.outside(visible.exclusions)])
+
+
+def _latest(keys: Iterable[str], limit: int) -> str:
+    return f"ORDER BY {', '.join(f'{key} DESC' for key in keys)} LIMIT {limit:d}"
 
 
 def _all(conditions: Iterable[str]) -> str:
@@ -160,26 +169,31 @@ class _Writer:
         exclusions: Sequence[Exclusion],
         given: Given,
         after: Sequence[object] | None,
-        order: str,
+        limit: int,
     ) -> str:
         """Select the first rows of a branch, from as many index ranges as its driver has values."""
         driver = self._driver(branch)
         rest = [term for term in branch.terms if driver is None or term is not driver[0]]
+        source, matched, keys = self._source(driver[1] if driver is not None else None)
         # Placeholders are numbered as they are written, so the pieces are made in textual order.
         values = self._values(*driver) if driver is not None else ""
         condition = _all(
             [
+                *matched,
                 self.parameters.fill(given),
-                *([f"{driver[1].sql} = driving.value"] if driver is not None else []),
                 *self.terms(rest),
                 *self.outside(exclusions),
-                *self._following(after),
+                *self._following(keys, after),
             ]
         )
-        select = f"SELECT {self.listing.select} FROM {self.listing.table} WHERE {condition} {order}"  # noqa: S608 - a listing is fixed SQL
+        select = (
+            f"SELECT {self.listing.select} FROM {source} WHERE {condition} {_latest(keys, limit)}"  # noqa: S608
+        )
         if driver is None:
             return f"({select})"
-        return f"(SELECT top.* FROM unnest({values}) AS driving(value), LATERAL ({select}) AS top)"  # noqa: S608 - written above, with parameters
+        # A row has one value in a column, and may have several of those sought in another table.
+        top = "top.*" if isinstance(driver[1], Column) else "DISTINCT top.*"
+        return f"(SELECT {top} FROM unnest({values}) AS driving(value), LATERAL ({select}) AS top)"  # noqa: S608
 
     def terms(self, terms: Iterable[Term]) -> Iterator[str]:
         for term in terms:
@@ -200,12 +214,27 @@ class _Writer:
                 case Exists() as exists:
                     yield self._term(term, exists)
 
-    def _following(self, after: Sequence[object] | None) -> Iterator[str]:
+    def _source(
+        self, driving: Column | Exists | None
+    ) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Say what a branch reads from, which of its rows match, and what they are ordered by."""
+        table = self.listing.table
+        keys = tuple(f"{table}.{key.column}" for key in self.listing.order)
+        match driving:
+            case None:
+                return table, (), keys
+            case Column():
+                return table, (f"{driving.sql} = driving.value",), keys
+            case Exists():
+                source = f"{driving.table} JOIN {table} ON {driving.match}"
+                return source, (f"{driving.value} = driving.value",), driving.order
+
+    def _following(self, keys: Sequence[str], after: Sequence[object] | None) -> Iterator[str]:
         if after is not None:
-            keys = list(zip(self.listing.order, after, strict=True))
-            columns = ", ".join(key.column for key, _ in keys)
-            values = ", ".join(f"{self.parameters.add(value)}::{key.type}" for key, value in keys)
-            yield f"({columns}) < ({values})"
+            types = [key.type for key in self.listing.order]
+            given = zip(after, types, strict=True)
+            values = ", ".join(f"{self.parameters.add(value)}::{type_}" for value, type_ in given)
+            yield f"({', '.join(keys)}) < ({values})"
 
     def _serving(self, dimension: Dimension) -> Column | Exists | None:
         if dimension is not Dimension.UNASSIGNED:
@@ -213,10 +242,11 @@ class _Writer:
         owner = self.listing.dimensions.get(Dimension.OWNER)
         return owner if isinstance(owner, Column) else None
 
-    def _driver(self, branch: Branch) -> tuple[Term, Column] | None:
+    def _driver(self, branch: Branch) -> tuple[Term, Column | Exists] | None:
         terms = {term.dimension: term for term in branch.terms}
         for dimension, serving in self.listing.dimensions.items():
-            if isinstance(serving, Column) and dimension in terms:
+            drives = isinstance(serving, Column) or bool(serving.order)
+            if drives and dimension in terms:
                 return terms[dimension], serving
         return None
 

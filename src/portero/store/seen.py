@@ -20,7 +20,7 @@ COUNTED_AT_MOST = 10_000
 REGISTERED = Listing(
     table="resource",
     select="resource.meta_id, resource.seen_at",
-    order=(OrderKey("resource.seen_at", "timestamptz"), OrderKey("resource.meta_id", "text")),
+    order=(OrderKey("seen_at", "timestamptz"), OrderKey("meta_id", "text")),
     dimensions={
         Dimension.TEMPLATE_SET: Exists(
             table="template_set_member",
