@@ -1,7 +1,8 @@
 """What may be seen, as SQL: the engine's filter over the columns of a table.
 
 A page is not one query with OR: where two rare branches meet, the planner walks the whole date index.
-Each branch fetches its own first rows through its own index, and the few that come are merged.
+Each branch is read in the page's order through its own index, one range for each of its values; the
+ranges are merged as they come, and reading ends with the page.
 """
 
 from __future__ import annotations
@@ -61,10 +62,11 @@ class Listing:
     """
 
     table: str
-    select: str
-    """The columns of a page, each with a comparable type; the order keys are among them."""
     order: tuple[OrderKey, ...]
-    """Together unique, so that pages neither repeat nor skip a row."""
+    """Together unique, so that pages neither repeat nor skip a row. They are a page's first columns:
+    those of its last row are what the next page comes after."""
+    select: str
+    """A page's further columns."""
     dimensions: Mapping[Dimension, Column | Exists]
     """Those that nothing serves are left out. Those that select best come first: a branch is driven
     by the first of its dimensions here that can, so each wants an index that ends in the order keys.
@@ -114,15 +116,24 @@ def page(
 ) -> Query:
     """Select the first `limit` visible rows, or those that follow the order keys `after`."""
     writer = _Writer(listing, Parameters(style))
-    tops = [
-        writer.top(branch, visible.exclusions, given, after, limit)
+    ranges = [
+        cut
         for branch in writer.served(visible.branches)
+        for cut in writer.ranges(branch, visible.exclusions, given, after, limit)
     ]
-    if not tops:
-        return Query(f"SELECT {listing.select} FROM {listing.table} WHERE false", ())  # noqa: S608
-    latest = _latest([key.column for key in listing.order], limit)
-    merged = f"SELECT * FROM ({' UNION '.join(tops)}) AS merged {latest}"  # noqa: S608
-    return Query(merged, tuple(writer.parameters.values))
+    if not ranges:
+        return Query(f"SELECT FROM {listing.table} WHERE false", ())
+    statement = ranges[0] if len(ranges) == 1 else _merged(listing, ranges, limit)
+    return Query(statement, tuple(writer.parameters.values))
+
+
+def _merged(listing: Listing, ranges: Iterable[str], limit: int) -> str:
+    """Merge ranges that may share rows. Each is in order, so equal rows come next to each other."""
+    keys = [key.column for key in listing.order]
+    rows = " UNION ALL ".join(f"({cut})" for cut in ranges)
+    return (
+        f"SELECT DISTINCT ON ({', '.join(keys)}) * FROM ({rows}) AS merged {_latest(keys, limit)}"  # noqa: S608
+    )
 
 
 def count(
@@ -163,37 +174,32 @@ class _Writer:
         """Leave out every branch with a dimension that nothing serves: it is empty."""
         return [b for b in branches if all(self._serving(t.dimension) for t in b.terms)]
 
-    def top(
+    def ranges(
         self,
         branch: Branch,
         exclusions: Sequence[Exclusion],
         given: Given,
         after: Sequence[object] | None,
         limit: int,
-    ) -> str:
-        """Select the first rows of a branch, from as many index ranges as its driver has values."""
+    ) -> Iterator[str]:
+        """Select the first rows of a branch, from one index range for each value of its driver."""
         driver = self._driver(branch)
+        source, keys = self._source(driver[1] if driver is not None else None)
+        named = zip(keys, self.listing.order, strict=True)
+        columns = ", ".join([*(f"{key} AS {n.column}" for key, n in named), self.listing.select])
         rest = [term for term in branch.terms if driver is None or term is not driver[0]]
-        source, matched, keys = self._source(driver[1] if driver is not None else None)
-        # Placeholders are numbered as they are written, so the pieces are made in textual order.
-        values = self._values(*driver) if driver is not None else ""
-        condition = _all(
-            [
-                *matched,
-                self.parameters.fill(given),
-                *self.terms(rest),
-                *self.outside(exclusions),
-                *self._following(keys, after),
-            ]
-        )
-        select = (
-            f"SELECT {self.listing.select} FROM {source} WHERE {condition} {_latest(keys, limit)}"  # noqa: S608
-        )
-        if driver is None:
-            return f"({select})"
-        # A row has one value in a column, and may have several of those sought in another table.
-        top = "top.*" if isinstance(driver[1], Column) else "DISTINCT top.*"
-        return f"(SELECT {top} FROM unnest({values}) AS driving(value), LATERAL ({select}) AS top)"  # noqa: S608
+        for driving in self._driving(*driver) if driver is not None else [None]:
+            # Placeholders are numbered as they are written, so the pieces are made in textual order.
+            condition = _all(
+                [
+                    *([driving] if driving is not None else []),
+                    self.parameters.fill(given),
+                    *self.terms(rest),
+                    *self.outside(exclusions),
+                    *self._following(keys, after),
+                ]
+            )
+            yield f"SELECT {columns} FROM {source} WHERE {condition} {_latest(keys, limit)}"  # noqa: S608
 
     def terms(self, terms: Iterable[Term]) -> Iterator[str]:
         for term in terms:
@@ -214,20 +220,17 @@ class _Writer:
                 case Exists() as exists:
                     yield self._term(term, exists)
 
-    def _source(
-        self, driving: Column | Exists | None
-    ) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        """Say what a branch reads from, which of its rows match, and what they are ordered by."""
+    def _source(self, driving: Column | Exists | None) -> tuple[str, tuple[str, ...]]:
+        """Say what a branch reads from, and what that is ordered by."""
         table = self.listing.table
-        keys = tuple(f"{table}.{key.column}" for key in self.listing.order)
-        match driving:
-            case None:
-                return table, (), keys
-            case Column():
-                return table, (f"{driving.sql} = driving.value",), keys
-            case Exists():
-                source = f"{driving.table} JOIN {table} ON {driving.match}"
-                return source, (f"{driving.value} = driving.value",), driving.order
+        if isinstance(driving, Exists):
+            return f"{driving.table} JOIN {table} ON {driving.match}", driving.order
+        return table, tuple(f"{table}.{key.column}" for key in self.listing.order)
+
+    def _driving(self, term: Term, serving: Column | Exists) -> Iterator[str]:
+        column = serving.sql if isinstance(serving, Column) else serving.value
+        for value in sorted(term.values):
+            yield f"{column} = {self.parameters.add(value)}::{serving.type}"
 
     def _following(self, keys: Sequence[str], after: Sequence[object] | None) -> Iterator[str]:
         if after is not None:
@@ -255,12 +258,12 @@ class _Writer:
             case Column() if term.dimension is Dimension.UNASSIGNED:
                 return f"{serving.sql} IS NULL"
             case Column():
-                return f"{serving.sql} = ANY({self._values(term, serving)})"
+                return self._among(serving.sql, term, serving)
             case Exists():
-                matching = (
-                    f"{serving.match} AND {serving.value} = ANY({self._values(term, serving)})"
-                )
+                matching = f"{serving.match} AND {self._among(serving.value, term, serving)}"
                 return f"EXISTS (SELECT FROM {serving.table} WHERE {matching})"
 
-    def _values(self, term: Term, serving: Column | Exists) -> str:
-        return f"{self.parameters.add(sorted(term.values))}::{serving.type}[]"
+    def _among(self, column: str, term: Term, serving: Column | Exists) -> str:
+        if len(term.values) == 1:  # so that an index on both it and the driver keeps the order
+            return f"{column} = {self.parameters.add(*term.values)}::{serving.type}"
+        return f"{column} = ANY({self.parameters.add(sorted(term.values))}::{serving.type}[])"

@@ -19,8 +19,8 @@ COUNTED_AT_MOST = 10_000
 
 REGISTERED = Listing(
     table="resource",
-    select="resource.meta_id, resource.seen_at",
     order=(OrderKey("seen_at", "timestamptz"), OrderKey("meta_id", "text")),
+    select="resource.kind",
     dimensions={
         Dimension.TEMPLATE_SET: Exists(
             table="template_set_member",
