@@ -246,6 +246,29 @@ def test_pages_of_100000_rows_hold_each_that_a_check_allows(table, listing):
         assert shown == table.latest_first(allowed)
 
 
+@LISTINGS
+def test_pages_are_the_same_however_many_values_a_branch_has(table, listing, monkeypatch):
+    given = Given("item.id < {}", (SHORT,))
+    asked = list(islice(questions(), 40))
+    few = [paged(table, listing, a.visible, given, limit=150) for a in asked]
+    monkeypatch.setattr(filters, "MOST_RANGES", 1)
+    wide = [paged(table, listing, a.visible, given, limit=150) for a in asked]
+
+    assert wide == few
+    assert any(few)
+
+
+def test_a_branch_may_have_thousands_of_values(table):
+    numbers = frozenset(f"none-{n}" for n in range(5_000)) | {"a"}
+    many = Visible((Branch((Term(Dimension.NUMBER, numbers),)),))
+
+    shown = paged(table, LISTING, many, OPEN, limit=20_000)
+
+    state = [n for n in range(ROWS) if n < SHORT or n % 2]
+    assert shown == table.latest_first({n for n in state if table.rows[n].number == "a"})
+    assert shown
+
+
 def paged(
     table: Table, listing: Listing, visible: Visible, given: Given, *, limit: int
 ) -> list[int]:

@@ -13,6 +13,10 @@ from enum import Enum
 
 from portero.engine import Branch, Dimension, Exclusion, Term, Visible
 
+MOST_RANGES = 32
+"""Of one branch, merged as they come. To plan a range costs more than to read it, so that beyond them
+the first rows of all are fetched by one loop, and sorted."""
+
 
 class Placeholders(Enum):
     """How a driver marks parameters."""
@@ -116,24 +120,15 @@ def page(
 ) -> Query:
     """Select the first `limit` visible rows, or those that follow the order keys `after`."""
     writer = _Writer(listing, Parameters(style))
+    asked = _Page(given, visible.exclusions, after, limit)
     ranges = [
-        cut
-        for branch in writer.served(visible.branches)
-        for cut in writer.ranges(branch, visible.exclusions, given, after, limit)
+        cut for branch in writer.served(visible.branches) for cut in writer.ranges(branch, asked)
     ]
     if not ranges:
         return Query(f"SELECT FROM {listing.table} WHERE false", ())
-    statement = ranges[0] if len(ranges) == 1 else _merged(listing, ranges, limit)
+    merged = f"({' UNION ALL '.join(f'({cut})' for cut in ranges)}) AS merged"
+    statement = ranges[0] if len(ranges) == 1 else writer.first(merged, limit)
     return Query(statement, tuple(writer.parameters.values))
-
-
-def _merged(listing: Listing, ranges: Iterable[str], limit: int) -> str:
-    """Merge ranges that may share rows. Each is in order, so equal rows come next to each other."""
-    keys = [key.column for key in listing.order]
-    rows = " UNION ALL ".join(f"({cut})" for cut in ranges)
-    return (
-        f"SELECT DISTINCT ON ({', '.join(keys)}) * FROM ({rows}) AS merged {_latest(keys, limit)}"  # noqa: S608
-    )
 
 
 def count(
@@ -164,6 +159,16 @@ def _all(conditions: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class _Page:
+    """What is asked of every range of a page."""
+
+    given: Given
+    exclusions: Sequence[Exclusion]
+    after: Sequence[object] | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Writer:
     """Writes the parts of one statement, each adding its parameters as it goes."""
 
@@ -174,32 +179,52 @@ class _Writer:
         """Leave out every branch with a dimension that nothing serves: it is empty."""
         return [b for b in branches if all(self._serving(t.dimension) for t in b.terms)]
 
-    def ranges(
-        self,
-        branch: Branch,
-        exclusions: Sequence[Exclusion],
-        given: Given,
-        after: Sequence[object] | None,
-        limit: int,
-    ) -> Iterator[str]:
+    def ranges(self, branch: Branch, asked: _Page) -> Iterator[str]:
         """Select the first rows of a branch, from one index range for each value of its driver."""
+        # Placeholders are numbered as they are written, so all pieces are made in textual order.
         driver = self._driver(branch)
-        source, keys = self._source(driver[1] if driver is not None else None)
+        if driver is None:
+            yield self._range(None, (), branch.terms, asked)
+            return
+        term, serving = driver
+        rest = [other for other in branch.terms if other is not term]
+        column = serving.sql if isinstance(serving, Column) else serving.value
+        if len(term.values) > MOST_RANGES:
+            values = f"unnest({self.parameters.add(sorted(term.values))}::{serving.type}[])"
+            cut = self._range(serving, (f"{column} = driving.value",), rest, asked)
+            yield self.first(f"{values} AS driving(value), LATERAL ({cut}) AS merged", asked.limit)
+            return
+        for value in sorted(term.values):
+            driving = f"{column} = {self.parameters.add(value)}::{serving.type}"
+            yield self._range(serving, (driving,), rest, asked)
+
+    def first(self, merged: str, limit: int) -> str:
+        """Select the first rows of ranges that may share some: equal rows follow each other."""
+        keys = [f"merged.{key.column}" for key in self.listing.order]
+        return (
+            f"SELECT DISTINCT ON ({', '.join(keys)}) merged.* FROM {merged} {_latest(keys, limit)}"  # noqa: S608
+        )
+
+    def _range(
+        self,
+        serving: Column | Exists | None,
+        driving: Sequence[str],
+        rest: Iterable[Term],
+        asked: _Page,
+    ) -> str:
+        source, keys = self._source(serving)
         named = zip(keys, self.listing.order, strict=True)
         columns = ", ".join([*(f"{key} AS {n.column}" for key, n in named), self.listing.select])
-        rest = [term for term in branch.terms if driver is None or term is not driver[0]]
-        for driving in self._driving(*driver) if driver is not None else [None]:
-            # Placeholders are numbered as they are written, so the pieces are made in textual order.
-            condition = _all(
-                [
-                    *([driving] if driving is not None else []),
-                    self.parameters.fill(given),
-                    *self.terms(rest),
-                    *self.outside(exclusions),
-                    *self._following(keys, after),
-                ]
-            )
-            yield f"SELECT {columns} FROM {source} WHERE {condition} {_latest(keys, limit)}"  # noqa: S608
+        condition = _all(
+            [
+                *driving,
+                self.parameters.fill(asked.given),
+                *self.terms(rest),
+                *self.outside(asked.exclusions),
+                *self._following(keys, asked.after),
+            ]
+        )
+        return f"SELECT {columns} FROM {source} WHERE {condition} {_latest(keys, asked.limit)}"  # noqa: S608
 
     def terms(self, terms: Iterable[Term]) -> Iterator[str]:
         for term in terms:
@@ -226,11 +251,6 @@ class _Writer:
         if isinstance(driving, Exists):
             return f"{driving.table} JOIN {table} ON {driving.match}", driving.order
         return table, tuple(f"{table}.{key.column}" for key in self.listing.order)
-
-    def _driving(self, term: Term, serving: Column | Exists) -> Iterator[str]:
-        column = serving.sql if isinstance(serving, Column) else serving.value
-        for value in sorted(term.values):
-            yield f"{column} = {self.parameters.add(value)}::{serving.type}"
 
     def _following(self, keys: Sequence[str], after: Sequence[object] | None) -> Iterator[str]:
         if after is not None:
