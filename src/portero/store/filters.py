@@ -120,38 +120,27 @@ def page(
 ) -> Query:
     """Select the first `limit` visible rows, or those that follow the order keys `after`."""
     writer = _Writer(listing, Parameters(style))
-    asked = _Page(given, visible.exclusions, after, limit)
-    ranges = [
-        cut for branch in writer.served(visible.branches) for cut in writer.ranges(branch, asked)
-    ]
-    if not ranges:
-        return Query(f"SELECT FROM {listing.table} WHERE false", ())
-    merged = f"({' UNION ALL '.join(f'({cut})' for cut in ranges)}) AS merged"
-    statement = ranges[0] if len(ranges) == 1 else writer.first(merged, limit)
-    return Query(statement, tuple(writer.parameters.values))
+    rows = writer.rows(visible.branches, _Page(given, visible.exclusions, after, limit))
+    return Query(rows, tuple(writer.parameters.values))
 
 
 def count(
     listing: Listing, visible: Visible, given: Given, *, at_most: int, style: Placeholders
 ) -> Query:
     """Count the visible rows, none beyond `at_most` + 1: that one says "more than"."""
-    parameters = Parameters(style)
-    condition = f"{parameters.fill(given)} AND {where(listing, visible, parameters)}"
-    rows = f"SELECT FROM {listing.table} WHERE {condition} LIMIT {at_most + 1:d}"
-    return Query(f"SELECT count(*) FROM ({rows}) AS counted", tuple(parameters.values))  # noqa: S608
+    writer = _Writer(listing, Parameters(style))
+    asked = _Page(given, visible.exclusions, None, at_most + 1, ordered=False)
+    rows = writer.rows(visible.branches, asked)
+    return Query(f"SELECT count(*) FROM ({rows}) AS counted", tuple(writer.parameters.values))  # noqa: S608
 
 
 def where(listing: Listing, visible: Visible, parameters: Parameters) -> str:
-    """Write the whole filter as one condition: for counts, and for rows found by their id."""
+    """Write the whole filter as one condition: for rows found by their id."""
     writer = _Writer(listing, parameters)
     branches = [_all(writer.terms(branch.terms)) for branch in writer.served(visible.branches)]
     if not branches:
         return "false"
     return _all([f"({' OR '.join(branches)})", *writer.outside(visible.exclusions)])
-
-
-def _latest(keys: Iterable[str], limit: int) -> str:
-    return f"ORDER BY {', '.join(f'{key} DESC' for key in keys)} LIMIT {limit:d}"
 
 
 def _all(conditions: Iterable[str]) -> str:
@@ -166,6 +155,8 @@ class _Page:
     exclusions: Sequence[Exclusion]
     after: Sequence[object] | None
     limit: int
+    ordered: bool = True
+    """A count takes any rows, and nothing of them but their keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +169,15 @@ class _Writer:
     def served(self, branches: Iterable[Branch]) -> list[Branch]:
         """Leave out every branch with a dimension that nothing serves: it is empty."""
         return [b for b in branches if all(self._serving(t.dimension) for t in b.terms)]
+
+    def rows(self, branches: Iterable[Branch], asked: _Page) -> str:
+        """Select the rows of all branches, each once."""
+        ranges = [cut for branch in self.served(branches) for cut in self.ranges(branch, asked)]
+        if not ranges:
+            return f"SELECT FROM {self.listing.table} WHERE false"
+        if len(ranges) == 1:
+            return ranges[0]
+        return self.merged(f"({' UNION ALL '.join(f'({cut})' for cut in ranges)}) AS merged", asked)
 
     def ranges(self, branch: Branch, asked: _Page) -> Iterator[str]:
         """Select the first rows of a branch, from one index range for each value of its driver."""
@@ -192,18 +192,25 @@ class _Writer:
         if len(term.values) > MOST_RANGES:
             values = f"unnest({self.parameters.add(sorted(term.values))}::{serving.type}[])"
             cut = self._range(serving, (f"{column} = driving.value",), rest, asked)
-            yield self.first(f"{values} AS driving(value), LATERAL ({cut}) AS merged", asked.limit)
+            yield self.merged(f"{values} AS driving(value), LATERAL ({cut}) AS merged", asked)
             return
         for value in sorted(term.values):
             driving = f"{column} = {self.parameters.add(value)}::{serving.type}"
             yield self._range(serving, (driving,), rest, asked)
 
-    def first(self, merged: str, limit: int) -> str:
-        """Select the first rows of ranges that may share some: equal rows follow each other."""
+    def merged(self, ranges: str, asked: _Page) -> str:
+        """Select rows of ranges that may share some: in order, equal rows follow each other."""
         keys = [f"merged.{key.column}" for key in self.listing.order]
-        return (
-            f"SELECT DISTINCT ON ({', '.join(keys)}) merged.* FROM {merged} {_latest(keys, limit)}"  # noqa: S608
+        selected = (
+            f"DISTINCT ON ({', '.join(keys)}) merged.*"
+            if asked.ordered
+            else f"DISTINCT {', '.join(keys)}"
         )
+        return f"SELECT {selected} FROM {ranges} {self._cut(keys, asked)}"  # noqa: S608
+
+    def _cut(self, keys: Iterable[str], asked: _Page) -> str:
+        order = f"ORDER BY {', '.join(f'{key} DESC' for key in keys)} " if asked.ordered else ""
+        return f"{order}LIMIT {asked.limit:d}"
 
     def _range(
         self,
@@ -214,7 +221,9 @@ class _Writer:
     ) -> str:
         source, keys = self._source(serving)
         named = zip(keys, self.listing.order, strict=True)
-        columns = ", ".join([*(f"{key} AS {n.column}" for key, n in named), self.listing.select])
+        columns = [f"{key} AS {order_key.column}" for key, order_key in named]
+        if asked.ordered:
+            columns.append(self.listing.select)
         condition = _all(
             [
                 *driving,
@@ -224,7 +233,8 @@ class _Writer:
                 *self._following(keys, asked.after),
             ]
         )
-        return f"SELECT {columns} FROM {source} WHERE {condition} {_latest(keys, asked.limit)}"  # noqa: S608
+        cut = self._cut(keys, asked)
+        return f"SELECT {', '.join(columns)} FROM {source} WHERE {condition} {cut}"  # noqa: S608
 
     def terms(self, terms: Iterable[Term]) -> Iterator[str]:
         for term in terms:

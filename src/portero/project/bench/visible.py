@@ -313,7 +313,7 @@ def _measure(
         visibles = [visible for _, _, visible in filters_of(shape, size.principals)]
         at_fault += sum(bool(measured.faults(visible)) for visible in visibles)
         asked = [_ask(measured, visible) for visible in visibles]
-        differing += sum(measured.rows(a.first) != measured.rows(a.by_or) for a in asked[:2])
+        differing += sum(measured.rows(a.first) != measured.rows(a.by_or) for a in asked[:1])
         contestants.append(Contestant(shape.name, partial(_round, measured, asked)))
     results = take_turns(contestants, rounds=rounds, progress=progress)
     report.sections.append((size.name, results))
