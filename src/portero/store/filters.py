@@ -129,7 +129,7 @@ def count(
 ) -> Query:
     """Count the visible rows, none beyond `at_most` + 1: that one says "more than"."""
     writer = _Writer(listing, Parameters(style))
-    asked = _Page(given, visible.exclusions, None, at_most + 1, ordered=False)
+    asked = _Page(given, visible.exclusions, None, at_most + 1, whole=False)
     rows = writer.rows(visible.branches, asked)
     return Query(f"SELECT count(*) FROM ({rows}) AS counted", tuple(writer.parameters.values))  # noqa: S608
 
@@ -155,8 +155,8 @@ class _Page:
     exclusions: Sequence[Exclusion]
     after: Sequence[object] | None
     limit: int
-    ordered: bool = True
-    """A count takes any rows, and nothing of them but their keys."""
+    whole: bool = True
+    """Whether more of a row is wanted than its keys; a count can do without the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,18 +199,12 @@ class _Writer:
             yield self._range(serving, (driving,), rest, asked)
 
     def merged(self, ranges: str, asked: _Page) -> str:
-        """Select rows of ranges that may share some: in order, equal rows follow each other."""
+        """Select rows of ranges that may share some: equal rows follow each other."""
         keys = [f"merged.{key.column}" for key in self.listing.order]
-        selected = (
-            f"DISTINCT ON ({', '.join(keys)}) merged.*"
-            if asked.ordered
-            else f"DISTINCT {', '.join(keys)}"
-        )
-        return f"SELECT {selected} FROM {ranges} {self._cut(keys, asked)}"  # noqa: S608
+        return f"SELECT DISTINCT ON ({', '.join(keys)}) merged.* FROM {ranges} {self._cut(keys, asked)}"  # noqa: S608
 
     def _cut(self, keys: Iterable[str], asked: _Page) -> str:
-        order = f"ORDER BY {', '.join(f'{key} DESC' for key in keys)} " if asked.ordered else ""
-        return f"{order}LIMIT {asked.limit:d}"
+        return f"ORDER BY {', '.join(f'{key} DESC' for key in keys)} LIMIT {asked.limit:d}"
 
     def _range(
         self,
@@ -222,7 +216,7 @@ class _Writer:
         source, keys = self._source(serving)
         named = zip(keys, self.listing.order, strict=True)
         columns = [f"{key} AS {order_key.column}" for key, order_key in named]
-        if asked.ordered:
+        if asked.whole:
             columns.append(self.listing.select)
         condition = _all(
             [
