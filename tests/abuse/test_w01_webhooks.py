@@ -17,6 +17,7 @@ from abuse.door import Answer, Door
 from abuse.watch import Row, Watch
 from gateway.house import APP_SECRET, LUCIA, VENTAS, VERIFY_TOKEN, WABA, House, Workspace
 from portero.gateway import ingest
+from portero.store import intake
 
 Db = psycopg.Connection[Row]
 PATH = "/webhooks/whatsapp"
@@ -166,9 +167,10 @@ def test_w02_control_without_the_digest_a_replay_is_seen_to_be_kept_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mark = "wamid.HBgLY29udHJvbHcwMg"
-    monkeypatch.setattr(
-        ingest, "_STORE", ingest._STORE.replace("$3", "sha256(uuid_send($2) || $3)")
-    )
+    fresh = "w, i, sha256(uuid_send(i) || d), b"
+    statement = intake._STORE.replace("SELECT *", f"SELECT {fresh}")
+    statement = statement.replace("$4::bytea[])", "$4::bytea[]) AS t (w, i, d, b)")
+    monkeypatch.setattr(intake, "_STORE", statement)
 
     replay(door, mark, dice)
 

@@ -8,6 +8,7 @@ registry in the same transaction, so that a message just received can be answere
 import hashlib
 import logging
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -21,9 +22,8 @@ from portero.gateway.request import Request
 from portero.gateway.workspaces import Workspaces, WorkspaceState
 from portero.graphapi import webhooks
 from portero.graphapi.learned import Learned
-from portero.store import contacts, registry
-from portero.store.ids import uuid7
-from portero.store.listed import in_workspace
+from portero.store.batching import Batching
+from portero.store.intake import Post, store_posts
 from portero.store.registry import Resource
 
 PATH = "/webhooks/whatsapp"
@@ -38,6 +38,8 @@ class WebhookDoor:
     def __init__(self, *, pool: asyncpg.Pool, workspaces: Workspaces) -> None:
         self._pool = pool
         self._workspaces = workspaces
+        self._rows_of = Batching(self._look_up)
+        self._keep = Batching(partial(store_posts, pool))
 
     async def verify(self, request: Request) -> Reply:
         """The handshake: the challenge comes back only to who knows a verify token."""
@@ -65,7 +67,9 @@ class WebhookDoor:
         if not genuine:
             return Reply(401, b"signature does not match", (_TEXT,))
         for state, wabas in genuine:
-            await self._store(state, raw, entries, wabas)
+            failure = await self._keep(_post(state, raw, entries, wabas))
+            if failure is not None:
+                raise failure
         spoken_for = {waba for _, wabas in genuine for waba in wabas}
         if any(entry.waba not in spoken_for for entry in entries):
             logger.warning("webhook: dropped entries of accounts the signature does not speak for")
@@ -78,30 +82,37 @@ class WebhookDoor:
 
     async def _owners(self, wabas: set[str]) -> list[tuple[WorkspaceState, frozenset[str]]]:
         """The workspaces that know one of the accounts, with those they know."""
-        rows = await self._pool.fetch(_OWNERS, sorted(wabas))
+        rows = await self._rows_of(wabas)
         known: dict[UUID, set[str]] = {}
-        for row in rows:
-            known.setdefault(row["workspace_id"], set()).add(row["meta_id"])
+        for waba, workspace in rows:
+            known.setdefault(workspace, set()).add(waba)
         return [
             (await self._workspaces.current(workspace), frozenset(ids))
             for workspace, ids in known.items()
         ]
 
-    async def _store(
-        self,
-        state: WorkspaceState,
-        raw: bytes,
-        entries: Sequence[webhooks.Entry],
-        wabas: frozenset[str],
-    ) -> None:
-        mine = [entry for entry in entries if entry.waba in wabas]
-        body = raw if len(mine) == len(entries) else _only(raw, wabas)
-        learned = [_registered(state, one) for entry in mine for one in entry.learned]
-        people = people_named(state, {names for entry in mine for names in entry.people})
-        async with in_workspace(self._pool, state.id) as connection:
-            await connection.execute(_STORE, state.id, uuid7(), hashlib.sha256(raw).digest(), body)
-            await registry.learn(connection, learned)
-            await contacts.link(connection, people)
+    async def _look_up(self, asked: Sequence[set[str]]) -> Sequence[list[tuple[str, UUID]]]:
+        """For each set of accounts the pairs (account, workspace); several workspaces may know one."""
+        rows = await self._pool.fetch(_OWNERS, sorted(set().union(*asked)))
+        return [
+            [(r["meta_id"], r["workspace_id"]) for r in rows if r["meta_id"] in w] for w in asked
+        ]
+
+
+def _post(
+    state: WorkspaceState,
+    raw: bytes,
+    entries: Sequence[webhooks.Entry],
+    wabas: frozenset[str],
+) -> Post:
+    mine = [entry for entry in entries if entry.waba in wabas]
+    return Post(
+        workspace=state.id,
+        digest=hashlib.sha256(raw).digest(),
+        body=raw if len(mine) == len(entries) else _only(raw, wabas),
+        learned=tuple(_registered(state, one) for entry in mine for one in entry.learned),
+        people=people_named(state, {names for entry in mine for names in entry.people}),
+    )
 
 
 def _signed_by(state: WorkspaceState, signature: str | None, raw: bytes) -> bool:
@@ -130,7 +141,3 @@ def _only(raw: bytes, wabas: frozenset[str]) -> bytes:
 
 _IS_KNOWN = "SELECT EXISTS (SELECT FROM meta_app WHERE verify_token_digest = $1)"
 _OWNERS = "SELECT meta_id, workspace_id FROM waba WHERE meta_id = ANY($1)"
-_STORE = """
-INSERT INTO webhook_event (workspace_id, id, digest, body) VALUES ($1, $2, $3, $4)
-ON CONFLICT (workspace_id, digest) DO NOTHING
-"""

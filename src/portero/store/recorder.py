@@ -22,6 +22,7 @@ from uuid import UUID
 import asyncpg
 
 from portero.store.admission import Admission, Admitted, Note, Unavailable, Verdict
+from portero.store.failures import AWAY
 from portero.store.idempotency import Settled
 from portero.store.records import Outcome, RecordKind
 from portero.store.transaction import Held, RecordingTransaction
@@ -31,17 +32,6 @@ PATIENCE_S = 5.0
 HELD_RETRY_S = 0.002
 RECONNECT_S = 0.2
 DOUBT_RETRY_S = 0.05
-
-# The database is away, full, stopping or a standby; no item of a batch is to blame.
-_AWAY = (
-    OSError,  # TimeoutError is one
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidTransactionStateError,
-    asyncpg.PostgresSystemError,
-    asyncpg.InterfaceError,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -276,7 +266,7 @@ async def _run(
         await connection.execute("BEGIN")
         await transaction.run()
         await connection.execute("COMMIT")
-    except _AWAY:
+    except AWAY:
         raise
     except Exception as error:  # noqa: BLE001 - the one writer outlives whatever it is given
         await connection.execute("ROLLBACK")

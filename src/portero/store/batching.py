@@ -1,0 +1,63 @@
+"""Natural batching: whatever gathered while the last batch ran goes into the next one.
+
+A lone item never waits for others, and a crowd shares the price of one round trip or one commit.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Batching(Generic[Item, Answer]):
+    """Call it with an item; `work` gets many at once and answers each in its place.
+
+    What `work` raises comes out of every call of that batch. Belongs to the loop that calls it.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, most: int = 256
+    ) -> None:
+        self._work = work
+        self._most = most
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def __call__(self, item: Item) -> Answer:
+        """The answer for this item."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((item, done))
+        if self._worker is None:
+            self._worker = loop.create_task(self._drain())
+        return await done
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                size = min(self._most, len(self._waiting))
+                await self._run([self._waiting.popleft() for _ in range(size)])
+        finally:
+            self._worker = None
+
+    async def _run(self, batch: Sequence[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
+        try:
+            answers = await self._work([item for item, _ in batch])
+        except BaseException as error:
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(_for_others(error))
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, done), answer in zip(batch, answers, strict=True):
+            if not done.done():  # who asked may have gone
+                done.set_result(answer)
+
+
+def _for_others(error: BaseException) -> BaseException:
+    """A cancelled worker must not look to its callers as if they had been cancelled themselves."""
+    return RuntimeError("stopped") if isinstance(error, asyncio.CancelledError) else error

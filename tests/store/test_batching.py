@@ -1,0 +1,78 @@
+"""Natural batching: nobody waits for others, nobody is answered with another's answer."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from portero.store.batching import Batching
+
+
+class Desk:
+    """Doubles numbers, a batch at a time, and remembers how they came."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    async def double(self, numbers: Sequence[int]) -> Sequence[int]:
+        self.batches.append(list(numbers))
+        await asyncio.sleep(0.01)
+        if 13 in numbers:
+            raise ValueError("thirteen")
+        return [2 * number for number in numbers]
+
+
+def test_what_gathers_while_one_batch_runs_goes_into_the_next() -> None:
+    desk = Desk()
+
+    async def go() -> list[int]:
+        ask = Batching(desk.double, most=4)
+        first = asyncio.ensure_future(ask(1))
+        await asyncio.sleep(0.001)
+        rest = [asyncio.ensure_future(ask(n)) for n in (2, 3, 2, 5, 6)]
+        return await asyncio.gather(first, *rest)
+
+    assert asyncio.run(go()) == [2, 4, 6, 4, 10, 12]
+    assert desk.batches == [[1], [2, 3, 2, 5], [6]]
+
+
+def test_a_failure_is_told_to_its_own_batch_only() -> None:
+    desk = Desk()
+
+    async def go() -> list[object]:
+        ask = Batching(desk.double, most=2)
+        asked = [asyncio.ensure_future(ask(n)) for n in (13, 1, 2, 3)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    told = asyncio.run(go())
+
+    assert [type(one) for one in told[:2]] == [ValueError, ValueError]
+    assert told[2:] == [4, 6]
+
+
+def test_who_goes_away_takes_nobody_along() -> None:
+    desk = Desk()
+
+    async def go() -> int:
+        ask = Batching(desk.double)
+        gone, stays = asyncio.ensure_future(ask(1)), asyncio.ensure_future(ask(2))
+        await asyncio.sleep(0.001)
+        gone.cancel()
+        return await stays
+
+    assert asyncio.run(go()) == 4
+
+
+def test_a_worker_that_is_ended_tells_who_waits() -> None:
+    desk = Desk()
+
+    async def go() -> None:
+        ask = Batching(desk.double)
+        asked = asyncio.ensure_future(ask(1))
+        await asyncio.sleep(0.001)
+        assert ask._worker is not None
+        ask._worker.cancel()
+        with pytest.raises(RuntimeError, match="stopped"):
+            await asked
+
+    asyncio.run(go())
