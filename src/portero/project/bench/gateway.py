@@ -205,9 +205,7 @@ def _warm(target: _Target, mix: Sequence[Request]) -> None:
         load.open_loop(target.url, mix, rate=200, seconds=0.5)
 
 
-def _throughput(
-    target: _Target, mix: Sequence[Request], seconds: int, place: Stand
-) -> Contestant:
+def _throughput(target: _Target, mix: Sequence[Request], seconds: int, place: Stand) -> Contestant:
     def measure() -> dict[str, float]:
         if target.why_not:
             raise NotMeasured(target.why_not)

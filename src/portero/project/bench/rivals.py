@@ -56,7 +56,7 @@ async def allowed(path: str, request: Request) -> Response:
     """Answer nginx whether the key is known; that is the whole decision."""
     presented = request.headers.get("authorization", "").removeprefix("Bearer ")
     digest = hashlib.sha256(presented.encode()).hexdigest()
-    known = digest == os.environ["BENCH_KEY_DIGEST"]
+    known = hmac.compare_digest(digest, os.environ["BENCH_KEY_DIGEST"])
     return Response(status_code=200 if known else 403, headers={"x-path": path[:1]})
 
 
