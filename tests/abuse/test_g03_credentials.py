@@ -308,7 +308,7 @@ def test_g03_control_a_credential_passed_through_is_seen_at_meta(
     monkeypatch.setattr(
         forwarding,
         "rebuild",
-        lambda call, *, version: _with_query(rebuild(call, version=version), key.text),
+        lambda call, **how: _with_query(rebuild(call, **how), key.text),
     )
 
     door.send(key, text(), VENTAS)

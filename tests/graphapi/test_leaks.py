@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portero.graphapi.leaks import find_secret
+from portero.graphapi.leaks import find_secret, needles_of
 
 SECRET = b"EAAGm0PX4ZCpsBO0+aBc/DeFg=HiJk"
 
@@ -45,26 +45,26 @@ ENCODINGS = {
 def test_a_secret_is_seen_in_every_usual_encoding(encoding: str) -> None:
     payload = b'{"a":"' + ENCODINGS[encoding] + b'"}'
 
-    assert find_secret(payload, [b"another-secret-entirely", SECRET])
+    assert find_secret(payload, needles_of([b"another-secret-entirely", SECRET]))
 
 
 @given(st.binary(max_size=20), st.binary(max_size=20), st.booleans())
 def test_base64_is_seen_wherever_the_secret_begins(before: bytes, after: bytes, url: bool) -> None:
     encode = base64.urlsafe_b64encode if url else base64.b64encode
 
-    assert find_secret(b"[" + encode(before + SECRET + after) + b"]", [SECRET])
+    assert find_secret(b"[" + encode(before + SECRET + after) + b"]", needles_of([SECRET]))
 
 
 @given(st.binary(max_size=200))
 def test_what_holds_no_secret_passes(payload: bytes) -> None:
-    assert not find_secret(payload, [SECRET])
+    assert not find_secret(payload, needles_of([SECRET]))
 
 
 def test_part_of_a_secret_is_not_the_secret() -> None:
-    assert not find_secret(SECRET[:-1], [SECRET])
-    assert not find_secret(base64.b64encode(SECRET[:-3]), [SECRET])
+    assert not find_secret(SECRET[:-1], needles_of([SECRET]))
+    assert not find_secret(base64.b64encode(SECRET[:-3]), needles_of([SECRET]))
 
 
 def test_no_secrets_and_tiny_secrets_are_never_found() -> None:
-    assert not find_secret(b"whatever", [])
-    assert not find_secret(b"whatever", [b"", b"what"])
+    assert not find_secret(b"whatever", needles_of([]))
+    assert not find_secret(b"whatever", needles_of([b"", b"what"]))

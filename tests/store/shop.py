@@ -105,9 +105,12 @@ class Shop:
     def identity(self, value: str, kind: str = "phone") -> Identity:
         """Whom a text names: spellings and national twins of a number are one."""
         name = phone.recipient(value).identity if kind == "phone" else value
-        row = uuid7()
-        sealed = self.keys.seal("contact_identity", "sealed", row, value.encode())
-        return Identity(row, self.id, kind, self.keys.contact_digest(kind, name), sealed)
+        return Identity(
+            self.id,
+            kind,
+            self.keys.contact_digest(kind, name),
+            lambda row: self.keys.seal("contact_identity", "sealed", row, value.encode()),
+        )
 
     def claim(self, call: UUID, key: str = "order-1", **changes: Any) -> Claim:
         made = {"principal": "bot", "operation": "send_message", "digest": b"the same body"}

@@ -87,7 +87,7 @@ class Answering:
         answer = await self._narrowed(rebuilt, caller, understood, state)
         reply = Reply(200, orjson.dumps(self._completed(answer, caller, understood, state)))
         learned = tuple(_resource(state, understood, one) for one in learned_ids(call, payload))
-        if find_secret(reply.body, state.live_secrets()):
+        if find_secret(reply.body, state.never_shown()):
             reply = _withheld(attempt, "It was done, but the answer held a secret.")
         await attempt.finish(
             Outcome.DONE,
@@ -111,7 +111,7 @@ class Answering:
         if effects:
             both = {**effects, **error.body(str(attempt.call))}
             reply = Reply(reply.status, orjson.dumps(both), reply.headers)
-        if find_secret(reply.body, attempt.state.live_secrets()):
+        if find_secret(reply.body, attempt.state.never_shown()):
             reply = _withheld(attempt, "Meta refused, and its answer held a secret.")
         else:
             shown |= {"details": error.details, "effects": effects}
@@ -268,10 +268,12 @@ def _resource(state: WorkspaceState, understood: Understood, one: Learned) -> Re
 
 
 def may_of(state: WorkspaceState, caller: Caller) -> Callable[[Iterable[engine.Check]], bool]:
-    """Decides row by row for one caller."""
-    context = context_of(state, caller)
+    """Decides row by row for one caller, all rows at the moment of the first."""
+    context: engine.Context | None = None
 
     def may(checks: Iterable[engine.Check]) -> bool:
+        nonlocal context
+        context = context or context_of(state, caller)
         return state.snapshot.decide(
             caller.principal, tuple(checks), context, caller.credential
         ).allowed

@@ -157,6 +157,7 @@ class Attempt:
         self._open = False
         self._sent = False
         self._obligations: tuple[str, ...] = ()
+        self._digests: tuple[str, ...] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -357,7 +358,9 @@ class Attempt:
         outcome: Outcome | None = None,
         shown: Mapping[str, object] | None = None,
     ) -> Record:
-        digest_key = self.state.secrets.digest_key()
+        if self._digests is None:
+            key = self.state.secrets.digest_key()
+            self._digests = tuple([digest_of(key, k, v) for k, v in self._subject.touched])
         return Record(
             workspace=self._caller.workspace,
             call=self.call,
@@ -372,7 +375,7 @@ class Attempt:
             credential=self._caller.credential,
             on_behalf=self._caller.on_behalf,
             checks=tuple(sorted({check.permission for check in checks})),
-            resources=tuple(digest_of(digest_key, k, v) for k, v in self._subject.touched),
+            resources=self._digests,
             because=self.because,
             obligations=self._obligations,
             upstream_attempt=int(self._sent),

@@ -7,12 +7,11 @@ from portero.graphapi import phone, webhooks
 from portero.graphapi.errors import GraphError
 from portero.graphapi.kinds import Recipient
 from portero.store.contacts import Identity
-from portero.store.ids import uuid7
 
 
 def identities_of(recipients: Iterable[Recipient], state: WorkspaceState) -> tuple[Identity, ...]:
     """One identity per recipient; national twins of a number share it."""
-    return tuple(_identity(r.kind, r.identity, r.value, state) for r in recipients)
+    return tuple([_identity(one, state) for one in recipients])
 
 
 def people_in_answer(payload: object, state: WorkspaceState) -> tuple[tuple[Identity, ...], ...]:
@@ -30,15 +29,8 @@ def people_named(
     state: WorkspaceState, named: Iterable[Iterable[str]]
 ) -> tuple[tuple[Identity, ...], ...]:
     """The identities of each person, as Meta names them; a name that cannot be read is left out."""
-    people = (
-        tuple(
-            _identity(one.kind, one.identity, one.value, state)
-            for one in map(_readable, names)
-            if one is not None
-        )
-        for names in named
-    )
-    return tuple(person for person in people if len(person) > 1)
+    people = ([one for one in map(_readable, names) if one is not None] for names in named)
+    return tuple(identities_of(person, state) for person in people if len(person) > 1)
 
 
 def _readable(text: str) -> Recipient | None:
@@ -48,12 +40,11 @@ def _readable(text: str) -> Recipient | None:
         return None
 
 
-def _identity(kind: str, identity: str, value: str, state: WorkspaceState) -> Identity:
-    row = uuid7()
+def _identity(one: Recipient, state: WorkspaceState) -> Identity:
+    secrets, value = state.secrets, one.value.encode()
     return Identity(
-        id=row,
         workspace=state.id,
-        kind=kind,
-        digest=state.secrets.contact_digest(kind, identity),
-        sealed=state.secrets.seal("contact_identity", "sealed", row, value.encode()),
+        kind=one.kind,
+        digest=secrets.contact_digest(one.kind, one.identity),
+        seal=lambda row: secrets.seal("contact_identity", "sealed", row, value),
     )

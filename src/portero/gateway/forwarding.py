@@ -1,9 +1,7 @@
 """The only place that speaks to Meta: writes the one header with the real token, and reads back."""
 
-import hmac
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from portero.gateway.attempt import Attempt, Refusal
 from portero.gateway.resources import Target
@@ -89,7 +87,8 @@ class Forwarding:
         self, attempt: Attempt, call: Call, target: Target, multipart: Multipart | None
     ) -> UpstreamRequest:
         """The outgoing request: rebuilt parts, and the token of the account it is about."""
-        rebuilt = rebuild(_with_call_id(call, attempt.call), version=self._settings.graph_version)
+        adds = {CALLBACK_DATA: str(attempt.call)} if call.messages and call.body else {}
+        rebuilt = rebuild(call, version=self._settings.graph_version, adds=adds)
         request = self.sealed_in(attempt.state, rebuilt, target.waba)
         if multipart is None:
             return request
@@ -112,7 +111,9 @@ class Forwarding:
         ]
         if rebuilt.content_type is not None:
             headers.append((b"content-type", rebuilt.content_type.encode()))
-        query = "&".join(part for part in (rebuilt.query, _proof(state, token)) if part)
+        query, proof = rebuilt.query, state.proof(token)
+        if proof is not None:
+            query = f"{query}&appsecret_proof={proof}" if query else f"appsecret_proof={proof}"
         return UpstreamRequest(
             method=rebuilt.method,
             origin=self._second_origin if rebuilt.host is Host.API else self._origin,
@@ -120,17 +121,3 @@ class Forwarding:
             headers=headers,
             body=rebuilt.body or b"",
         )
-
-
-def _proof(state: WorkspaceState, token: bytes) -> str:
-    """Meta's proof that the token's app sends it (B4.8); bound to the token, so it is ours."""
-    secret = state.app_secret()
-    if secret is None:
-        return ""
-    return "appsecret_proof=" + hmac.digest(secret, token, "sha256").hex()
-
-
-def _with_call_id(call: Call, call_id: UUID) -> Call:
-    if not call.messages or call.body is None:
-        return call
-    return replace(call, body={**call.body, CALLBACK_DATA: str(call_id)})

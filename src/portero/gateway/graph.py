@@ -38,6 +38,7 @@ from portero.store.ids import uuid7
 
 BODY_MAX = 256 * 1024
 FORM = "application/x-www-form-urlencoded"
+_LIMITS = BodyLimits(max_bytes=BODY_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,7 @@ def subject_of(
 
 
 async def _read_body(request: Request) -> bytes:
-    limits = BodyLimits(max_bytes=BODY_MAX)
-    reader = BodyReader(request.receive, limits, content_length=request.content_length)
+    reader = BodyReader(request.receive, _LIMITS, content_length=request.content_length)
     try:
         return await reader.read()
     except TooLarge:

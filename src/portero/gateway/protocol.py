@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from math import inf
 from typing import Any, ClassVar, cast
+from urllib.parse import unquote
 
 import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from portero.gateway.cycle import Cycle
 from portero.gateway.replies import Receive, error_reply
 from portero.graphapi.refusals import malformed
 
@@ -148,7 +150,32 @@ class HardenedProtocol(HttpToolsProtocol):
         self._in_body = True
         self._unparsed = 0
         self._deadline = inf
-        super().on_headers_complete()
+        self._begin_cycle()
+
+    def _begin_cycle(self) -> None:
+        """As uvicorn does where nothing is mounted, nothing queued and no protocol switched to."""
+        path, _, query = self.url.partition(b"?")
+        version = self.parser.get_http_version()
+        scope = self.scope
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = unquote(path.decode("ascii"))
+        scope["raw_path"] = path
+        scope["query_string"] = query
+        self.cycle = Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        self._start_asgi_task(self.cycle, self.app)
 
     @override
     def on_body(self, body: bytes) -> None:
@@ -184,7 +211,7 @@ class HardenedProtocol(HttpToolsProtocol):
             raise _Malformed("The protocol version is not understood.")
         if self.parser.should_upgrade() or self.parser.get_method() not in _METHODS:
             raise _Malformed("The method is not known, or another protocol was asked for.")
-        if not self.url.startswith(b"/") or b"#" in self.url:
+        if not self.url.startswith(b"/") or b"#" in self.url or not self.url.isascii():
             raise _Malformed("The request's target is not a path.")
         self._check_fields(version)
 

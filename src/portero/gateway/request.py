@@ -68,10 +68,12 @@ def read_request(
 
 
 def _one(headers: Mapping[bytes, Sequence[bytes]], name: bytes) -> str | None:
-    values = set(headers.get(name, ()))
-    if len(values) > 1:
+    values = headers.get(name)
+    if values is None:
+        return None
+    if any(value != values[0] for value in values[1:]):
         raise malformed(f"The header {name.decode()} is there twice with different values.")
-    return values.pop().decode("latin-1") if values else None
+    return values[0].decode("latin-1")
 
 
 def _idempotency_key(headers: Mapping[bytes, Sequence[bytes]]) -> str | None:

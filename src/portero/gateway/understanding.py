@@ -59,13 +59,15 @@ class Understanding:
         if others:
             known |= await self._registry.look_up(state, others)
         known_ids(call, known, raw.method)
-        templates = await self._templates(call, known, state, may)
-        return Understood(call, target_of(call, known, templates, state), known)
+        target = target_of(call, known, (), state)
+        if call.template is not None:
+            templates = await self._templates(call, target, state, may)
+            target = target_of(call, known, templates, state)
+        return Understood(call, target, known)
 
     async def _templates(
-        self, call: Call, known: Mapping[str, Resource], state: WorkspaceState, may: May
+        self, call: Call, target: Target, state: WorkspaceState, may: May
     ) -> Sequence[Resource]:
-        target = target_of(call, known, (), state)
         ref, waba = call.template, target.waba
         if ref is None or not ref.name or waba is None:
             return ()

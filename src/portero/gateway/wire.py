@@ -29,6 +29,7 @@ _VALUE = re.compile(rb"[\t -~\x80-\xff]*")  # no CR, LF or NUL: a value cannot e
 _OURS = frozenset(
     b"host content-length transfer-encoding connection keep-alive te trailer upgrade expect".split()
 )
+_USUAL = frozenset({b"authorization", b"accept", b"user-agent", b"content-type"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _MAX_HEADERS = 200
@@ -101,7 +102,9 @@ def encode_head(request: UpstreamRequest) -> bytes:
     authority = host if port == DEFAULT_PORTS[scheme] else f"{host}:{port}"
     parts = [f"{request.method} {request.target} HTTP/1.1\r\nHost: {authority}\r\n".encode()]
     for name, value in request.headers:
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value) or name.lower() in _OURS:
+        if name not in _USUAL and (not _NAME.fullmatch(name) or name.lower() in _OURS):
+            raise NotSent("bad_request")
+        if not _VALUE.fullmatch(value):
             raise NotSent("bad_request")
         parts += (name, b": ", value, b"\r\n")
     parts.append(_framing(request))

@@ -5,19 +5,24 @@ and replaced by reference when the head moves; nothing in it is ever patched.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import hmac
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
 
 from portero import engine
+from portero.graphapi.leaks import Needles, needles_of
 from portero.store.listed import in_workspace
 from portero.store.policy import KeyRow, load_policy
 from portero.store.presence import Presence
 from portero.store.sealing import KeyRing
 from portero.store.workspace_keys import WorkspaceKeys
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class WorkspaceState:
     tokens: Mapping[str, "SealedValue"]
     app: "SealedValue | None"
 
+    _opened: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
+
     def token(self, waba: str | None) -> bytes:
         """The Meta token for an account, in clear: only to write the one outgoing header.
 
@@ -56,25 +63,44 @@ class WorkspaceState:
         )
         if sealed is None:
             raise NoCredential(waba)
-        return self.secrets.open("credential", "sealed", sealed.id, sealed.sealed)
-
-    def live_secrets(self) -> list[bytes]:
-        """Everything that must never stand in an answer."""
-        found = [
-            self.secrets.open("credential", "sealed", t.id, t.sealed) for t in self.tokens.values()
-        ]
-        app = self.app_secret()
-        return found if app is None else [*found, app]
+        return self._open("credential", "sealed", sealed)
 
     def app_secret(self) -> bytes | None:
-        if self.app is None:
+        return None if self.app is None else self._open("meta_app", "app_secret", self.app)
+
+    def proof(self, token: bytes) -> str | None:
+        """Meta's proof that the token's app sends it (B4.8), in hex; None without an app."""
+        secret = self.app_secret()
+        if secret is None:
             return None
-        return self.secrets.open("meta_app", "app_secret", self.app.id, self.app.sealed)
+        return self._once(("proof", token), lambda: hmac.digest(secret, token, "sha256").hex())
+
+    def never_shown(self) -> Needles:
+        """Everything that must never stand in an answer, in every spelling."""
+        return self._once("never shown", lambda: needles_of(self._all_secrets()))
+
+    def _all_secrets(self) -> Iterator[bytes]:
+        yield from (self._open("credential", "sealed", one) for one in self.tokens.values())
+        if (secret := self.app_secret()) is not None:
+            yield secret
+
+    def _open(self, table: str, column: str, sealed: "SealedValue") -> bytes:
+        return self._once(
+            sealed.id, lambda: self.secrets.open(table, column, sealed.id, sealed.sealed)
+        )
+
+    def _once(self, name: object, work: Callable[[], T]) -> T:
+        """Opened at first use and kept as long as the state: the keys that open it are, too."""
+        try:
+            found: T = self._opened[name]
+        except KeyError:
+            found = self._opened[name] = work()
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class SealedValue:
-    """A secret at rest; opened where it is used and nowhere else."""
+    """A secret as it is at rest."""
 
     id: UUID
     sealed: bytes = field(repr=False)

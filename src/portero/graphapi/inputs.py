@@ -67,7 +67,9 @@ class Inputs:
 
     def of(self, name: str) -> list[Input]:
         """The values of a name, one per place that has it."""
-        return [place[name] for place in (self.query, self.body) if name in place]
+        if name not in self.query:
+            return [self.body[name]] if name in self.body else []
+        return [self.query[name], self.body[name]] if name in self.body else [self.query[name]]
 
     @property
     def names(self) -> tuple[str, ...]:

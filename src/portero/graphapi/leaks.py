@@ -2,7 +2,8 @@
 
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -12,21 +13,37 @@ _FIRST_OWN_CHAR: Final = (0, 2, 3)  # base64 characters that earlier bytes share
 _ESCAPE = re.compile(rb"\\u00([0-9A-Fa-f]{2})|\\(.)")
 
 
-def find_secret(payload: bytes, secrets: Sequence[bytes]) -> bool:
-    """Whether a secret of at least 8 bytes is in the payload.
+@dataclass(frozen=True, slots=True)
+class Needles:
+    """Every spelling of some secrets, worked out once; does not show itself."""
+
+    raw: tuple[bytes, ...] = field(repr=False)
+    hex: tuple[bytes, ...] = field(repr=False)
+
+
+def needles_of(secrets: Iterable[bytes]) -> Needles:
+    """The spellings to look for; a secret of less than 8 bytes has none."""
+    long = [secret for secret in secrets if len(secret) >= _SHORTEST]
+    return Needles(
+        raw=tuple(dict.fromkeys(n for secret in long for n in (secret, *_base64(secret)))),
+        hex=tuple(secret.hex().encode() for secret in long),
+    )
+
+
+def find_secret(payload: bytes, needles: Needles) -> bool:
+    """Whether one of the secrets is in the payload.
 
     Looked for raw, beneath up to three layers of JSON and percent escapes, in hex of either case,
     and in both base64 alphabets wherever it begins within the encoded bytes.
     """
-    texts = tuple(_readings(payload))
     lower = payload.lower()
-    for secret in secrets:
-        if len(secret) < _SHORTEST:
-            continue
-        if any(secret in text for text in texts) or secret.hex().encode() in lower:
+    for needle in needles.hex:
+        if needle in lower:
             return True
-        if any(needle in text for needle in _base64(secret) for text in texts):
-            return True
+    for text in _readings(payload):
+        for needle in needles.raw:
+            if needle in text:
+                return True
     return False
 
 

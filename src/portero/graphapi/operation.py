@@ -131,6 +131,7 @@ class Call:
         contents: "template", "free_form", or None when it sends nothing.
         messages: how many messages it sends, 0 or 1.
         file: the file of a multipart request.
+        path_ids: the ids of the path, in its order.
     """
 
     operation: Operation
@@ -146,11 +147,12 @@ class Call:
     contents: str | None = None
     messages: int = 0
     file: "UploadedFile | None" = None
+    path_ids: tuple[IdRef, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def path_ids(self) -> tuple[IdRef, ...]:
-        """The ids of the path, in its order."""
-        return tuple(ref for ref in self.ids if ref.place == "path")
+    def __post_init__(self) -> None:
+        """Tell the ids of the path apart once; they are asked for all along a call's way."""
+        in_path = tuple([ref for ref in self.ids if ref.place == "path"])
+        object.__setattr__(self, "path_ids", in_path)
 
 
 @dataclass(frozen=True, slots=True)

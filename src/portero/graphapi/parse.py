@@ -1,7 +1,8 @@
 """From a raw request to the one operation it is, in typed parts (security rules B4.1 to B4.5)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from portero.graphapi import messages, strict_json
@@ -19,6 +20,7 @@ from portero.graphapi.shapes import Found, Shape, Text
 _READS_MESSAGE: Final = frozenset({"send_message", "mark_message_read"})
 _READS_MARKETING: Final = "send_marketing_message"
 _FIELDS: Final = Text()
+_REMEMBERED: Final = 1024  # paths routed lately: programs ask on a few, again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ def ids_in_path(raw: RawCall) -> tuple[str, ...]:
     Raises:
         GraphError: malformed or never_offered: the path is no operation's.
     """
-    path = read_path(raw.path)
-    slots = ROUTES.matching(path)[0].slots
+    path, operations = _routed(raw.path)
+    slots = operations[0].slots
     return tuple(path.segments[i] for i, kind in slots if kind not in CHECKED_BY_PARENT)
 
 
@@ -63,8 +65,8 @@ def parse(
     Raises:
         GraphError: malformed, never_offered, or id_unknown for an id of no or of another kind.
     """
-    path = read_path(raw.path)
-    candidates = _candidates(raw.method, path, kinds)
+    path, operations = _routed(raw.path)
+    candidates = _candidates(raw.method, path, operations, kinds)
     inputs = read_inputs(raw.query, raw.content_type, raw.body, fields)
     operation = _one(candidates, inputs)
     if operation.risk is RiskClass.NEVER:
@@ -85,9 +87,17 @@ def _check_file(call: Call) -> None:
         raise malformed("This operation needs a multipart body with a file.")
 
 
-def _candidates(method: str, path: Path, kinds: Mapping[str, Kind]) -> list[Operation]:
+@lru_cache(maxsize=_REMEMBERED)
+def _routed(raw_path: bytes) -> tuple[Path, tuple[Operation, ...]]:
+    path = read_path(raw_path)
+    return path, ROUTES.matching(path)
+
+
+def _candidates(
+    method: str, path: Path, operations: Sequence[Operation], kinds: Mapping[str, Kind]
+) -> list[Operation]:
     """The operations of this method whose ids are of the kinds that the registry says."""
-    offered = [o for o in ROUTES.matching(path) if o.method == method]
+    offered = [o for o in operations if o.method == method]
     if not offered:
         raise never_offered("This method is not offered on this path.")
     if all(operation.risk is RiskClass.NEVER for operation in offered):
@@ -197,10 +207,10 @@ def _typed(
 
 
 def _value(name: str, shape: Shape, given: Sequence[Input], place: str, found: Found) -> object:
-    first, *copies = given
-    value = first.read(shape, f"{place}.{name}", found)
-    if any(copy.read(shape, f"{place}.{name}", Found()) != value for copy in copies):
-        raise malformed(f"Parameter '{name}' is given twice with different values.")
+    value = given[0].read(shape, f"{place}.{name}", found)
+    for copy in given[1:]:
+        if copy.read(shape, f"{place}.{name}", Found()) != value:
+            raise malformed(f"Parameter '{name}' is given twice with different values.")
     return value
 
 
@@ -226,13 +236,18 @@ def _template(said: Mapping[str, object], operation: Operation) -> TemplateRef |
 
 
 def _with_message(call: Call, message: messages.Message) -> Call:
-    return replace(
-        call,
+    return Call(
+        operation=call.operation,
+        version=call.version,
         ids=call.path_ids + message.ids,
         permissions=tuple(dict.fromkeys((*message.permissions, *call.permissions))),
+        params=call.params,
         body=message.body,
+        form=call.form,
+        fields=call.fields,
         recipients=message.recipients,
         template=message.template,
         contents=message.contents,
         messages=message.messages,
+        file=call.file,
     )

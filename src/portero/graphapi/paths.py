@@ -39,7 +39,7 @@ def read_path(raw: bytes) -> Path:
     version = None
     if segments and _VERSION.fullmatch(segments[0]):
         version, segments = segments[0], segments[1:]
-    if any(_VERSION.fullmatch(part) for part in segments):
+    if any(map(_VERSION.fullmatch, segments)):
         raise malformed("The path names a version twice, or not first.")
     return Path(version, segments)
 

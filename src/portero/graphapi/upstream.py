@@ -10,6 +10,8 @@ from portero.graphapi.fields import write_argument, write_fields
 from portero.graphapi.operation import Call, Host
 from portero.graphapi.shapes import Items, Shape
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
@@ -28,11 +30,16 @@ class Upstream:
     form: Mapping[str, str] | None = None
 
 
-def rebuild(call: Call, *, version: str) -> Upstream:
-    """The request for a call; `version` ("v23.0") is ours, whatever the caller wrote."""
+def rebuild(
+    call: Call, *, version: str, adds: Mapping[str, object] = MappingProxyType({})
+) -> Upstream:
+    """The request for a call; `version` ("v23.0") is ours, whatever the caller wrote.
+
+    `adds` are members of the JSON body that are ours; they go over the caller's.
+    """
     operation = call.operation
     prefix = "" if operation.host is Host.API else f"/{version}"
-    body = _body(call)
+    body = _body(call, adds)
     return Upstream(
         method=operation.method,
         path=prefix + path_of(call),
@@ -46,8 +53,9 @@ def rebuild(call: Call, *, version: str) -> Upstream:
 
 def path_of(call: Call) -> str:
     """The path without version: the template with the call's ids in their places."""
-    ids = iter(ref.value for ref in call.path_ids)
-    parts = (next(ids) if s.startswith("{") else s for s in call.operation.segments)
+    parts = list(call.operation.segments)
+    for (position, _kind), ref in zip(call.operation.slots, call.path_ids, strict=True):
+        parts[position] = ref.value
     return "/" + "/".join(parts)
 
 
@@ -55,6 +63,8 @@ def query_of(
     call: Call, *, without: str | None = None, instead: Mapping[str, str] = MappingProxyType({})
 ) -> str:
     """The query of a call, less one parameter; `instead` replaces or adds parameters."""
+    if not call.params and call.fields is None and not instead:
+        return ""
     pairs = {
         name: _written(value, call.operation.params.members[name])
         for name, value in call.params.items()
@@ -73,12 +83,13 @@ def _written(value: object, shape: Shape) -> str:
     return write_argument(value)
 
 
-def _body(call: Call) -> bytes | None:
+def _body(call: Call, adds: Mapping[str, object]) -> bytes | None:
     if not call.body or call.file is not None:
         return None
     shapes = call.operation.body.members if call.operation.body is not None else {}
     body = {name: _json_value(value, shapes.get(name)) for name, value in call.body.items()}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    body.update(adds)
+    return _ENCODE(body).encode()
 
 
 def _json_value(value: object, shape: Shape | None) -> object:

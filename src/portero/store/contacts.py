@@ -4,8 +4,8 @@ Identities are looked up by a digest keyed per workspace; the value itself lies 
 it. Limits, consent, masking and erasure hang on the contact id, never on a string.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from portero.store.ids import uuid7
@@ -16,11 +16,11 @@ from portero.store.listed import Connection
 class Identity:
     """One way to name a customer. `kind`: phone, bsuid, parent_bsuid, username or group."""
 
-    id: UUID  # of its row, to which `sealed` is bound
     workspace: UUID
     kind: str
     digest: bytes
-    sealed: bytes
+    # Seals the value for the row of this id. Called for strangers only: most are known.
+    seal: Callable[[UUID], bytes] = field(compare=False, repr=False)
 
 
 IdentityKey = tuple[UUID, str, bytes]
@@ -91,14 +91,15 @@ async def _find(
 async def _add(connection: Connection, pairs: Sequence[tuple[UUID, Identity]]) -> None:
     """Name contacts, which are made if they are new; what somebody else named first stays so."""
     rows = sorted(pairs, key=lambda pair: key_of(pair[1]))
+    ids = [uuid7() for _ in rows]
     await connection.execute(
         _ADD,
         [identity.workspace for _, identity in rows],
-        [identity.id for _, identity in rows],
+        ids,
         [contact for contact, _ in rows],
         [identity.kind for _, identity in rows],
         [identity.digest for _, identity in rows],
-        [identity.sealed for _, identity in rows],
+        [identity.seal(row) for row, (_, identity) in zip(ids, rows, strict=True)],
     )
 
 

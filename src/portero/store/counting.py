@@ -139,7 +139,7 @@ class Counts:
             counter = self._counters[row["workspace_id"], row["limit_id"]]
             counter.before = counter.used = row["used"]
         if people:
-            for row in await connection.fetch(_KNOWN_PEOPLE, *_columns(sorted(people))):
+            for row in await connection.fetch(_KNOWN_PEOPLE, *_columns(sorted(people), 4)):
                 self._counters[row["workspace_id"], row["limit_id"]].known.add(row["contact_id"])
 
     def _counter_of(self, demand: Demand, take: Take) -> _Counter:
@@ -152,15 +152,15 @@ class Counts:
         return counter
 
     async def _store(self, connection: asyncpg.Connection) -> None:
-        if self._used_windows:
-            await connection.execute(_STORE_WINDOWS, *_columns(self._window_rows()))
         changed = [c for c in self._counters.values() if c.used != c.before]
-        if changed:
-            rows = [(*counter.key, counter.used) for counter in changed]
-            await connection.execute(_STORE_COUNTERS, *_columns(rows))
-        arrived = [(*c.key, contact) for c in changed for contact in c.arrived]
-        if arrived:
-            await connection.execute(_STORE_PEOPLE, *_columns(arrived))
+        if not changed and not self._used_windows:
+            return
+        await connection.execute(
+            _STORE,
+            *_columns(self._window_rows(), 4),
+            *_columns([(*counter.key, counter.used) for counter in changed], 4),
+            *_columns([(*c.key, contact) for c in changed for contact in c.arrived], 4),
+        )
 
     def _window_rows(self) -> list[tuple[UUID, UUID, str, str]]:
         rows = []
@@ -179,15 +179,16 @@ async def _lock_rows(
     keys: Sequence[tuple[UUID, UUID] | CounterKey],
 ) -> list[asyncpg.Record]:
     """Lock the rows of sorted keys; those that were never there are made first."""
-    rows = await connection.fetch(lock, *_columns(keys))
+    columns = _columns(keys, len(keys[0]))
+    rows = await connection.fetch(lock, *columns)
     if len(rows) < len(keys):
-        await connection.execute(ensure, *_columns(keys))
-        rows = await connection.fetch(lock, *_columns(keys))
+        await connection.execute(ensure, *columns)
+        rows = await connection.fetch(lock, *columns)
     return rows
 
 
-def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
 _ENSURE_COUNTERS = """
@@ -204,21 +205,11 @@ SELECT u.workspace_id, u.limit_id, u.used
  ORDER BY u.workspace_id, u.limit_id, u.starts
    FOR UPDATE OF u
 """
-_STORE_COUNTERS = """
-UPDATE limit_use u SET used = t.n
-  FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bigint[]) AS t(w, l, s, n)
- WHERE u.workspace_id = t.w AND u.limit_id = t.l AND u.starts = t.s
-"""
 _KNOWN_PEOPLE = """
 SELECT r.workspace_id, r.limit_id, r.contact_id
   FROM limit_recipient r
   JOIN unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[]) AS t(w, l, s, c)
     ON r.workspace_id = t.w AND r.limit_id = t.l AND r.starts = t.s AND r.contact_id = t.c
-"""
-# Nobody else can have added them: their counter's row is locked.
-_STORE_PEOPLE = """
-INSERT INTO limit_recipient (workspace_id, limit_id, starts, contact_id)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[])
 """
 _ENSURE_WINDOWS = """
 INSERT INTO limit_slice (workspace_id, limit_id, grants, amounts)
@@ -232,10 +223,19 @@ SELECT s.workspace_id, s.limit_id, s.grants, s.amounts
  ORDER BY s.workspace_id, s.limit_id
    FOR UPDATE OF s
 """
-# Lists travel as text: PostgreSQL has no unnest over rows of ragged arrays.
-_STORE_WINDOWS = """
-UPDATE limit_slice s
-   SET grants = string_to_array(t.g, ' ')::float8[], amounts = string_to_array(t.a, ' ')::int[]
-  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS t(w, l, g, a)
- WHERE s.workspace_id = t.w AND s.limit_id = t.l
+# One statement for all three. Lists travel as text: PostgreSQL has no unnest over rows of ragged
+# arrays. People need no ON CONFLICT: nobody else adds any while their counter is locked.
+_STORE = """
+WITH windows AS (
+    UPDATE limit_slice s
+       SET grants = string_to_array(t.g, ' ')::float8[], amounts = string_to_array(t.a, ' ')::int[]
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS t(w, l, g, a)
+     WHERE s.workspace_id = t.w AND s.limit_id = t.l
+), counters AS (
+    UPDATE limit_use u SET used = t.n
+      FROM unnest($5::uuid[], $6::uuid[], $7::timestamptz[], $8::bigint[]) AS t(w, l, s, n)
+     WHERE u.workspace_id = t.w AND u.limit_id = t.l AND u.starts = t.s
+)
+INSERT INTO limit_recipient (workspace_id, limit_id, starts, contact_id)
+SELECT * FROM unnest($9::uuid[], $10::uuid[], $11::timestamptz[], $12::uuid[])
 """

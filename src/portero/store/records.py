@@ -8,7 +8,7 @@ personal data, only keyed digests and one salted commitment to the readable half
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -109,7 +109,21 @@ def digest_of(key: bytes, kind: str, value: str) -> str:
 
 def seal(record: Record, at: datetime) -> SealedRecord:
     """Give a record its time and its leaf."""
-    salt = secrets.token_bytes(SALT_BYTES)
+    [sealed] = seal_all([record], at)
+    return sealed
+
+
+def seal_all(records: Sequence[Record], at: datetime) -> list[SealedRecord]:
+    """Give records of one moment their time and their leaves."""
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+    salts = secrets.token_bytes(SALT_BYTES * len(records))
+    return [
+        _sealed(record, at, moment, salts[n * SALT_BYTES : (n + 1) * SALT_BYTES])
+        for n, record in enumerate(records)
+    ]
+
+
+def _sealed(record: Record, at: datetime, moment: str, salt: bytes) -> SealedRecord:
     leaf = canonical(
         {
             "v": SCHEMA_VERSION,
@@ -117,7 +131,7 @@ def seal(record: Record, at: datetime) -> SealedRecord:
             "call": str(record.call),
             "kind": record.kind,
             "attempt": record.attempt,
-            "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "at": moment,
             "event": record.event,
             "operation": record.operation,
             "effect": record.effect,
@@ -126,10 +140,10 @@ def seal(record: Record, at: datetime) -> SealedRecord:
             "actor": record.actor,
             "credential": record.credential,
             "on_behalf": record.on_behalf,
-            "checks": list(record.checks),
-            "resources": list(record.resources),
-            "because": list(record.because),
-            "obligations": list(record.obligations),
+            "checks": record.checks,
+            "resources": record.resources,
+            "because": record.because,
+            "obligations": record.obligations,
             "upstream_attempt": record.upstream_attempt,
             "outcome": record.outcome,
             "body": commitment(salt, record.body),

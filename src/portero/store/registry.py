@@ -5,7 +5,7 @@ see. So every id of a request is looked up here first; what is not here is not t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import asyncpg
@@ -60,14 +60,14 @@ def _merged(resources: Iterable[Resource]) -> list[Resource]:
     """One of each, in the order in which rows are locked; a statement meets a row only once."""
     known: dict[tuple[UUID, str, str], Resource] = {}
     for one in resources:
-        told = {name: value for name, value in one.attributes.items() if value}
         key = (one.workspace, one.kind, one.meta_id)
-        before = known.get(key, Resource(*key))
-        known[key] = replace(
-            before,
-            parent=before.parent or one.parent or None,
-            number=before.number or one.number or None,
-            attributes={**before.attributes, **told},
+        before = known.get(key)
+        told = {name: value for name, value in one.attributes.items() if value}
+        known[key] = Resource(
+            *key,
+            parent=(before and before.parent) or one.parent or None,
+            number=(before and before.number) or one.number or None,
+            attributes={**before.attributes, **told} if before else told,
         )
     return [known[key] for key in sorted(known)]
 

@@ -19,7 +19,7 @@ from portero.store.counting import Counts
 from portero.store.idempotency import Settled
 from portero.store.ids import workspace_lock
 from portero.store.limits import Demand, LimitReached
-from portero.store.records import Record, RecordKind, seal
+from portero.store.records import Record, RecordKind, seal_all
 
 # How long a transaction of ours may lie idle before the server ends it. A process that was frozen
 # in one would hold up every change of policy; by then it has lost its lease as well.
@@ -60,7 +60,7 @@ class RecordingTransaction:
         if admissible:
             await self._admit(admissible)
         self._records.extend(note.record for note in self._notes)
-        await insert_records(self._connection, [seal(r, self._now) for r in self._records])
+        await insert_records(self._connection, seal_all(self._records, self._now))
         await self._write_what_notes_say()
 
     async def _enter(self) -> list[Admission]:
@@ -180,9 +180,11 @@ def _repetition(record: Record, verdict: Repeated) -> Record:
     return replace(record, kind=RecordKind.EVENT, effect="deny", reason=reason, body=body)
 
 
+# Plans are made once: a batch looks up keys, whatever they are, and planning cost more than that.
 _ENTER = """
 SELECT set_config('portero.workspaces', $1, true),
        set_config('idle_in_transaction_session_timeout', $2, true),
+       set_config('plan_cache_mode', 'force_generic_plan', true),
        pg_current_xact_id()::text AS id,
        clock_timestamp() AS now,
        ARRAY(SELECT k FROM unnest($3::bigint[]) AS t(k) WHERE pg_try_advisory_xact_lock_shared(k))
