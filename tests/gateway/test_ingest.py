@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 
 from gateway.house import APP_SECRET, LUCIA, VENTAS, VERIFY_TOKEN, WABA, House, text
+from portero.store import intake
 
 PATH = "/webhooks/whatsapp"
 
@@ -151,3 +153,21 @@ def test_w03_the_challenge_comes_back_as_text_and_never_as_a_page(house: House) 
 
     assert page.status_code == 403
     assert b"script" not in page.content
+
+
+def test_posts_that_come_together_are_all_stored_and_a_bad_one_keeps_out_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payloads = [json.dumps(message(f"wamid.HBgTOGETHER{n:03d}")).encode() for n in range(24)]
+    digest = hashlib.sha256(payloads[7]).hexdigest()
+    # The database takes every post but one.
+    fails = f"1 / (CASE WHEN '\\x{digest}'::bytea = ANY($3) THEN 0 ELSE 1 END) = 1"
+    refusing = intake._STORE.replace("ON CONFLICT", f"WHERE {fails} ON CONFLICT")
+    monkeypatch.setattr(intake, "_STORE", refusing)
+
+    with ThreadPoolExecutor(len(payloads)) as pool:
+        answers = list(pool.map(lambda payload: post(house, payload).status_code, payloads))
+
+    assert [n for n, status in enumerate(answers) if status != 200] == [7]
+    kept = {body for body in stored(house) if b"TOGETHER" in body}
+    assert kept == {payload for n, payload in enumerate(payloads) if n != 7}

@@ -13,6 +13,9 @@ from gateway.front_door import (
     GET,
     POST,
     Application,
+    Receive,
+    Scope,
+    Send,
     run,
     serving,
     speak,
@@ -118,5 +121,46 @@ def test_requests_that_follow_an_answer_share_the_connection() -> None:
             writer.close()
 
             assert [body for _, _, body in application.seen] == [b"one", b"two", b"three"]
+
+    run(test)
+
+
+def test_a_whole_answer_comes_in_one_piece() -> None:
+    async def test() -> None:
+        application = Application()
+        application.answer = b"x" * 900
+        async with serving(application, HttpLimits()) as (host, port):
+            reader, writer = await asyncio.open_connection(host, port)
+            for _ in range(20):
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                # The first read of a waiting reader holds what one write of the server brought.
+                piece = await asyncio.wait_for(reader.read(4096), 5)
+                assert piece.startswith(b"HTTP/1.1 200 OK\r\n")
+                assert piece.endswith(b"\r\n\r\n" + application.answer)
+            writer.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([(b"content-length", b"2")], b"longer than it says"),
+        ([(b"x-name", b"a value\r\nx-more: smuggled"), (b"content-length", b"2")], b"ok"),
+    ],
+    ids=["length", "line"],
+)
+def test_g18_an_answer_that_could_be_read_two_ways_never_leaves(
+    headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    async def application(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def test() -> None:
+        async with serving(application, HttpLimits()) as address:
+            said = await talk(address, GET, wait_s=1)
+        assert b"smuggled" not in said.answer
+        assert body not in said.answer
 
     run(test)
