@@ -99,6 +99,7 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
                 max_size=POOL_MAX,
                 command_timeout=COMMAND_S,
                 timeout=COMMAND_S,
+                reset=_as_it_is,
             )
         )
         stack.push_async_callback(upstream.close)
@@ -109,6 +110,14 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
         await stack.enter_async_context(_running(_reconcile(connect)))
         await stack.enter_async_context(_running(parts.last_use.run(), first=parts.last_use.write))
         yield parts
+
+
+async def _as_it_is(_connection: object) -> None:
+    """What a connection is given back with: nothing of ours outlives its transaction.
+
+    The list of workspaces is the transaction's own, and there are no session's locks, settings or
+    cursors; resetting them would cost every use of the pool one more round trip.
+    """
 
 
 def _upstream_urls(settings: Settings) -> list[str]:

@@ -99,8 +99,10 @@ def _each_once(told: Iterable[Learned]) -> tuple[Learned, ...]:
     """Every id once, with all that is told about it; what comes later is newer."""
     merged: dict[tuple[Kind, str], Learned] = {}
     for one in told:
-        known = merged.get((one.kind, one.id), one)
-        merged[one.kind, one.id] = replace(one, attributes={**known.attributes, **one.attributes})
+        known = merged.get((one.kind, one.id))
+        if known is not None:
+            one = replace(one, attributes={**known.attributes, **one.attributes})
+        merged[one.kind, one.id] = one
     return tuple(merged.values())
 
 
