@@ -3,6 +3,7 @@
 PY := .venv/bin/python
 T ?= tests
 WORKERS ?= 2
+PG ?=
 S ?= decision visible revoke gateway ingest
 
 help: ## list the commands
@@ -12,15 +13,16 @@ demo: ## everything on this machine: database, gateway, sandbox, a lived-in work
 	@tools/setup runtime
 	@.venv/bin/portero demo $(ARGS)
 
-test: ## lint, types, arrows and every test but the long ones (T=path for a part)
+test: ## lint, types, arrows and every test but the long ones (T=path for a part, PG=15 for a server)
 	@tools/setup dev
 	@tools/needs
 	@$(MAKE) --no-print-directory check
-	$(PY) -m pytest $(T) -q -n $(WORKERS) --dist loadscope -m "not long"
+	bin=$$(tools/postgres $(PG)) && PORTERO_PG_BIN=$${bin:-$$PORTERO_PG_BIN} \
+		$(PY) -m pytest $(T) -q -n $(WORKERS) --dist loadscope -m "not long"
 
 test-long: ## the long proofs: kills, storms, millions
 	@tools/setup dev
-	$(PY) -m pytest $(T) -q -m long
+	bin=$$(tools/postgres $(PG)) && PORTERO_PG_BIN=$${bin:-$$PORTERO_PG_BIN} $(PY) -m pytest $(T) -q -m long
 
 bench: ## the figures beside rivals (S="decision gateway" for some)
 	@tools/setup dev
