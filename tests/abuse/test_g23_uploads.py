@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from abuse.door import Door
+from abuse.door import MEDIA, Door
 from abuse.watch import Row, Watch
 from gateway.house import Key
 from gateway.media_samples import (
@@ -42,6 +42,19 @@ def test_g23_what_meta_does_not_take_leaves_under_no_type(
         answer = door.upload(everything, mime, NOTHING_WE_TAKE[name])
         assert answer.verdict == (400, 100, None, "malformed"), mime
 
+    assert watch.ledger() == []
+
+
+@pytest.mark.parametrize("kind", [
+    "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=a, b",
+    "multipart/form-data; boundary=a; boundary=a", 'multipart/form-data; boundary="a',
+])  # fmt: skip
+def test_g23_a_boundary_that_is_none_is_malformed(
+    door: Door, watch: Watch, everything: Key, kind: str
+) -> None:
+    answer = door.call("POST", MEDIA, key=everything, headers=[("Content-Type", kind)], body=b"--a")
+
+    assert answer.verdict == (400, 100, None, "malformed")
     assert watch.ledger() == []
 
 

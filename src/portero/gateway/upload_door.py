@@ -146,8 +146,8 @@ async def _open(request: Request, limits: UploadLimits) -> tuple[MultipartUpload
         content_length=request.content_length,
     )
     content_type = (request.content_type or "").encode("latin-1")
-    upload = MultipartUpload(content_type, reader, limits=limits)
     try:
+        upload = MultipartUpload(content_type, reader, limits=limits)
         return upload, await upload.open()
     except (UploadError, BodyError) as error:
         raise _refusal(error) from None
