@@ -329,6 +329,17 @@ def test_g17_a_body_reaches_one_person_by_one_member(
     assert reached(watch) == []
 
 
+@pytest.mark.parametrize("name", ["to\0", "\0", "x\0y"])
+def test_g15_a_member_whose_name_no_database_can_hold_is_refused_on_record(
+    door: Door, watch: Watch, everything: Key, name: str
+) -> None:
+    answer = door.send(everything, {**text(), name: "x"}, VENTAS)
+
+    assert (answer.status, answer.reason) == (400, "malformed")
+    [record] = watch.records()
+    assert (record["effect"], record["reason"]) == ("deny", "malformed")
+
+
 def _bodies() -> dict[str, dict[str, Any]]:
     def of(kind: str, content: Any) -> dict[str, Any]:
         return {"messaging_product": "whatsapp", "to": LUCIA, "type": kind, kind: content}

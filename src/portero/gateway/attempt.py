@@ -403,8 +403,12 @@ class Attempt:
 
 
 def _without_reason(error: GraphError) -> str:
-    """The sentence of a refusal; its reason has a column of its own."""
-    return (error.details or error.message).removeprefix(f"{error.reason}: ")
+    """The sentence of a refusal; its reason has a column of its own.
+
+    It may quote the caller, and a NUL has no place in PostgreSQL: U+FFFD stands for it.
+    """
+    sentence = (error.details or error.message).removeprefix(f"{error.reason}: ")
+    return sentence.replace("\0", "\ufffd")
 
 
 def context_of(state: WorkspaceState, caller: Caller) -> engine.Context:
