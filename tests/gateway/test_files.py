@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,27 @@ def test_a_flow_is_made_and_its_json_uploaded(house: House, key: Key) -> None:
 
     assert uploaded.status_code == 200, uploaded.text
     assert str(uploaded.json()["success"]).lower() == "true"
+
+
+@pytest.mark.parametrize(
+    ("asset_type", "status"), [("FLOW_JSON", 200), ("SOMETHING", 400)], ids=["known", "unknown"]
+)
+def test_a_flows_json_may_come_before_its_fields_as_pywa_writes_it(
+    house: House, key: Key, asset_type: str, status: int
+) -> None:
+    http = house.gateway.http
+    body = {"name": "Cita", "categories": ["OTHER"]}
+    made = http.post(f"/v23.0/{WABA}/flows", json=body, headers=key.headers).json()
+    parts: list[tuple[str, Any]] = [
+        ("file", ("flow.json", FLOW, "application/json")),
+        ("name", (None, "flow.json")),
+        ("asset_type", (None, asset_type)),
+        ("messaging_product", (None, "whatsapp")),
+    ]
+
+    uploaded = http.post(f"/v23.0/{made['id']}/assets", files=parts, headers=key.headers)
+
+    assert uploaded.status_code == status, uploaded.text
 
 
 def test_a_flow_is_no_media_and_media_is_no_flow(house: House, key: Key) -> None:

@@ -31,8 +31,9 @@ from portero.store.ids import uuid7
 MULTIPART = "multipart/form-data"
 # The largest file Meta takes is 100 MB; what surrounds it in the body is small.
 BODY_MAX = 105 * 1024 * 1024
+_FLOW_JSON_FIELDS = {"name": "flow.json", "asset_type": "FLOW_JSON"}  # the one asset there is
 _FLOW_ASSET = UploadLimits(
-    fields=frozenset({"name", "asset_type", "messaging_product"}),
+    fields=frozenset({*_FLOW_JSON_FIELDS, "messaging_product"}),
     types={FLOW_JSON.mime: FLOW_JSON},
 )
 _GROUP_PICTURE = UploadLimits(
@@ -99,10 +100,7 @@ class UploadDoor:
         state: WorkspaceState,
     ) -> Understood:
         raw = RawCall(request.method, request.path, request.query, MULTIPART, None)
-        # Fields may follow the file; those are checked when they come, before the body ends.
-        usual = {"messaging_product": "whatsapp"}
-        if "type" in limits.fields:
-            usual["type"] = file.media.mime
+        usual = _usual_fields(limits, file)
         facts = FileFacts(field=limits.file_field, name=file.safe_name, type=file.media.mime)
         return await self._way.understanding.understand(
             raw, state, may_of(state, caller), fields={**usual, **upload.fields}, file=facts
@@ -151,6 +149,15 @@ async def _open(request: Request, limits: UploadLimits) -> tuple[MultipartUpload
         return upload, await upload.open()
     except (UploadError, BodyError) as error:
         raise _refusal(error) from None
+
+
+def _usual_fields(limits: UploadLimits, file: UploadedFile) -> Mapping[str, str]:
+    """What is decided on for fields that follow the file, as pywa writes a flow's.
+
+    They are checked when they come, before the body ends.
+    """
+    usual = {"messaging_product": "whatsapp", "type": file.media.mime, **_FLOW_JSON_FIELDS}
+    return {name: value for name, value in usual.items() if name in limits.fields}
 
 
 async def _checked(upload: MultipartUpload, decided: Mapping[str, object]) -> AsyncIterator[bytes]:
