@@ -52,6 +52,11 @@ def has_shape(kind: Kind, value: str) -> bool:
     return _SHAPES.get(kind, _DECIMAL).fullmatch(value) is not None
 
 
+def spelling_of(kind: Kind) -> str:
+    """The regular expression that the whole of an id of `kind` fits."""
+    return _SHAPES.get(kind, _DECIMAL).pattern
+
+
 CHECKED_BY_PARENT: Final = frozenset({Kind.QR_CODE, Kind.JOIN_REQUEST})
 """Kinds that mean something only beneath the number or group of the same request.
 
