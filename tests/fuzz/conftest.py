@@ -113,8 +113,14 @@ def _reads(one: Arrived) -> bool:
     return one.where[0] == "GET"
 
 
+@pytest.fixture
+def campaign(grounds: Mapping[str, Any]) -> Campaign:
+    return Campaign(**grounds)
+
+
 @pytest.fixture(scope="module")
-def campaign(house: House) -> Campaign:
+def grounds(house: House) -> Mapping[str, Any]:
+    """What campaigns of a module share."""
     neighbour = Neighbour.move_in(house)
     known = {Kind.NUMBER, Kind.WABA, Kind.TEMPLATE, Kind.BUSINESS, Kind.APP}
     furnish(house.workspace, OURS, already=known)
@@ -130,20 +136,20 @@ def campaign(house: House) -> Campaign:
         Sender(reader, 0.1, _reads),
     )
     theirs = [v for k, v in THEIRS.items() if k not in _EVERYBODYS | CHECKED_BY_PARENT]
-    return Campaign(
-        house=house,
-        seeds=seeds(OURS),
-        senders=senders,
-        foreign=[*theirs, *(v for k, v in NOBODYS.items() if k not in CHECKED_BY_PARENT)],
-        ours=[*OURS.values(), SOPORTE],
-        secrets=[
+    return {
+        "house": house,
+        "seeds": seeds(OURS),
+        "senders": senders,
+        "foreign": [*theirs, *(v for k, v in NOBODYS.items() if k not in CHECKED_BY_PARENT)],
+        "ours": [*OURS.values(), SOPORTE],
+        "secrets": [
             META_TOKEN,
             APP_SECRET,
             NEIGHBOUR_TOKEN,
             neighbour.key.text,
             *(sender.key.text for sender in senders),
         ],
-        workspaces=[house.workspace.id, neighbour.workspace.id],
-        digest_keys=[house.workspace.keys.digest_key()],
-        seed=os.environ.get("PORTERO_TEST_SEED", "20261125"),
-    )
+        "workspaces": [house.workspace.id, neighbour.workspace.id],
+        "digest_keys": [house.workspace.keys.digest_key()],
+        "seed": os.environ.get("PORTERO_TEST_SEED", "20261125"),
+    }

@@ -25,7 +25,14 @@ SERVE = Path(__file__).with_name("serve.py")
 class Killable:
     """A gateway in a process of its own, on a fixed port."""
 
-    def __init__(self, house: House, folder: Path, *, sabotage: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        house: House,
+        folder: Path,
+        *,
+        sabotage: tuple[str, ...] = (),
+        graph_url: str | None = None,  # another Meta than the house's
+    ) -> None:
         settings = house.settings_with()
         self.port = settings.port
         self.url = f"http://127.0.0.1:{self.port}"
@@ -34,7 +41,7 @@ class Killable:
             json.dumps(
                 {
                     "database": settings.database,
-                    "graph_url": settings.graph_url,
+                    "graph_url": graph_url or settings.graph_url,
                     "media_urls": [],
                     "public_url": self.url,
                     "kek": house.kek.text(),
@@ -59,6 +66,15 @@ class Killable:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith(b"ready"), self._settings.parent
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        return Path(self._log.name)
 
     def kill(self) -> None:
         """SIGKILL: no goodbye, no flush."""
