@@ -3,7 +3,10 @@
 import hashlib
 import hmac
 import json
+import socket
+import time
 
+import httpx
 import pytest
 
 from portero.graphapi.errors import GraphError
@@ -72,6 +75,20 @@ def test_a_chunked_body_is_read(sandbox: Running) -> None:
     response = sandbox.call("POST", f"/{NUMBER}/messages", content=chunks, headers=headers)
 
     assert response.status_code == 200
+
+
+def test_a_request_that_is_broken_off_never_arrived(
+    sandbox: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = httpx.URL(sandbox.url)
+    head = f"POST /{NUMBER}/media HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\nhalf"
+    with socket.create_connection((url.host, url.port)) as client:
+        client.sendall(head.encode())
+        time.sleep(0.1)
+    time.sleep(0.1)
+
+    assert sandbox.get("/_sandbox/ledger") == {"requests": []}
+    assert caplog.text == ""
 
 
 def test_the_last_of_two_equal_keys_wins_as_at_meta(sandbox: Running) -> None:

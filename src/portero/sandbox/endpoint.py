@@ -4,7 +4,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -37,7 +37,10 @@ class GraphEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, from its last byte to the tasks its answer starts."""
         request = Request(scope, receive)
-        body = await _body_of(request)
+        try:
+            body = await _body_of(request)
+        except ClientDisconnect:
+            return  # it never arrived whole, and nobody waits for an answer
         entry = self._write_down(request, body)
         fault = self.faults.take(entry.method, entry.path)
         if fault is not None:
