@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-HANG_S = 10.0
+# The gateway may wait five seconds each for a look-up, the commit before it, its own commit and a free
+# connection, and answers then, whatever comes. Beyond that and half as much again it hangs.
+HANG_S = 30.0
 _QUIET_S = 0.25  # tampered bytes may be half a request: then the server waits, and we hang up
 
 
