@@ -1,6 +1,6 @@
 """Clients that send a byte at a time, in a process of their own; cut off, they come again.
 
-Run as `python slow.py PORT COUNT KEY EVERY_S`; told to stop by the end of its standard input, it prints what
+Run as `python slow.py PORT COUNT KEY NUMBER EVERY_S`; told to stop by the end of its standard input, it prints what
 became of them as JSON: `opened` connections, `sent` bytes one by one, and the seconds each `lasted`.
 """
 
@@ -14,19 +14,17 @@ import sys
 import time
 from typing import Any
 
-from gateway.house import VENTAS
-
 _BOUNDARY = b"c0c0c0c0"
 
 
-def beginnings(key: str) -> list[bytes]:
+def beginnings(key: str, number: str) -> list[bytes]:
     """How such a request begins: with nothing, in its head, or in its body of several kinds."""
     head = b"POST /v23.0/%s/%s HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n"
-    message = head % (VENTAS.encode(), b"messages", key.encode())
-    upload = head % (VENTAS.encode(), b"media", key.encode())
+    message = head % (number.encode(), b"messages", key.encode())
+    upload = head % (number.encode(), b"media", key.encode())
     return [
         b"",  # then it begins a path without end
-        b"GET /v23.0/%s HTTP/1.1\r\nHost: a\r\nX: " % VENTAS.encode(),
+        b"GET /v23.0/%s HTTP/1.1\r\nHost: a\r\nX: " % number.encode(),
         message + b"Content-Type: application/json\r\nContent-Length: 9999\r\n\r\n{",
         message + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n{",
         upload
@@ -58,9 +56,9 @@ async def one(port: int, begin: bytes, every_s: float, seen: dict[str, Any]) -> 
         seen["lasted"].append(time.monotonic() - began)
 
 
-async def main(port: int, count: int, key: str, every_s: float) -> None:
+async def main(port: int, count: int, key: str, number: str, every_s: float) -> None:
     seen: dict[str, Any] = {"opened": 0, "sent": 0, "lasted": []}
-    begin = beginnings(key)
+    begin = beginnings(key, number)
     tasks = [asyncio.create_task(one(port, begin[i % 5], every_s, seen)) for i in range(count)]
     await asyncio.to_thread(sys.stdin.read)
     for task in tasks:
@@ -70,4 +68,5 @@ async def main(port: int, count: int, key: str, every_s: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))
+    _, of_port, of_count, *texts, of_every = sys.argv
+    asyncio.run(main(int(of_port), int(of_count), texts[0], texts[1], float(of_every)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -31,12 +30,10 @@ class Slow:
     """A crowd of slow clients. `seen` tells what became of them, once they have stopped."""
 
     def __init__(self, port: int, count: int, key: Key) -> None:
-        here = Path(__file__)
+        program = Path(__file__).with_name("slow.py")
+        told = [str(port), str(count), key.text, VENTAS, "1"]
         self._process = subprocess.Popen(
-            [sys.executable, str(here.with_name("slow.py")), str(port), str(count), key.text, "1"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(here.parent.parent)},
+            [sys.executable, str(program), *told], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def stop(self) -> dict[str, Any]:
@@ -133,16 +130,19 @@ def test_g19_two_hundred_slow_clients_do_not_double_anybodys_p99(
 ) -> None:
     killable.start()
     killable.wait_ready()
-    asked = partial(times_ms, killable.url, reader, rate=50, seconds=8)
+    asked = partial(times_ms, killable.url, reader, rate=50, seconds=4)
     house.loop.run(asked())
-    without, among, seen = [], [], dict[str, Any]()
+    without, among = [], []
 
-    for _ in range(7):
+    for _ in range(15):
+        seen: dict[str, Any] = {}
         without.append(p99(house.loop.run(asked())))
         with slow_clients(killable.port, 200, reader, seen):
             among.append(p99(house.loop.run(asked())))
-            assert connections(killable.port) >= 190  # some are just coming back
+            assert connections(killable.port) >= 200
         assert seen["opened"] >= 200
-        assert seen["sent"] > 200 * 5
+        assert seen["sent"] > 200 * 3
 
-    assert median(among) <= 2 * median(without), (without, among)
+    # Neighbours in time: what else the machine does troubles both alike.
+    ratios = [a / b for a, b in zip(among, without, strict=True)]
+    assert median(ratios) <= 2, (ratios, without, among)
