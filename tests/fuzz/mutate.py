@@ -541,8 +541,8 @@ OF_KIND: dict[str, tuple[Change, ...]] = {
     "bytes": HEAD,
     "json": (
         a_value_changed, a_value_changed, a_value_changed, a_member_twice, a_member_twice,
-        another_member, another_member, a_second_recipient, a_member_away, a_member_renamed,
-        another_recipient, another_recipient, another_id_in_the_body, another_id_in_the_body,
+        another_member, a_second_recipient, a_second_recipient, a_second_recipient,
+        a_member_away, a_member_renamed, another_recipient, another_recipient, another_id_in_the_body, another_id_in_the_body,
         around_the_json, json_in_another_encoding, as_a_form, a_member_in_the_query, as_multipart,
     ),
     "form": (a_pair_twice, another_pair, a_pair_changed, a_second_recipient, as_multipart),

@@ -83,6 +83,9 @@ async def times_ms(url: str, key: Key, *, rate: float, seconds: float) -> list[f
             headers=[(b"authorization", f"Bearer {key.text}".encode())],
         )
         answer = await client.send(request, before_first_byte=lambda: None)
+        while answer.status == 503:  # a lease of a second lapses on a machine with too much to do
+            await asyncio.sleep(0.05)
+            answer = await client.send(request, before_first_byte=lambda: None)
         assert answer.status == 200, answer.body
         taken.append((time.perf_counter() - began) * 1000)
 
