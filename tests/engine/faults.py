@@ -22,6 +22,7 @@ from portero.engine import (
     Reason,
     Resource,
     Scope,
+    answering,
     compiled,
     compiling,
     networks,
@@ -462,12 +463,17 @@ def forget_limits(patch: pytest.MonkeyPatch, kind: str) -> None:
 
 @fault
 def the_first_miss_is_the_closest(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(compiled, "_distance", lambda trial: trial.clause.id)
+    closest_by(patch, lambda failing, first: (0, 0))
 
 
 @fault
 def ties_are_broken_by_id(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(compiled, "_distance", lambda trial: (len(trial.failing), trial.clause.id))
+    closest_by(patch, lambda failing, first: (failing, 0))
+
+
+def closest_by(patch: pytest.MonkeyPatch, distance: Callable[[int, str], tuple[int, int]]) -> None:
+    patch.setattr(compiled, "distance", distance)
+    patch.setattr(answering, "distance", distance)
 
 
 @fault

@@ -178,4 +178,3 @@ def test_strangers_leave_nothing_behind():
         snapshot.decide("stranger", asked.checks, asked.context, f"key{n}")
 
     assert not snapshot._subjects
-    assert not snapshot._keyed

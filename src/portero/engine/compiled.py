@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from portero.engine.answer import Decision, Obligation, Reason
 from portero.engine.policy import Guardrail
 from portero.engine.request import Context, Resource
 from portero.engine.restrictions import Circumstance, ContentsAre, Moment, Place, Restriction
+
+if TYPE_CHECKING:
+    from portero.engine.answering import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +131,6 @@ class Entry:
     limits: tuple[Obligation, ...]
     """The limits of the principal, its teams, the credential and the workspace, sorted."""
 
-    def allowing(self, resource: Resource, context: Context) -> tuple[str, ...]:
-        """The ids of the clauses that allow, sorted; empty when the request is refused."""
-        if not self.narrowing.allows(resource, context):
-            return ()
-        for denial in self.denials:
-            if denial.bites(resource, context):
-                return ()
-        return tuple([clause.id for clause in self.clauses if clause.allows(resource, context)])
-
     def obligations(self, resource: Resource) -> tuple[Obligation, ...]:
         """What an allow for this resource obliges to, sorted; limits of bindings apart."""
         if not self.demands:
@@ -148,10 +143,10 @@ class Entry:
         return any(clause.held(resource, context) for clause in self.clauses)
 
     def judge(self, resource: Resource, context: Context) -> Judgement:
-        """Look at everything, also after it is settled: slower than `allowing`, same answer."""
+        """Look at everything, also after it is settled."""
         trials = [clause.tried(resource, context) for clause in self.clauses]
         missed = [trial for trial in trials if trial.failing]
-        missed.sort(key=_distance)
+        missed.sort(key=_closeness)
         return Judgement(
             [trial for trial in trials if not trial.failing],
             missed,
@@ -165,7 +160,7 @@ class Entry:
         return not (restricted or self.denials or self.demands)
 
 
-_PREFERENCE = {
+_PREFERENCE: Mapping[str, int] = {
     Reason.OUTSIDE_SCOPE: 0,
     Reason.OUTSIDE_REACH: 1,
     Reason.OUTSIDE_HOURS: 2,
@@ -175,9 +170,13 @@ _PREFERENCE = {
 }
 
 
-def _distance(trial: Trial) -> tuple[int, int, str]:
-    """The fewest failing dimensions are closest, then the preferred reason, then the id."""
-    return len(trial.failing), _PREFERENCE[trial.failing[0].reason], trial.clause.id
+def distance(failing: int, first: str) -> tuple[int, int]:
+    """How far a binding is from allowing: by how many tests fail, then by the first one's reason."""
+    return failing, _PREFERENCE[first]
+
+
+def _closeness(trial: Trial) -> tuple[int, int, str]:
+    return *distance(len(trial.failing), trial.failing[0].reason), trial.clause.id
 
 
 @dataclass(slots=True)
@@ -191,9 +190,9 @@ class Subject:
     refusal: Reason | None = None
     """Why nothing at all is allowed, or None."""
     entries: dict[str, Entry] = field(default_factory=dict)
-    constants: dict[str, Decision] = field(default_factory=dict)
-    """By permission, the answers in which neither resource nor context has a say. They are parts
-    of the compiled policy like the entries, and no memory of what was asked."""
+    answers: dict[str, Answer | Decision] = field(default_factory=dict)
+    """By permission, what settles a check; a decision where neither resource nor context has a say.
+    They are parts of the compiled policy like the entries, and no memory of what was asked."""
 
     def standing(self, context: Context) -> Reason | None:
         """Why nothing at all is allowed now, or None."""

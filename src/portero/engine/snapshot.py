@@ -7,8 +7,9 @@ from functools import partial
 from typing import TypeVar
 
 from portero.engine.answer import Decision, Effect, Obligation, Reason
+from portero.engine.answering import Answer
 from portero.engine.catalogue import PERMISSIONS
-from portero.engine.compiled import Entry, Judgement, Subject
+from portero.engine.compiled import Entry, Subject
 from portero.engine.compiling import Compiler
 from portero.engine.explaining import Explanation, explain
 from portero.engine.policy import Policy
@@ -23,13 +24,12 @@ class Snapshot:
     policy and goes with it, so it cannot be stale. Decisions are never remembered.
     """
 
-    __slots__ = ("_compiler", "_keyed", "_refusals", "_subjects", "policy")
+    __slots__ = ("_compiler", "_refusals", "_subjects", "policy")
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._compiler = Compiler(policy)
-        self._subjects: dict[str, Subject] = {}
-        self._keyed: dict[tuple[str, str], Subject] = {}
+        self._subjects: dict[str | tuple[str, str], Subject] = {}
         self._refusals = {
             reason: Decision(Effect.DENY, reason, (), (), policy.version) for reason in Reason
         }
@@ -50,28 +50,41 @@ class Snapshot:
         credential: str | None = None,
     ) -> Decision:
         """Say whether `principal` may do all of `checks`. Deny by default, deny wins."""
-        subject = self._subject(principal, credential)
+        asker = principal if credential is None else (principal, credential)
+        subject = self._subjects.get(asker) or self._subject(principal, credential)
         if len(checks) == 1:
-            constant = subject.constants.get(checks[0].permission)
-            if constant is not None:
-                return constant
+            check = checks[0]
+            answer = subject.answers.get(check.permission)
+            if answer is not None and (subject.until is None or not subject.standing(context)):
+                if isinstance(answer, Decision):
+                    return answer
+                return answer.decide(check.resource, context)
+        return self._decide_all(subject, checks, context)
+
+    def _decide_all(self, subject: Subject, checks: Sequence[Check], context: Context) -> Decision:
+        """Decide several checks, or one that is asked for the first time."""
         refusal = subject.standing(context)
         if refusal is not None:
             return self._refusals[refusal]
         because: tuple[str, ...] = ()
         obligations: tuple[Obligation, ...] = ()
         for check in checks:
-            entry = self._entry(subject, check.permission)
-            if entry is None:
-                return self._refusals[Reason.UNKNOWN_PERMISSION]
-            allowing = entry.allowing(check.resource, context)
-            if not allowing:
-                return self._refuse(entry.judge(check.resource, context))
-            because = _union(because, allowing)
-            obligations = _union(obligations, entry.obligations(check.resource))
+            decision = self._decide_one(subject, check, context)
+            if not decision.allowed:
+                return decision
+            because = _union(because, decision.because)
+            obligations = _union(obligations, decision.obligations)
         if not because:  # nothing was asked, so nothing is allowed
             return self._refusals[Reason.UNKNOWN_PERMISSION]
         return self._allow(because, obligations, [check.permission for check in checks])
+
+    def _decide_one(self, subject: Subject, check: Check, context: Context) -> Decision:
+        if self._entry(subject, check.permission) is None:
+            return self._refusals[Reason.UNKNOWN_PERMISSION]
+        answer = subject.answers[check.permission]
+        if isinstance(answer, Decision):
+            return answer
+        return answer.decide(check.resource, context)
 
     def explain(
         self,
@@ -129,46 +142,33 @@ class Snapshot:
         owed = _union(obligations, limits) if limits else obligations
         return _allowed(because, owed, self.policy.version)
 
-    def _refuse(self, judgement: Judgement) -> Decision:
-        reason = judgement.reason
-        if reason is not Reason.BLOCKED_BY_GUARDRAIL:
-            return self._refusals[reason]
-        biting = tuple(denial.guardrail.id for denial in judgement.bitten)
-        return Decision(Effect.DENY, reason, biting, (), self.policy.version)
-
     def _subject(self, principal: str, credential: str | None) -> Subject:
-        if credential is None:
-            subject = self._subjects.get(principal)
-        else:
-            subject = self._keyed.get((principal, credential))
+        asker = principal if credential is None else (principal, credential)
+        subject = self._subjects.get(asker)
         if subject is None:
             subject = self._compiler.subject(principal, credential)
-            self._remember(subject)
+            # Strangers are not remembered: their ids come from outside, and there is no end of them.
+            if subject.refusal is None:
+                self._subjects[asker] = subject
         return subject
-
-    def _remember(self, subject: Subject) -> None:
-        # Strangers are not remembered: their ids come from outside, and there is no end of them.
-        if subject.refusal is not None:
-            return
-        if subject.credential is None:
-            self._subjects[subject.principal] = subject
-        else:
-            self._keyed[subject.principal, subject.credential] = subject
 
     def _entry(self, subject: Subject, permission: str) -> Entry | None:
         """Find or compile an entry; None = there is no such permission."""
         entry = subject.entries.get(permission)
         if entry is None and permission in PERMISSIONS:
-            entry = subject.entries[permission] = self._compiler.entry(subject, permission)
-            constant = self._constant(subject, permission, entry)
-            if constant is not None:
-                subject.constants[permission] = constant
+            entry = self._compiler.entry(subject, permission)
+            subject.answers[permission] = self._answer(permission, entry)
+            subject.entries[permission] = entry  # last: who finds it finds the answer, too
         return entry
 
-    def _constant(self, subject: Subject, permission: str, entry: Entry) -> Decision | None:
+    def _answer(self, permission: str, entry: Entry) -> Answer | Decision:
+        constant = self._constant(permission, entry)
+        if constant is not None:
+            return constant
+        return Answer(entry, partial(self._allow, permissions=(permission,)), self._refusals)
+
+    def _constant(self, permission: str, entry: Entry) -> Decision | None:
         """Find the answer in which neither resource nor context has a say, if there is one."""
-        if subject.until is not None:
-            return None
         if not entry.clauses:
             return self._refusals[Reason.PERMISSION_MISSING]
         if not entry.is_unconditional():
