@@ -116,7 +116,8 @@ def test_the_order_of_rules_is_irrelevant(random):
         arguments = (asked.principal, asked.checks, asked.context, asked.credential)
         other = compile_policy(shuffled(random, policy))
         assert other.decide(*arguments) == snapshot.decide(*arguments)
-        assert other.explain(*arguments) == snapshot.explain(*arguments)
+        there, here = other.explain(*arguments), snapshot.explain(*arguments)
+        assert (there.checks, there.changes) == (here.checks, here.changes)
 
 
 def shuffled(random: Random, policy: Policy) -> Policy:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from portero.engine.answer import Decision, Reason
 from portero.engine.changes import Change, ChangeKind, RuleKind, step
@@ -63,37 +64,66 @@ class CheckAccount:
     """The steps which together would make this check allow; empty when nothing could."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A decision and the account of how it came about."""
+class Account(NamedTuple):
+    """How a decision came about."""
 
-    decision: Decision
     checks: tuple[CheckAccount, ...]
-    """In the order asked; empty when the principal or credential may not ask at all."""
     changes: tuple[Change, ...]
-    """The steps which together would make the first refused check allow, the closest binding's
-    first; empty on an allow, and when nothing could. Where principal or credential may not ask at
-    all, the step after which there is more to say."""
+
+
+class Explanation:
+    """A decision and the account of how it came about.
+
+    The account is given when it is first read: most of it is for people, who seldom ask.
+    """
+
+    __slots__ = ("_account", "_decision", "_give")
+
+    def __init__(self, decision: Decision, give: Callable[[], Account]) -> None:
+        """Make an explanation; `give` must return the same account whenever it is called."""
+        self._decision = decision
+        self._give = give
+        self._account: Account | None = None
+
+    @property
+    def decision(self) -> Decision:
+        return self._decision
+
+    @property
+    def checks(self) -> tuple[CheckAccount, ...]:
+        """In the order asked; empty when the principal or credential may not ask at all."""
+        return self._given().checks
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The steps which together would make the first refused check allow.
+
+        The closest binding's come first. Empty on an allow, and when nothing could. Where principal
+        or credential may not ask at all, the step after which there is more to say.
+        """
+        return self._given().changes
 
     @property
     def change(self) -> Change | None:
         """The first step."""
         return self.changes[0] if self.changes else None
 
+    def _given(self) -> Account:
+        if self._account is None:
+            self._account = self._give()
+        return self._account
 
-def explain(
-    decision: Decision,
-    subject: Subject,
-    asked: Sequence[tuple[Check, Entry | None]],
-    context: Context,
-) -> Explanation:
-    """Tell how `decision` came about; an entry of None = there is no such permission."""
+
+def account(
+    subject: Subject, asked: Sequence[tuple[Check, Entry | None]], context: Context
+) -> Account:
+    """Tell how the checks fare; an entry of None = there is no such permission."""
     standing = subject.standing(context)
     if standing is not None:
-        return Explanation(decision, (), tuple(_entrance(standing, subject)))
+        return Account((), tuple(_entrance(standing, subject)))
     checks = tuple(_account(check, subject, entry, context) for check, entry in asked)
     refused = (check.changes for check in checks if not check.allowed)
-    return Explanation(decision, checks, next(refused, ()))
+    return Account(checks, next(refused, ()))
 
 
 def _entrance(standing: Reason, subject: Subject) -> Iterator[Change]:

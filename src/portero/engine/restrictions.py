@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 from typing import ClassVar
 
@@ -222,6 +223,8 @@ Moment = Circumstance | Since | Until
 Restriction = Place | WithinReach | OtherPermission | Moment
 
 
+# A workspace has few different scopes, however many bindings: they share their tests.
+@lru_cache(maxsize=4096)
 def places(scope: Scope) -> tuple[Place, ...]:
     """Compile a scope, in the order in which its dimensions are declared."""
     return tuple(

@@ -11,7 +11,7 @@ from portero.engine.answering import Answer
 from portero.engine.catalogue import PERMISSIONS
 from portero.engine.compiled import Entry, Subject
 from portero.engine.compiling import Compiler
-from portero.engine.explaining import Explanation, explain
+from portero.engine.explaining import Account, Explanation, account
 from portero.engine.policy import Policy
 from portero.engine.request import Check, Context, Resource
 from portero.engine.seeing import NOTHING, Visible, visible
@@ -50,19 +50,25 @@ class Snapshot:
         credential: str | None = None,
     ) -> Decision:
         """Say whether `principal` may do all of `checks`. Deny by default, deny wins."""
-        asker = principal if credential is None else (principal, credential)
-        subject = self._subjects.get(asker) or self._subject(principal, credential)
         if len(checks) == 1:
             check = checks[0]
-            answer = subject.answers.get(check.permission)
-            if answer is not None and (subject.until is None or not subject.standing(context)):
+            asker = principal if credential is None else (principal, credential)
+            try:  # twice as fast as `get`, and this is where the time goes
+                subject = self._subjects[asker]
+                answer = subject.answers[check.permission]
+            except KeyError:
+                return self._decide_all(principal, checks, context, credential)
+            if subject.until is None or not subject.standing(context):
                 if isinstance(answer, Decision):
                     return answer
                 return answer.decide(check.resource, context)
-        return self._decide_all(subject, checks, context)
+        return self._decide_all(principal, checks, context, credential)
 
-    def _decide_all(self, subject: Subject, checks: Sequence[Check], context: Context) -> Decision:
+    def _decide_all(
+        self, principal: str, checks: Sequence[Check], context: Context, credential: str | None
+    ) -> Decision:
         """Decide several checks, or one that is asked for the first time."""
+        subject = self._subject(principal, credential)
         refusal = subject.standing(context)
         if refusal is not None:
             return self._refusals[refusal]
@@ -94,10 +100,19 @@ class Snapshot:
         credential: str | None = None,
     ) -> Explanation:
         """Tell how `decide` comes to its answer, and what would change it."""
-        subject = self._subject(principal, credential)
-        entries = [] if subject.refusal else [self._entry(subject, c.permission) for c in checks]
         decision = self.decide(principal, checks, context, credential)
-        return explain(decision, subject, tuple(zip(checks, entries, strict=False)), context)
+        return Explanation(
+            decision, partial(self._account, principal, tuple(checks), context, credential)
+        )
+
+    def _account(
+        self, principal: str, checks: Sequence[Check], context: Context, credential: str | None
+    ) -> Account:
+        subject = self._subject(principal, credential)
+        if subject.refusal is not None:
+            return account(subject, (), context)
+        asked = [(check, self._entry(subject, check.permission)) for check in checks]
+        return account(subject, asked, context)
 
     def visible(
         self,
