@@ -57,7 +57,7 @@ def misread(patch: pytest.MonkeyPatch, kind: str, read: Callable[[Any], Any]) ->
     """Compile rules of a kind as `read` returns them, those apart for which it returns None."""
 
     def careless(f: Any) -> Any:
-        def init(self: Any, policy: Policy) -> None:
+        def init(self: Any, policy: Policy, _before: object = None) -> None:
             rules = tuple(filter(None, map(read, getattr(policy, kind))))
             f(self, replace(policy, **{kind: rules}))
 
@@ -299,9 +299,7 @@ def what_has_no_owner_has_a_reach(patch: pytest.MonkeyPatch) -> None:
 
 @fault
 def a_team_gives_nothing_to_its_members(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        compiling.Compiler, "_bindings_of", lambda self, p: iter(self._bindings.get(p.id, ()))
-    )
+    patch.setattr(compiling.Compiler, "_bindings_of", lambda self, p: self.bindings.of(p.id))
 
 
 @fault
@@ -318,7 +316,7 @@ def anybody_may_be_a_team(patch: pytest.MonkeyPatch) -> None:
     def trusting(self: Any, principal: Principal) -> Any:
         for name in principal.teams | {principal.id}:
             if name in self.principals and self.principals[name].active:
-                yield from self._bindings.get(name, ())
+                yield from self.bindings.of(name)
 
     patch.setattr(compiling.Compiler, "_bindings_of", trusting)
 
@@ -330,7 +328,7 @@ def a_service_account_may_own(patch: pytest.MonkeyPatch) -> None:
         compiling.Compiler,
         "_clauses",
         lambda f: (
-            lambda self, p, x: f(self, replace(p, kind=PrincipalKind.PERSON) if p.owner else p, x)
+            lambda self, p, *x: f(self, replace(p, kind=PrincipalKind.PERSON) if p.owner else p, *x)
         ),
     )
 

@@ -9,6 +9,7 @@ from portero.engine.answer import (
     Reason,
     Requirement,
 )
+from portero.engine.bindings import Bindings, Columns, Terms
 from portero.engine.catalogue import PERMISSIONS, PermissionSpec, Risk, covers
 from portero.engine.changes import Change, ChangeKind, RuleKind
 from portero.engine.explaining import (
@@ -45,11 +46,13 @@ __all__ = [
     "OWNERSHIP",
     "PERMISSIONS",
     "Binding",
+    "Bindings",
     "Branch",
     "Change",
     "ChangeKind",
     "Check",
     "CheckAccount",
+    "Columns",
     "Conditions",
     "Context",
     "Credential",
@@ -84,6 +87,7 @@ __all__ = [
     "Scope",
     "Snapshot",
     "Term",
+    "Terms",
     "Visible",
     "compile_policy",
     "covers",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from portero.engine.answer import Decision, Obligation, Reason
-from portero.engine.policy import Guardrail
+from portero.engine.policy import Binding, Guardrail
 from portero.engine.request import Context, Resource
-from portero.engine.restrictions import Circumstance, ContentsAre, Moment, Place, Restriction
+from portero.engine.restrictions import ContentsAre, Moment, Place, Restriction
 
 if TYPE_CHECKING:
     from portero.engine.answering import Answer
@@ -26,17 +26,6 @@ class Clause:
     id: str
     role: str | None
     restrictions: tuple[Restriction, ...]
-
-    def allows(self, resource: Resource, context: Context) -> bool:
-        for restriction in self.restrictions:  # noqa: SIM110 - a generator takes twice as long
-            if not restriction.holds(resource, context):
-                return False
-        return True
-
-    def held(self, resource: Resource, context: Context) -> bool:
-        """Whether all but hours, network and factor hold."""
-        lasting = (r for r in self.restrictions if not isinstance(r, Circumstance))
-        return all(restriction.holds(resource, context) for restriction in lasting)
 
     def tried(self, resource: Resource, context: Context) -> Trial:
         """Find every restriction that does not hold."""
@@ -138,10 +127,6 @@ class Entry:
         required = [d.obligation for d in self.demands if d.bites(resource)]
         return (*required, *self.limits)  # "require" sorts before "take"
 
-    def held(self, resource: Resource, context: Context) -> bool:
-        """Whether some clause allows, but for hours, networks and factor, and guardrails apart."""
-        return any(clause.held(resource, context) for clause in self.clauses)
-
     def judge(self, resource: Resource, context: Context) -> Judgement:
         """Look at everything, also after it is settled."""
         trials = [clause.tried(resource, context) for clause in self.clauses]
@@ -189,6 +174,8 @@ class Subject:
     """When the credential expires."""
     refusal: Reason | None = None
     """Why nothing at all is allowed, or None."""
+    bindings: tuple[Binding, ...] = ()
+    """All that give to it, whatever they give, sorted by id."""
     entries: dict[str, Entry] = field(default_factory=dict)
     answers: dict[str, Answer | Decision] = field(default_factory=dict)
     """By permission, what settles a check; a decision where neither resource nor context has a say.

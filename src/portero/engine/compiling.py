@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from operator import attrgetter
+from typing import TypeVar
 
 from portero.engine.answer import OWNERSHIP, Obligation, ObligationKind, Reason, Requirement
+from portero.engine.bindings import Bindings, require_unique
 from portero.engine.catalogue import PERMISSIONS, covers
 from portero.engine.compiled import UNRESTRICTED, Clause, Demand, Denial, Entry, Subject
+from portero.engine.holding import Holders, Principals, holders
 from portero.engine.policy import (
     Binding,
+    Credential,
     Guardrail,
     GuardrailKind,
     HolderKind,
@@ -20,6 +24,7 @@ from portero.engine.policy import (
     Principal,
     PrincipalKind,
     Reach,
+    Role,
 )
 from portero.engine.restrictions import (
     ContentsAre,
@@ -41,38 +46,38 @@ _REQUIREMENTS = {
 }
 
 
-class _Identified(Protocol):
-    @property
-    def id(self) -> str: ...
+_Rule = TypeVar("_Rule", Principal, Role, Credential)
 
 
-_Rule = TypeVar("_Rule", bound=_Identified)
-
-
-def _by_id(rules: Sequence[_Rule]) -> dict[str, _Rule]:
-    _require_unique(rules)
+def _by_id(rules: Sequence[_Rule]) -> Mapping[str, _Rule]:
+    require_unique(rules)
     return {rule.id: rule for rule in rules}
 
 
-def _require_unique(rules: Sequence[_Identified]) -> None:
-    if len({rule.id for rule in rules}) < len(rules):
-        [(twice, _)] = Counter(rule.id for rule in rules).most_common(1)
-        raise ValueError(f"{type(rules[0]).__name__} {twice!r} occurs twice")
-
-
 class Compiler:
-    """Looks a policy's rules up and compiles them. Its indexes never change."""
+    """Looks a policy's rules up and compiles them. What its indexes say never changes."""
 
-    def __init__(self, policy: Policy) -> None:
-        for rules in (policy.bindings, policy.guardrails, policy.limits):
-            _require_unique(rules)
-        self.principals = _by_id(policy.principals)
+    def __init__(self, policy: Policy, before: Compiler | None = None) -> None:
+        """Index a policy; of a part that is the very object it was before, the index is, too."""
+        self.policy = policy
+        for rules in (policy.guardrails, policy.limits):
+            require_unique(rules)
+        self.everybody: Principals
+        if before is not None and before.policy.principals is policy.principals:
+            self.everybody = before.everybody
+        else:
+            self.everybody = Principals(_by_id(policy.principals))
+        self.principals = self.everybody.by_id
+        self.bindings: Bindings
+        if isinstance(policy.bindings, Bindings):
+            self.bindings = policy.bindings
+        elif before is not None and before.policy.bindings is policy.bindings:
+            self.bindings = before.bindings
+        else:
+            self.bindings = Bindings.listed(policy.bindings)
         self._roles = _by_id(policy.roles)
         self._credentials = _by_id(policy.credentials)
         self._guardrails = sorted(policy.guardrails, key=lambda rule: rule.id)
-        self._bindings: dict[str, list[Binding]] = defaultdict(list)
-        for binding in policy.bindings:
-            self._bindings[binding.principal].append(binding)
         self._limits: dict[HolderKind, dict[str, list[Limit]]]
         self._limits = {kind: defaultdict(list) for kind in HolderKind}
         for limit in policy.limits:
@@ -87,19 +92,20 @@ class Compiler:
             return refused(refusal=Reason.UNKNOWN_PRINCIPAL)
         if not principal.active:
             return refused(refusal=Reason.PRINCIPAL_INACTIVE)
+        bindings = tuple(self._bindings_of(principal))
         if credential_id is None:
-            return Subject(principal_id)
+            return Subject(principal_id, bindings=bindings)
         credential = self._credentials.get(credential_id)
         if credential is None or credential.principal != principal_id or not credential.active:
             return refused(refusal=Reason.CREDENTIAL_INACTIVE)
-        return Subject(principal_id, credential_id, credential.until)
+        return Subject(principal_id, credential_id, credential.until, bindings=bindings)
 
     def entry(self, subject: Subject, permission: str) -> Entry:
         """Compile all that the policy says about a subject without refusal and a known permission."""
         principal = self.principals[subject.principal]
         guardrails = tuple(self._guardrails_for(principal, permission))
         return Entry(
-            clauses=tuple(self._clauses(principal, permission)),
+            clauses=tuple(self._clauses(principal, subject.bindings, permission)),
             narrowing=self._narrowing(principal, subject.credential, permission),
             denials=tuple(_denial(rule) for rule in guardrails if rule.kind not in _REQUIREMENTS),
             demands=tuple(
@@ -111,22 +117,11 @@ class Compiler:
             limits=self._standing_limits(principal, subject.credential, permission),
         )
 
-    def candidates(self, permission: str) -> Iterator[Principal]:
-        """Name the active people and service accounts whom an ownership or a role might let do it.
-
-        Far fewer than all, and never fewer than those who may.
-        """
-        roles = {role.id for role in self._roles.values() if permission in role.cells}
-        bound = {
-            principal
-            for principal, bindings in self._bindings.items()
-            if any(binding.role in roles for binding in bindings)
-        }
-        for principal in self.principals.values():
-            if not principal.active or principal.kind is PrincipalKind.TEAM:
-                continue
-            if principal.owner or not bound.isdisjoint(_names(principal)):
-                yield principal
+    def holders(self, permission: str) -> Holders:
+        """Find everybody who holds a known permission. Takes as long as there are bindings."""
+        reaches = {role: self._reach_of(role, permission) for role in self._roles}
+        giving = {role: reach for role, reach in reaches.items() if reach is not Reach.NONE}
+        return holders(self.everybody.people, self.bindings.giving(giving), giving)
 
     def binding_limits(
         self, bindings: Iterable[str], permissions: Iterable[str]
@@ -139,11 +134,13 @@ class Compiler:
             sorted({take for permission in permissions for take in _takes(limits, permission)})
         )
 
-    def _clauses(self, principal: Principal, permission: str) -> Iterator[Clause]:
+    def _clauses(
+        self, principal: Principal, bindings: Iterable[Binding], permission: str
+    ) -> Iterator[Clause]:
         if principal.owner and principal.kind is PrincipalKind.PERSON:
             yield Clause(OWNERSHIP, None, ())
             return
-        for binding in sorted(self._bindings_of(principal), key=lambda rule: rule.id):
+        for binding in bindings:
             reach = self._reach(binding.role, principal, permission)
             if reach is not None:
                 yield Clause(
@@ -157,24 +154,31 @@ class Compiler:
                     ),
                 )
 
-    def _bindings_of(self, principal: Principal) -> Iterator[Binding]:
-        for holder in _names(principal):
-            team = self.principals.get(holder)
-            gives = team is not None and team.kind is PrincipalKind.TEAM and team.active
-            if gives or holder == principal.id:
-                yield from self._bindings.get(holder, ())
+    def _bindings_of(self, principal: Principal) -> list[Binding]:
+        """Its own and those of its active teams, sorted by id."""
+        given = [*self.bindings.of(principal.id)]
+        for name in principal.teams - {principal.id}:
+            team = self.principals.get(name)
+            if team is not None and team.kind is PrincipalKind.TEAM and team.active:
+                given += self.bindings.of(name)
+        return sorted(given, key=attrgetter("id"))
 
     def _reach(
         self, role_id: str, principal: Principal, permission: str
     ) -> tuple[WithinReach, ...] | None:
         """How the role's cell restricts the permission; None = it does not give it."""
+        reach = self._reach_of(role_id, permission)
+        if reach is Reach.NONE:
+            return None
+        if reach is Reach.ALL:
+            return ()
+        return (WithinReach(reach, principal.id, principal.teams),)
+
+    def _reach_of(self, role_id: str, permission: str) -> Reach:
+        """How far a role gives a permission; where nothing has an owner, all or nothing."""
         role = self._roles.get(role_id)
         reach = role.cells.get(permission, Reach.NONE) if role is not None else Reach.NONE
-        if reach == Reach.ALL:
-            return ()
-        if reach == Reach.NONE or not PERMISSIONS[permission].ownable:
-            return None
-        return (WithinReach(reach, principal.id, principal.teams),)
+        return reach if reach is Reach.ALL or PERMISSIONS[permission].ownable else Reach.NONE
 
     def _narrowing(
         self, principal: Principal, credential_id: str | None, permission: str

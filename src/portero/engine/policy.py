@@ -5,7 +5,7 @@ Every type here is frozen. Ids are opaque strings compared byte by byte; times a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -207,7 +207,8 @@ class Policy:
     version: int
     principals: tuple[Principal, ...] = ()
     roles: tuple[Role, ...] = ()
-    bindings: tuple[Binding, ...] = ()
+    bindings: Collection[Binding] = ()
+    """See `Bindings` for a form in which a million take little room and a change little time."""
     guardrails: tuple[Guardrail, ...] = ()
     limits: tuple[Limit, ...] = ()
     credentials: tuple[Credential, ...] = ()

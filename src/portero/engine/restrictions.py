@@ -259,6 +259,7 @@ def moments(conditions: Conditions) -> tuple[Moment, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=4096)
 def dates(since: float | None, until: float | None) -> tuple[Moment, ...]:
     """Compile the dates between which a rule stands."""
     found: list[Moment] = []

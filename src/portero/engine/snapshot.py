@@ -12,8 +12,9 @@ from portero.engine.catalogue import PERMISSIONS
 from portero.engine.compiled import Entry, Subject
 from portero.engine.compiling import Compiler
 from portero.engine.explaining import Account, Explanation, account
+from portero.engine.holding import Holders
 from portero.engine.policy import Policy
-from portero.engine.request import Check, Context, Resource
+from portero.engine.request import Check, Context
 from portero.engine.seeing import NOTHING, Visible, visible
 
 
@@ -24,15 +25,26 @@ class Snapshot:
     policy and goes with it, so it cannot be stale. Decisions are never remembered.
     """
 
-    __slots__ = ("_compiler", "_refusals", "_subjects", "policy")
+    __slots__ = ("_compiler", "_held", "_refusals", "_subjects", "policy")
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, compiler: Compiler) -> None:
+        policy = compiler.policy
         self.policy = policy
-        self._compiler = Compiler(policy)
+        self._compiler = compiler
         self._subjects: dict[str | tuple[str, str], Subject] = {}
+        self._held: dict[str, Holders] = {}
         self._refusals = {
             reason: Decision(Effect.DENY, reason, (), (), policy.version) for reason in Reason
         }
+
+    def followed_by(self, policy: Policy) -> Snapshot:
+        """Make the next version ready, as `compile_policy` does.
+
+        Principals and bindings that are the very objects they are here are not indexed again, so
+        that a changed role, or one binding out of a million (`Bindings.changed`), costs next to
+        nothing. What was compiled for single subjects is left behind.
+        """
+        return Snapshot(Compiler(policy, self._compiler))
 
     @property
     def workspace(self) -> str:
@@ -134,18 +146,17 @@ class Snapshot:
         Those are the active owners, and whoever holds both that permission and `role:assign` at
         the resource. Hours, networks and factors are theirs to meet later, so they do not count.
         """
-        wanted = (check.permission, "role:assign")
-        return tuple(
-            sorted(
-                principal.id
-                for principal in self._compiler.candidates("role:assign")
-                if all(self._holds(principal.id, p, check.resource, context) for p in wanted)
-            )
-        )
+        if check.permission not in PERMISSIONS:
+            return ()
+        holding = [self._holders(key) for key in (check.permission, "role:assign")]
+        flags = [each.of(check.resource, context) for each in holding]
+        return holding[0].people.named(flags)
 
-    def _holds(self, principal: str, permission: str, resource: Resource, context: Context) -> bool:
-        entry = self._entry(self._subject(principal, None), permission)
-        return entry is not None and entry.held(resource, context)
+    def _holders(self, permission: str) -> Holders:
+        found = self._held.get(permission)
+        if found is None:
+            found = self._held[permission] = self._compiler.holders(permission)
+        return found
 
     def _allow(
         self,
@@ -205,4 +216,4 @@ def _union(some: tuple[_T, ...], more: tuple[_T, ...]) -> tuple[_T, ...]:
 
 def compile_policy(policy: Policy) -> Snapshot:
     """Make a policy ready to decide. Raises ValueError when two rules of a kind share an id."""
-    return Snapshot(policy)
+    return Snapshot(Compiler(policy))

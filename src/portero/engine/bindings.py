@@ -1,0 +1,269 @@
+"""All bindings of a policy: by holder, in two forms, and as what a change leaves of them.
+
+A workspace may have a million. As one object each they take a quarter of a gigabyte, so what is
+loaded from a database stays in columns, and a binding is made of them when somebody looks at it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
+from math import isinf
+from operator import attrgetter
+from typing import NamedTuple, Protocol
+
+from portero.engine.policy import Binding, Conditions, Scope
+
+
+class Giving(NamedTuple):
+    """What a binding says about who holds a role where and when, conditions apart."""
+
+    holder: str
+    role: str
+    scope: Scope
+    since: float | None
+    until: float | None
+
+
+class Terms(NamedTuple):
+    """What many bindings of a workspace have in common."""
+
+    scope: Scope
+    conditions: Conditions
+    reason: str
+
+
+class Columns(NamedTuple):
+    """Bindings in columns: the n-th has the n-th value of each.
+
+    `holder`, `role` and `terms` are places in the tuple of the same name. Bindings must not share an
+    id; nothing here looks.
+    """
+
+    ids: bytes
+    """Sixteen bytes each, of a UUID."""
+    holders: tuple[str, ...]
+    """Sorted."""
+    roles: tuple[str, ...]
+    all_terms: tuple[Terms, ...]
+    holder: array[int]
+    role: array[int]
+    terms: array[int]
+    since: array[float]
+    """Negative infinity = it has always been."""
+    until: array[float]
+    """Infinity = it does not end."""
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+class _Rules(Protocol):
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Binding]: ...
+    def of(self, holder: str) -> tuple[Binding, ...]: ...
+    def giving(self, roles: Collection[str]) -> Iterator[Giving]: ...
+
+
+class Bindings:
+    """Bindings in no order that means anything. Immutable: a change makes another, at little cost.
+
+    Equal to any collection of the same bindings.
+    """
+
+    __slots__ = ("_changed", "_length", "_rules")
+
+    def __init__(
+        self, rules: _Rules, changed: Mapping[str, tuple[Binding, ...]], length: int
+    ) -> None:
+        """Take rules, and in full what holders have whose bindings changed since."""
+        self._rules = rules
+        self._changed = changed
+        self._length = length
+
+    @classmethod
+    def listed(cls, bindings: Iterable[Binding]) -> Bindings:
+        """Take bindings as objects. Raises ValueError when two share an id."""
+        rules = _Listed(bindings)
+        return cls(rules, {}, len(rules))
+
+    @classmethod
+    def packed(cls, columns: Columns) -> Bindings:
+        rules = _Packed(columns)
+        return cls(rules, {}, len(rules))
+
+    def of(self, holder: str) -> tuple[Binding, ...]:
+        """The bindings of a principal itself, sorted by id."""
+        changed = self._changed.get(holder)
+        return self._rules.of(holder) if changed is None else changed
+
+    def giving(self, roles: Collection[str]) -> Iterator[Giving]:
+        """Tell in short what the bindings to any of these roles give."""
+        changed = self._changed
+        for one in self._rules.giving(roles):
+            if one.holder not in changed:
+                yield one
+        for binding in chain.from_iterable(changed.values()):
+            if binding.role in roles:
+                yield _giving(binding)
+
+    def changed(
+        self, *, ended: Collection[Binding] = (), begun: Collection[Binding] = ()
+    ) -> Bindings:
+        """Make what is left without some and with others; takes as long as holders have changed.
+
+        Raises ValueError when what ends is not there, or what begins shares an id with another of
+        its holder.
+        """
+        after = dict(self._changed)
+        for binding in ended:
+            mine = after.get(binding.principal, self.of(binding.principal))
+            if binding not in mine:
+                raise ValueError(f"Binding {binding.id!r} does not occur")
+            after[binding.principal] = tuple(other for other in mine if other != binding)
+        for binding in begun:
+            mine = after.get(binding.principal, self.of(binding.principal))
+            after[binding.principal] = _joined((*mine, binding))
+        return Bindings(self._rules, after, self._length - len(ended) + len(begun))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Binding]:
+        changed = self._changed
+        for binding in self._rules:
+            if binding.principal not in changed:
+                yield binding
+        yield from chain.from_iterable(changed.values())
+
+    def __contains__(self, binding: object) -> bool:
+        return isinstance(binding, Binding) and binding in self.of(binding.principal)
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[explicit-override] # Python 3.12's
+        if not isinstance(other, Collection):
+            return NotImplemented
+        return len(self) == len(other) and set(self) == set(other)
+
+    __hash__ = None  # type: ignore[assignment] # like the policy it belongs to
+
+
+class _Listed:
+    """Bindings as objects."""
+
+    def __init__(self, rules: Iterable[Binding]) -> None:
+        every = tuple(rules)
+        require_unique(every)
+        self._length = len(every)
+        by_holder: dict[str, list[Binding]] = defaultdict(list)
+        for binding in every:
+            by_holder[binding.principal].append(binding)
+        self._by_holder = {holder: _by_id(mine) for holder, mine in by_holder.items()}
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Binding]:
+        return chain.from_iterable(self._by_holder.values())
+
+    def of(self, holder: str) -> tuple[Binding, ...]:
+        return self._by_holder.get(holder, ())
+
+    def giving(self, roles: Collection[str]) -> Iterator[Giving]:
+        return (_giving(binding) for binding in self if binding.role in roles)
+
+
+class _Packed:
+    """Bindings as columns, and where those of each holder stand in them."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        count = len(columns.holder)
+        # Each holder's first, and of each binding the holder's next; the end is a place too far.
+        self._first = array("I", [count]) * len(columns.holders)
+        self._next = array("I", bytes(4 * count))
+        first, following = self._first, self._next
+        for place, holder in enumerate(columns.holder):
+            following[place] = first[holder]
+            first[holder] = place
+
+    def __len__(self) -> int:
+        return len(self._columns.holder)
+
+    def __iter__(self) -> Iterator[Binding]:
+        return map(self._binding, range(len(self)))
+
+    def of(self, holder: str) -> tuple[Binding, ...]:
+        holders = self._columns.holders
+        number = bisect_left(holders, holder)
+        if number == len(holders) or holders[number] != holder:
+            return ()
+        return _by_id(map(self._binding, self._places(number)))
+
+    def _places(self, holder: int) -> Iterator[int]:
+        place, end = self._first[holder], len(self)
+        while place < end:
+            yield place
+            place = self._next[place]
+
+    def giving(self, roles: Collection[str]) -> Iterator[Giving]:
+        columns = self._columns
+        giving = {n: role for n, role in enumerate(columns.roles) if role in roles}
+        for role, holder, terms, since, until in zip(
+            columns.role, columns.holder, columns.terms, columns.since, columns.until, strict=True
+        ):
+            if role in giving:
+                scope = columns.all_terms[terms].scope
+                yield Giving(
+                    columns.holders[holder], giving[role], scope, _date(since), _date(until)
+                )
+
+    def _binding(self, place: int) -> Binding:
+        columns = self._columns
+        scope, conditions, reason = columns.all_terms[columns.terms[place]]
+        return Binding(
+            _uuid(columns.ids[16 * place : 16 * place + 16]),
+            columns.holders[columns.holder[place]],
+            columns.roles[columns.role[place]],
+            scope,
+            conditions,
+            _date(columns.since[place]),
+            _date(columns.until[place]),
+            reason,
+        )
+
+
+def _date(at: float) -> float | None:
+    return None if isinf(at) else at
+
+
+def _uuid(id_: bytes) -> str:
+    text = id_.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _giving(binding: Binding) -> Giving:
+    return Giving(binding.principal, binding.role, binding.scope, binding.since, binding.until)
+
+
+def _by_id(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
+    return tuple(sorted(bindings, key=attrgetter("id")))
+
+
+def require_unique(rules: Collection[_Identified]) -> None:
+    """Raise ValueError when two rules of a kind share an id."""
+    if len({rule.id for rule in rules}) < len(rules):
+        [(twice, _)] = Counter(rule.id for rule in rules).most_common(1)
+        kind = type(next(iter(rules))).__name__
+        raise ValueError(f"{kind} {twice!r} occurs twice")
+
+
+def _joined(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
+    """Sort by id what may not share one."""
+    every = tuple(bindings)
+    require_unique(every)
+    return _by_id(every)
