@@ -132,7 +132,7 @@ def test_a_policy_is_loaded_whole(furnished: Database) -> None:
     assert people[str(ANA)].owner
     assert people[str(BETO)].teams == {str(TEAM)}
     assert loaded.policy.roles == (engine.Role(str(ROLE), "Sender", {"send:text": Reach.QUEUE}),)
-    assert loaded.policy.bindings == (
+    assert tuple(loaded.policy.bindings) == (
         engine.Binding(
             str(BINDING),
             str(TEAM),
@@ -185,7 +185,8 @@ def test_rules_that_ended_and_teams_that_are_off_are_not_loaded(furnished: Datab
 
     loaded = load_as_gateway(furnished).policy
 
-    assert (loaded.roles, loaded.bindings, loaded.guardrails, loaded.limits) == ((), (), (), ())
+    assert (loaded.roles, loaded.guardrails, loaded.limits) == ((), (), ())
+    assert len(loaded.bindings) == 0
     assert all(principal.teams == frozenset() for principal in loaded.principals)
 
 
@@ -194,6 +195,71 @@ def test_a_suspended_workspace_has_no_active_principal(furnished: Database) -> N
         connection.execute("UPDATE workspace SET suspended = true")
 
     assert not any(principal.active for principal in load_as_gateway(furnished).policy.principals)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "read"),
+    [
+        (None, None, (None, None)),
+        ("2026-11-25 12:00:00.123457+00", None, (NOON.timestamp() + 0.123457, None)),
+        ("1969-12-31 23:59:59+00", "1999-01-01 00:00:00+00", (-1.0, 915148800.0)),
+        ("-infinity", "infinity", (None, None)),
+        ("infinity", "-infinity", (float("inf"), float("-inf"))),
+    ],
+)
+def test_dates_are_read_to_the_microsecond_and_an_infinite_one_as_it_is(
+    furnished: Database, since: str | None, until: str | None, read: object
+) -> None:
+    with psycopg.connect(furnished.dsn(), autocommit=True) as connection:
+        connection.execute("UPDATE binding SET since = %s, until = %s", (since, until))
+
+    (binding,) = load_as_gateway(furnished).policy.bindings
+
+    assert (binding.since, binding.until) == read
+
+
+def test_a_binding_to_a_role_without_a_version_gives_nothing(furnished: Database) -> None:
+    with psycopg.connect(furnished.dsn(), autocommit=True) as connection:
+        connection.execute("UPDATE role_version SET valid_to = 7")
+
+    loaded = load_as_gateway(furnished).policy
+
+    assert loaded.roles == ()
+    assert [binding.role for binding in loaded.bindings] == [str(ROLE)]
+
+
+def test_many_bindings_with_much_in_common_are_each_read(furnished: Database) -> None:
+    scopes = [{}, {"numbers": ["1"]}, {"numbers": ["1", "2"]}]
+    wanted = set()
+    with psycopg.connect(furnished.dsn(), autocommit=True) as connection:
+        connection.execute("DELETE FROM binding")
+        for n in range(60):
+            row = {
+                "id": uuid7(),
+                "principal_id": (ANA, BETO, TEAM)[n % 3],
+                "role_id": ROLE,
+                "scope": scopes[n % 7 % 3],
+                "conditions": {"fresh_factor_s": 60} if n % 5 == 0 else {},
+                "until": datetime.fromtimestamp(1_800_000_000 + n, UTC) if n % 2 else None,
+                "reason": "season" if n % 11 == 0 else "",
+            }
+            insert(connection, "binding", {"workspace_id": WORKSPACE, "valid_from": 1, **row})
+            wanted.add(
+                engine.Binding(
+                    str(row["id"]),
+                    str(row["principal_id"]),
+                    str(ROLE),
+                    rules.read_scope(json.dumps(row["scope"])),
+                    rules.read_conditions(json.dumps(row["conditions"])),
+                    until=1_800_000_000.0 + n if n % 2 else None,
+                    reason=str(row["reason"]),
+                )
+            )
+
+    bindings = load_as_gateway(furnished).policy.bindings
+
+    assert set(bindings) == wanted
+    assert len(bindings) == 60
 
 
 @pytest.mark.parametrize(
@@ -208,7 +274,7 @@ def test_i7_a_rule_that_does_not_read_takes_away(furnished: Database, malformed:
 
     loaded = load_as_gateway(furnished).policy
 
-    assert loaded.bindings == ()
+    assert len(loaded.bindings) == 0
     assert not loaded.credentials[0].active
     (guardrail,) = loaded.guardrails
     assert guardrail.kind is engine.GuardrailKind.DENY

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
-from math import isinf
+from math import inf
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
@@ -219,7 +219,7 @@ class _Packed:
             if role in giving:
                 scope = columns.all_terms[terms].scope
                 yield Giving(
-                    columns.holders[holder], giving[role], scope, _date(since), _date(until)
+                    columns.holders[holder], giving[role], scope, _since(since), _until(until)
                 )
 
     def _binding(self, place: int) -> Binding:
@@ -231,14 +231,18 @@ class _Packed:
             columns.roles[columns.role[place]],
             scope,
             conditions,
-            _date(columns.since[place]),
-            _date(columns.until[place]),
+            _since(columns.since[place]),
+            _until(columns.until[place]),
             reason,
         )
 
 
-def _date(at: float) -> float | None:
-    return None if isinf(at) else at
+def _since(at: float) -> float | None:
+    return None if at == -inf else at
+
+
+def _until(at: float) -> float | None:
+    return None if at == inf else at
 
 
 def _uuid(id_: bytes) -> str:

@@ -17,11 +17,20 @@ def refusal_sentence(explanation: engine.Explanation, names: Mapping[str, str]) 
     refused = next((check for check in explanation.checks if not check.allowed), None)
     parts = [_what(refused, explanation.decision.reason)]
     parts += [change.sentence() for change in explanation.changes]
-    return _ID.sub(lambda found: _named(found[0], names), " ".join(parts))
+    bindings = _bindings(refused, names)
+    return _ID.sub(
+        lambda found: _named(found[0], bindings.get(found[0]) or names.get(found[0])),
+        " ".join(parts),
+    )
 
 
-def _named(text: str, names: Mapping[str, str]) -> str:
-    name = names.get(text)
+def _bindings(refused: engine.CheckAccount | None, names: Mapping[str, str]) -> dict[str, str]:
+    """A binding goes by the name of its role."""
+    missed = () if refused is None else refused.missed
+    return {one.id: names.get(one.role or "", one.id) for one in missed}
+
+
+def _named(text: str, name: str | None) -> str:
     if name is None:
         return text
     # People cannot look an id of ours up by eye; a number of Meta's they can, so it stays.

@@ -5,6 +5,7 @@ and replaced by reference when the head moves; nothing in it is ever patched.
 """
 
 import asyncio
+import ctypes
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,8 +33,7 @@ class WorkspaceState:
     Attributes:
         numbers: Meta id of each business number -> Meta id of its WABA.
         template_sets: template name -> ids of the sets it is in.
-        names: id of a principal, guardrail, key, template set or number -> what people call it; a
-            binding goes by the name of its role.
+        names: id of a principal, role, guardrail, key, template set or number -> what people call it.
         tokens: Meta id of a WABA -> its sealed Meta token.
         app: the sealed secret of the Meta app, None when none is connected.
     """
@@ -171,9 +171,24 @@ class Workspaces:
             tokens={row["waba"]: SealedValue(row["id"], row["sealed"]) for row in tokens},
             app=SealedValue(app["id"], app["app_secret"]) if app is not None else None,
         )
+        if len(loaded.policy.bindings) > _MANY_BINDINGS:
+            _give_memory_back()
         self._states[workspace] = state
         self._presence.moved(workspace, state.version)
         return state
+
+
+_MANY_BINDINGS = 10_000
+
+
+def _give_memory_back() -> None:
+    """Hand the room that a large answer took back to the system; only GNU's C library is asked.
+
+    It keeps what was freed for the next time otherwise, which may be after a day.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _names(
@@ -182,10 +197,9 @@ def _names(
     numbers: Iterable[asyncpg.Record],
     sets: Iterable[asyncpg.Record],
 ) -> dict[str, str]:
-    roles = {role.id: role.name for role in policy.roles}
     return {
         **{principal.id: principal.name for principal in policy.principals},
-        **{one.id: roles.get(one.role, one.id) for one in policy.bindings},
+        **{role.id: role.name for role in policy.roles},
         **{guardrail.id: guardrail.name for guardrail in policy.guardrails},
         **{key.id: key.name for key in keys},
         **{row["number"]: row["name"] for row in numbers},

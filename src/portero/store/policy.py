@@ -6,9 +6,16 @@ everything, a malformed key is inactive.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+import struct
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
+from math import copysign, inf
+from operator import attrgetter
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -18,7 +25,8 @@ from psycopg.rows import dict_row
 
 from portero.engine import (
     PERMISSIONS,
-    Binding,
+    Bindings,
+    Columns,
     Credential,
     Guardrail,
     GuardrailKind,
@@ -31,6 +39,7 @@ from portero.engine import (
     PrincipalKind,
     Reach,
     Role,
+    Terms,
 )
 from portero.store.listed import Connection
 from portero.store.rules import (
@@ -63,13 +72,15 @@ POLICY_QUERIES: Mapping[str, str] = {
          WHERE head.workspace_id = $1
     """,
     "principals": """
-        SELECT id::text, kind, name, active, owner FROM principal WHERE workspace_id = $1
+        SELECT kind, active, owner, array_agg(id::text) AS ids, array_agg(name) AS names
+          FROM principal WHERE workspace_id = $1 GROUP BY kind, active, owner
     """,
     "members": """
-        SELECT member.team_id::text AS team, member.principal_id::text AS principal
+        SELECT member.team_id::text AS team, string_agg(uuid_send(member.principal_id), ''::bytea) AS ids
           FROM team_member AS member
           JOIN principal AS team ON team.workspace_id = member.workspace_id AND team.id = member.team_id
          WHERE member.workspace_id = $1 AND team.active
+         GROUP BY member.team_id ORDER BY member.team_id
     """,
     "roles": """
         SELECT role.id::text, role.name, version.cells::text
@@ -78,10 +89,14 @@ POLICY_QUERIES: Mapping[str, str] = {
          WHERE role.workspace_id = $1 AND version.valid_to IS NULL
     """,
     "bindings": """
-        SELECT id::text, principal_id::text AS principal, role_id::text AS role, scope::text,
-               conditions::text, extract(epoch FROM since)::float8 AS since,
-               extract(epoch FROM until)::float8 AS until, reason
+        SELECT scope::text, conditions::text, reason,
+               string_agg(uuid_send(id), ''::bytea) AS ids,
+               string_agg(uuid_send(principal_id), ''::bytea) AS principals,
+               string_agg(uuid_send(role_id), ''::bytea) AS roles,
+               string_agg(timestamptz_send(since), ''::bytea) AS since,
+               string_agg(timestamptz_send(until), ''::bytea) AS until
           FROM binding WHERE workspace_id = $1 AND valid_to IS NULL
+         GROUP BY scope, conditions, reason, since IS NULL, until IS NULL
     """,
     "guardrails": """
         SELECT id::text, name, kind, body::text
@@ -99,7 +114,11 @@ POLICY_QUERIES: Mapping[str, str] = {
           FROM api_key WHERE workspace_id = $1
     """,
 }
-"""One parameter each, `$1` the workspace. All of them must see one state: see `load_policy`."""
+"""One parameter each, `$1` the workspace. All of them must see one state: see `load_policy`.
+
+There may be a hundred thousand people and a million bindings, of which many say the same: those come
+as one row, with their ids end to end, for most of the time would go into making a row of each.
+"""
 
 
 class NoPolicy(LookupError):
@@ -156,13 +175,31 @@ def policy_from_rows(workspace: UUID, rows: Mapping[str, Sequence[Row]]) -> Load
     """Make the policy of the answers to POLICY_QUERIES. Raises NoPolicy."""
     if not rows["head"]:
         raise NoPolicy(str(workspace))
+    with _no_garbage():
+        return _from_rows(workspace, rows)
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Look for no cycles meanwhile: rules have none, and there may be a hundred thousand of them."""
+    was_looking = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_looking:
+            gc.enable()
+
+
+def _from_rows(workspace: UUID, rows: Mapping[str, Sequence[Row]]) -> LoadedPolicy:
     head = rows["head"][0]
+    principals = _principals(rows["principals"], rows["members"], suspended=head["suspended"])
     policy = Policy(
         workspace=str(workspace),
         version=head["version"],
-        principals=_principals(rows["principals"], rows["members"], suspended=head["suspended"]),
+        principals=principals,
         roles=tuple(_role(row) for row in rows["roles"]),
-        bindings=tuple(_bindings(rows["bindings"])),
+        bindings=_bindings(rows["bindings"], [one.id for one in principals]),
         guardrails=tuple(_guardrail(row) for row in rows["guardrails"]),
         limits=tuple(_limit(row) for row in rows["limits"]),
         credentials=tuple(_credential(row) for row in rows["keys"]),
@@ -175,20 +212,32 @@ def policy_from_rows(workspace: UUID, rows: Mapping[str, Sequence[Row]]) -> Load
 def _principals(
     rows: Iterable[Row], members: Iterable[Row], *, suspended: bool
 ) -> tuple[Principal, ...]:
-    teams: dict[str, set[str]] = {}
-    for member in members:
-        teams.setdefault(member["principal"], set()).add(member["team"])
-    return tuple(
-        Principal(
-            id=row["id"],
-            kind=PrincipalKind(row["kind"]),
-            name=row["name"],
-            teams=frozenset(teams.get(row["id"], ())),
-            owner=row["owner"],
-            active=row["active"] and not suspended,
-        )
+    """Make the principals, sorted by id. Whoever are in the same teams share one set of them."""
+    teams = _teams(members)
+    found = [
+        Principal(id_, kind, name, teams.get(_bytes(id_), _NOWHERE), row["owner"], active)
         for row in rows
-    )
+        for kind, active in [(PrincipalKind(row["kind"]), row["active"] and not suspended)]
+        for id_, name in zip(row["ids"], row["names"], strict=True)
+    ]
+    return tuple(sorted(found, key=attrgetter("id")))
+
+
+def _teams(members: Iterable[Row]) -> Mapping[bytes, frozenset[str]]:
+    """Find the teams of everybody who is in one."""
+    teams: dict[bytes, frozenset[str]] = {}
+    for row in members:
+        team = row["team"]
+        joined: dict[frozenset[str], frozenset[str]] = {}
+        for id_ in _uuids([row["ids"]]):
+            before = teams.get(id_, _NOWHERE)
+            if before not in joined:
+                joined[before] = before | {team}
+            teams[id_] = joined[before]
+    return teams
+
+
+_NOWHERE: frozenset[str] = frozenset()
 
 
 def _role(row: Row) -> Role:
@@ -206,16 +255,88 @@ def _role(row: Row) -> Role:
     )
 
 
-def _bindings(rows: Iterable[Row]) -> Iterable[Binding]:
+def _bindings(rows: Iterable[Row], principals: Sequence[str]) -> Bindings:
+    """Lay the rows end to end. The principals are sorted, as columns want their holders."""
+    readable = list(_readable(rows))
+    ids = b"".join(row["ids"] for row, _ in readable)
+    holder = {_bytes(id_): place for place, id_ in enumerate(principals)}
+    roles = _Places()
+    role = array("I", map(roles.__getitem__, _uuids(row["roles"] for row, _ in readable)))
+    counts = [len(row["ids"]) // _UUID for row, _ in readable]
+    return Bindings.packed(
+        Columns(
+            ids=ids,
+            holders=tuple(principals),
+            roles=tuple(map(_text, roles)),
+            all_terms=tuple(terms for _, terms in readable),
+            holder=array(
+                "I", map(holder.__getitem__, _uuids(row["principals"] for row, _ in readable))
+            ),
+            role=role,
+            terms=_repeated(range(len(readable)), counts),
+            since=_moments((row["since"] for row, _ in readable), counts, never=-inf),
+            until=_moments((row["until"] for row, _ in readable), counts, never=inf),
+        )
+    )
+
+
+def _readable(rows: Iterable[Row]) -> Iterator[tuple[Row, Terms]]:
     for row in rows:
         try:
             scope, conditions = read_scope(row["scope"]), read_conditions(row["conditions"])
         except MalformedRule:
             continue
-        yield Binding(
-            row["id"], row["principal"], row["role"], scope, conditions,
-            row["since"], row["until"], row["reason"],
-        )  # fmt: skip
+        yield row, Terms(scope, conditions, row["reason"])
+
+
+_UUID = 16
+
+
+class _Places(dict[bytes, int]):
+    """Ids in the order in which they are first asked for."""
+
+    def __missing__(self, id_: bytes) -> int:
+        return self.setdefault(id_, len(self))
+
+
+def _text(id_: bytes) -> str:
+    return str(UUID(bytes=id_))
+
+
+def _bytes(id_: str) -> bytes:
+    return bytes.fromhex(id_.replace("-", ""))
+
+
+def _uuids(blobs: Iterable[bytes]) -> Iterator[bytes]:
+    """Take apart the UUIDs that stand end to end."""
+    return chain.from_iterable(struct.iter_unpack(f"{_UUID}s", b"".join(blobs)))
+
+
+def _repeated(values: Iterable[int], counts: Iterable[int]) -> array[int]:
+    found = array("I")
+    for value, count in zip(values, counts, strict=True):
+        found += array("I", [value]) * count
+    return found
+
+
+def _moments(blobs: Iterable[bytes | None], counts: Iterable[int], *, never: float) -> array[float]:
+    """Read PostgreSQL's moments, microseconds since 2000, as seconds since 1970."""
+    found = array("d")
+    for blob, count in zip(blobs, counts, strict=True):
+        if blob is None:
+            found += array("d", [never]) * count
+            continue
+        found.extend(
+            (microseconds + _FROM_1970_TO_2000) / 1e6
+            if abs(microseconds) < _INFINITY
+            else copysign(inf, microseconds)
+            for (microseconds,) in struct.iter_unpack(">q", blob)
+        )
+    return found
+
+
+_FROM_1970_TO_2000 = 946_684_800_000_000
+_INFINITY = 2**63 - 1
 
 
 def _guardrail(row: Row) -> Guardrail:
