@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from portero.engine.policy import Binding, Conditions, Scope
+from portero.engine.restrictions import Place, places
 
 
 class Giving(NamedTuple):
@@ -23,7 +24,7 @@ class Giving(NamedTuple):
 
     holder: str
     role: str
-    scope: Scope
+    where: tuple[Place, ...]
     since: float | None
     until: float | None
 
@@ -213,13 +214,17 @@ class _Packed:
     def giving(self, roles: Collection[str]) -> Iterator[Giving]:
         columns = self._columns
         giving = {n: role for n, role in enumerate(columns.roles) if role in roles}
+        wheres = [places(terms.scope) for terms in columns.all_terms]
         for role, holder, terms, since, until in zip(
             columns.role, columns.holder, columns.terms, columns.since, columns.until, strict=True
         ):
             if role in giving:
-                scope = columns.all_terms[terms].scope
                 yield Giving(
-                    columns.holders[holder], giving[role], scope, _since(since), _until(until)
+                    columns.holders[holder],
+                    giving[role],
+                    wheres[terms],
+                    None if since == -inf else since,
+                    None if until == inf else until,
                 )
 
     def _binding(self, place: int) -> Binding:
@@ -251,7 +256,8 @@ def _uuid(id_: bytes) -> str:
 
 
 def _giving(binding: Binding) -> Giving:
-    return Giving(binding.principal, binding.role, binding.scope, binding.since, binding.until)
+    where = places(binding.scope)
+    return Giving(binding.principal, binding.role, where, binding.since, binding.until)
 
 
 def _by_id(bindings: Iterable[Binding]) -> tuple[Binding, ...]:

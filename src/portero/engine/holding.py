@@ -14,9 +14,9 @@ from functools import cached_property
 from itertools import compress
 
 from portero.engine.bindings import Giving
-from portero.engine.policy import Principal, PrincipalKind, Reach, Scope
+from portero.engine.policy import Principal, PrincipalKind, Reach
 from portero.engine.request import Context, Resource
-from portero.engine.restrictions import Moment, Place, WithinReach, dates, places
+from portero.engine.restrictions import Moment, Place, WithinReach, dates
 
 
 class Principals:
@@ -69,7 +69,6 @@ class People:
         return tuple(compress(self._ids, together.to_bytes(len(self._ids), "little")))
 
 
-EVERYWHERE = Scope()
 _Where = tuple[Place, ...]
 _When = tuple[Moment, ...]
 
@@ -122,8 +121,8 @@ def holders(people: People, given: Iterable[Giving], reaches: Mapping[str, Reach
     always = bytearray(p.owner and p.kind is PrincipalKind.PERSON for p in people.all)
     restricted: list[Giving] = []
     for one in given:
-        holder, role, scope, since, until = one
-        if reaches[role] is Reach.ALL and scope == EVERYWHERE and since is None and until is None:
+        holder, role, where, since, until = one
+        if since is None and until is None and not where and reaches[role] is Reach.ALL:
             for place in people.given(holder):
                 always[place] = True
         else:
@@ -143,11 +142,11 @@ def _others(
     """Sort what those hold who do not hold it always."""
     sometimes: dict[_Where, dict[_When, list[int]]] = defaultdict(lambda: defaultdict(list))
     reaching: dict[int, list[tuple[Reach, _Where, _When]]] = defaultdict(list)
-    for holder, role, scope, since, until in restricted:
+    for holder, role, where, since, until in restricted:
         waiting = [place for place in people.given(holder) if not always[place]]
         if not waiting:
             continue
-        where, when, reach = places(scope), dates(since, until), reaches[role]
+        when, reach = dates(since, until), reaches[role]
         if reach is Reach.ALL:
             sometimes[where][when] += waiting
         else:
