@@ -7,37 +7,111 @@ wherever the same bindings allow. What was asked is never remembered: every test
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from portero.engine.answer import Decision, Effect, Obligation, Reason
-from portero.engine.compiled import Clause, Entry, distance
+from portero.engine.compiled import Clause, Denial, Entry, distance
 from portero.engine.request import Context, Resource
+from portero.engine.restrictions import Restriction, WithinReach
 
 Holds = Callable[[Resource, Context], bool]
+Test = tuple[Holds, Decision]
+"""What must hold, and the refusal when it is the first to fail of the closest binding."""
 Allow = Callable[[tuple[str, ...], tuple[Obligation, ...]], Decision]
 """Makes the decision that these bindings allow, given what else it obliges to."""
+_FARTHEST = (2**31, 0)
 _ALLOWED_MAX = 16
-"""Sets of bindings, out of 2**n, whose decision one answer keeps."""
+"""Sets of bindings and demands, out of 2**n, whose decision one answer keeps."""
+
+
+class Answering:
+    """Makes answers of one version of a policy; those that test the same share the tests."""
+
+    __slots__ = ("_allow", "_bites", "_refusals", "_tests")
+
+    def __init__(self, allow: Callable[..., Decision], refusals: Mapping[Reason, Decision]) -> None:
+        """Take what makes the decision that bindings allow: `allow(because, obligations, permissions)`."""
+        self._allow = allow
+        self._refusals = refusals
+        self._tests: dict[Restriction, Test] = {}
+        self._bites: dict[int, Holds] = {}
+
+    def answer(self, permission: str, entry: Entry) -> Answer | OneBinding:
+        """Prepare the answer of an entry that has at least one clause."""
+        allow = partial(self._allow, permissions=(permission,))
+        clauses = tuple((self._prepared(clause), (clause.id,)) for clause in entry.clauses)
+        taking = entry.narrowing.restrictions or entry.denials or entry.demands
+        if len(clauses) == 1 and not taking:
+            [(tests, because)] = clauses
+            return OneBinding(tests, allow(because, entry.limits))
+        denials = tuple(map(self._bite, entry.denials))
+        return Answer(entry, clauses, denials, allow, self._refusals)
+
+    def _prepared(self, clause: Clause) -> tuple[Test, ...]:
+        return tuple(self._test(restriction) for restriction in clause.restrictions)
+
+    def _test(self, restriction: Restriction) -> Test:
+        if isinstance(restriction, WithinReach):  # of this subject alone
+            return restriction.holds, self._refusals[restriction.reason]
+        test = self._tests.get(restriction)
+        if test is None:
+            test = restriction.holds, self._refusals[restriction.reason]
+            self._tests[restriction] = test
+        return test
+
+    def _bite(self, denial: Denial) -> Holds:
+        return self._bites.setdefault(
+            id(denial), denial.bites
+        )  # which keeps the denial, and its id
+
+
+class OneBinding:
+    """The answer where a single binding gives and nothing takes away."""
+
+    __slots__ = ("_allowed", "_tests")
+
+    def __init__(self, tests: tuple[Test, ...], allowed: Decision) -> None:
+        self._tests = tests
+        self._allowed = allowed
+
+    def decide(self, resource: Resource, context: Context) -> Decision:
+        for holds, refused in self._tests:
+            if not holds(resource, context):
+                return refused
+        return self._allowed
 
 
 class Answer:
-    """What there is to say about one subject and one permission, but for resource and context.
+    """What there is to say about one subject and one permission, but for resource and context."""
 
-    The entry has at least one clause; where it has none, there is nothing to look at.
-    """
+    __slots__ = (
+        "_allow",
+        "_allowed",
+        "_clauses",
+        "_demands",
+        "_denials",
+        "_entry",
+        "_narrowing",
+        "_refusals",
+    )
 
-    __slots__ = ("_allow", "_allowed", "_clauses", "_entry", "_narrowing", "_refusals")
-
-    def __init__(self, entry: Entry, allow: Allow, refusals: Mapping[Reason, Decision]) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        clauses: tuple[tuple[tuple[Test, ...], tuple[str]], ...],
+        denials: tuple[Holds, ...],
+        allow: Allow,
+        refusals: Mapping[Reason, Decision],
+    ) -> None:
         self._entry = entry
         self._allow = allow
         self._refusals = refusals
-        self._clauses = tuple((self._tests(clause), (clause.id,)) for clause in entry.clauses)
+        self._clauses = clauses
         self._narrowing = tuple(one.holds for one in entry.narrowing.restrictions)
-        self._allowed: dict[tuple[str, ...], Decision] = {}
-
-    def _tests(self, clause: Clause) -> tuple[tuple[Holds, Decision], ...]:
-        """Each test of a clause, with the refusal when it is the first to fail of the closest."""
-        return tuple((one.holds, self._refusals[one.reason]) for one in clause.restrictions)
+        self._denials = denials
+        self._demands = tuple((1 << n, one.bites) for n, one in enumerate(entry.demands))
+        self._allowed: dict[tuple[int, tuple[str, ...]], Decision] = {}
+        """What has been given out, by the demands that bit, as bits, and the bindings that allowed."""
 
     def decide(self, resource: Resource, context: Context) -> Decision:
         """Settle a check of this subject for this permission."""
@@ -57,19 +131,29 @@ class Answer:
         for holds in self._narrowing:
             if not holds(resource, context):
                 return self._taken_away(resource, context)
-        for denial in self._entry.denials:
-            if denial.bites(resource, context):
+        for bites in self._denials:
+            if bites(resource, context):
                 return self._taken_away(resource, context)
-        return self._allowed.get(because) or self._allowing(because, resource)
+        required = 0
+        for bit, asks in self._demands:
+            if asks(resource):
+                required |= bit
+        return self._allowed.get((required, because)) or self._allowing(required, because, resource)
 
     def _closest_miss(self, resource: Resource, context: Context) -> Decision:
         """Where no binding allows, the closest gives the reason."""
-        misses = [
-            [refused for holds, refused in tests if not holds(resource, context)]
-            for tests, _ in self._clauses
-        ]
-        closest = min(misses, key=lambda miss: distance(len(miss), miss[0].reason))
-        return closest[0]
+        closest = _FARTHEST, self._refusals[Reason.PERMISSION_MISSING]
+        for tests, _ in self._clauses:
+            failing, first = 0, None
+            for holds, refused in tests:
+                if not holds(resource, context):
+                    failing += 1
+                    first = first or refused
+            if first is not None:
+                far = distance(failing, first.reason)
+                if far < closest[0]:
+                    closest = far, first
+        return closest[1]
 
     def _taken_away(self, resource: Resource, context: Context) -> Decision:
         """Where bindings allow: the credential gives the reason, else all guardrails that bite."""
@@ -80,10 +164,8 @@ class Answer:
         biting = tuple(denial.guardrail.id for denial in judgement.bitten)
         return Decision(Effect.DENY, judgement.reason, biting, (), refusal.policy_version)
 
-    def _allowing(self, because: tuple[str, ...], resource: Resource) -> Decision:
-        entry = self._entry
-        decision = self._allow(because, entry.obligations(resource))
-        # A demand looks at the resource: the next that the same bindings allow may owe less.
-        if not entry.demands and len(self._allowed) < _ALLOWED_MAX:
-            self._allowed[because] = decision
+    def _allowing(self, required: int, because: tuple[str, ...], resource: Resource) -> Decision:
+        decision = self._allow(because, self._entry.obligations(resource))
+        if len(self._allowed) < _ALLOWED_MAX:
+            self._allowed[required, because] = decision
         return decision

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple, assert_never
@@ -54,8 +53,7 @@ class RuleKind(StrEnum):
 Value = str | Reach | float | tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One step towards an allow."""
 
     kind: ChangeKind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from portero.engine.answer import Decision, Obligation, Reason
 from portero.engine.policy import Binding, Guardrail
@@ -12,7 +12,7 @@ from portero.engine.request import Context, Resource
 from portero.engine.restrictions import ContentsAre, Moment, Place, Restriction
 
 if TYPE_CHECKING:
-    from portero.engine.answering import Answer
+    from portero.engine.answering import Answer, OneBinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,15 @@ class Entry:
 
     def judge(self, resource: Resource, context: Context) -> Judgement:
         """Look at everything, also after it is settled."""
-        trials = [clause.tried(resource, context) for clause in self.clauses]
-        missed = [trial for trial in trials if trial.failing]
-        missed.sort(key=_closeness)
+        matched: list[Trial] = []
+        missed: list[Trial] = []
+        for clause in self.clauses:
+            trial = clause.tried(resource, context)
+            (missed if trial.failing else matched).append(trial)
+        if len(missed) > 1:
+            missed.sort(key=_closeness)
         return Judgement(
-            [trial for trial in trials if not trial.failing],
+            matched,
             missed,
             self.narrowing.tried(resource, context),
             [denial for denial in self.denials if denial.bites(resource, context)],
@@ -177,9 +181,11 @@ class Subject:
     bindings: tuple[Binding, ...] = ()
     """All that give to it, whatever they give, sorted by id."""
     entries: dict[str, Entry] = field(default_factory=dict)
-    answers: dict[str, Answer | Decision] = field(default_factory=dict)
+    answers: dict[str, Answer | OneBinding | Decision] = field(default_factory=dict)
     """By permission, what settles a check; a decision where neither resource nor context has a say.
     They are parts of the compiled policy like the entries, and no memory of what was asked."""
+    accounts: dict[str, tuple[Any, ...] | None] = field(default_factory=dict)
+    """By permission, what an account says beside the check, in the same sense; None = it depends."""
 
     def standing(self, context: Context) -> Reason | None:
         """Why nothing at all is allowed now, or None."""

@@ -78,6 +78,9 @@ class Compiler:
         self._roles = _by_id(policy.roles)
         self._credentials = _by_id(policy.credentials)
         self._guardrails = sorted(policy.guardrails, key=lambda rule: rule.id)
+        self._denials = {
+            rule.id: _denial(rule) for rule in self._guardrails if rule.kind not in _REQUIREMENTS
+        }
         self._limits: dict[HolderKind, dict[str, list[Limit]]]
         self._limits = {kind: defaultdict(list) for kind in HolderKind}
         for limit in policy.limits:
@@ -107,7 +110,9 @@ class Compiler:
         return Entry(
             clauses=tuple(self._clauses(principal, subject.bindings, permission)),
             narrowing=self._narrowing(principal, subject.credential, permission),
-            denials=tuple(_denial(rule) for rule in guardrails if rule.kind not in _REQUIREMENTS),
+            denials=tuple(
+                self._denials[rule.id] for rule in guardrails if rule.id in self._denials
+            ),
             demands=tuple(
                 sorted(
                     (_demand(rule) for rule in guardrails if rule.kind in _REQUIREMENTS),

@@ -1,9 +1,11 @@
-"""Why: every rule that was looked at, how each fared, and what would have to change."""
+"""Why: every rule that was looked at, how each fared, and what would have to change.
+
+Accounts are named tuples: making one costs a fifth of what a data class would.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from portero.engine.answer import Decision, Reason
@@ -14,8 +16,7 @@ from portero.engine.request import Check, Context, Resource
 from portero.engine.restrictions import ContentsAre, Restriction
 
 
-@dataclass(frozen=True, slots=True)
-class Failing:
+class Failing(NamedTuple):
     """One dimension in which a rule did not hold. Values are of the dimension's own type."""
 
     dimension: str
@@ -23,8 +24,7 @@ class Failing:
     actual: object
 
 
-@dataclass(frozen=True, slots=True)
-class RuleAccount:
+class RuleAccount(NamedTuple):
     """How a binding or a credential fared."""
 
     id: str
@@ -33,8 +33,7 @@ class RuleAccount:
     """Empty = it allows."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuardrailAccount:
+class GuardrailAccount(NamedTuple):
     """A guardrail that denied."""
 
     id: str
@@ -44,8 +43,7 @@ class GuardrailAccount:
     """What would have spared the request, None = nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckAccount:
+class CheckAccount(NamedTuple):
     """How one check fared."""
 
     check: Check
@@ -121,9 +119,11 @@ def account(
     standing = subject.standing(context)
     if standing is not None:
         return Account((), tuple(_entrance(standing, subject)))
-    checks = tuple(_account(check, subject, entry, context) for check, entry in asked)
-    refused = (check.changes for check in checks if not check.allowed)
-    return Account(checks, next(refused, ()))
+    checks = tuple([_told(check, subject, entry, context) for check, entry in asked])
+    for check in checks:
+        if not check.allowed:
+            return Account(checks, check.changes)
+    return Account(checks, ())
 
 
 def _entrance(standing: Reason, subject: Subject) -> Iterator[Change]:
@@ -138,28 +138,44 @@ def _entrance(standing: Reason, subject: Subject) -> Iterator[Change]:
             yield Change(kind, RuleKind.CREDENTIAL, subject.credential or "")
 
 
-def _account(check: Check, subject: Subject, entry: Entry | None, context: Context) -> CheckAccount:
+def _told(check: Check, subject: Subject, entry: Entry | None, context: Context) -> CheckAccount:
+    """Give an account, in which neither resource nor context may have a say: then it stands ready."""
     if entry is None:
         return CheckAccount(check, allowed=False, missing=check.permission)
+    try:
+        standing = subject.accounts[check.permission]
+    except KeyError:
+        made = _account(check, subject, entry, context)
+        standing = made[1:] if entry.is_unconditional() else None
+        subject.accounts[check.permission] = standing
+        return made
+    if standing is None:
+        return _account(check, subject, entry, context)
+    return CheckAccount(check, *standing)
+
+
+def _account(check: Check, subject: Subject, entry: Entry, context: Context) -> CheckAccount:
     resource = check.resource
     judgement = entry.judge(resource, context)
-    narrowing = judgement.narrowing
-    missing = judgement.reason is Reason.PERMISSION_MISSING
+    matched, missed, narrowing, bitten = judgement
+    allowed = bool(matched) and not (narrowing.failing or bitten)
     return CheckAccount(
         check,
-        allowed=judgement.reason is Reason.ALLOWED,
-        missing=check.permission if missing else None,
-        matched=tuple(_rule(trial, resource, context) for trial in judgement.matched),
-        missed=tuple(_rule(trial, resource, context) for trial in judgement.missed),
-        credential=_rule(narrowing, resource, context) if narrowing.failing else None,
-        guardrails=tuple(_guardrail(denial, resource, context) for denial in judgement.bitten),
-        changes=tuple(_changes(check, subject, judgement, context)),
+        allowed,
+        None if allowed or judgement.reason is not Reason.PERMISSION_MISSING else check.permission,
+        tuple([RuleAccount(clause.id, clause.role) for clause, _ in matched]),
+        tuple([_rule(trial, resource, context) for trial in missed]) if missed else (),
+        _rule(narrowing, resource, context) if narrowing.failing else None,
+        tuple([_guardrail(denial, resource, context) for denial in bitten]) if bitten else (),
+        () if allowed else tuple(_changes(check, subject, judgement, context)),
     )
 
 
 def _rule(trial: Trial, resource: Resource, context: Context) -> RuleAccount:
-    failing = tuple(_failing(restriction, resource, context) for restriction in trial.failing)
-    return RuleAccount(trial.clause.id, trial.clause.role, failing)
+    clause, failing = trial
+    return RuleAccount(
+        clause.id, clause.role, tuple([_failing(one, resource, context) for one in failing])
+    )
 
 
 def _guardrail(denial: Denial, resource: Resource, context: Context) -> GuardrailAccount:

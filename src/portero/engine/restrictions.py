@@ -247,6 +247,7 @@ _DIMENSIONS: tuple[tuple[str, type[ValueIn] | type[Overlap], str, str], ...] = (
 """Field of `Scope`, how it is tested, the dimension's name, attribute of `Resource`."""
 
 
+@lru_cache(maxsize=4096)
 def moments(conditions: Conditions) -> tuple[Moment, ...]:
     """Compile conditions, in the order hours, network, factor."""
     found: list[Moment] = []

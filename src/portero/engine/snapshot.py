@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from portero.engine.answer import Decision, Effect, Obligation, Reason
-from portero.engine.answering import Answer
+from portero.engine.answering import Answer, Answering, OneBinding
 from portero.engine.catalogue import PERMISSIONS
 from portero.engine.compiled import Entry, Subject
 from portero.engine.compiling import Compiler
@@ -25,7 +25,7 @@ class Snapshot:
     policy and goes with it, so it cannot be stale. Decisions are never remembered.
     """
 
-    __slots__ = ("_compiler", "_held", "_refusals", "_subjects", "policy")
+    __slots__ = ("_answering", "_compiler", "_held", "_refusals", "_subjects", "policy")
 
     def __init__(self, compiler: Compiler) -> None:
         policy = compiler.policy
@@ -36,6 +36,7 @@ class Snapshot:
         self._refusals = {
             reason: Decision(Effect.DENY, reason, (), (), policy.version) for reason in Reason
         }
+        self._answering = Answering(self._allow, self._refusals)
 
     def followed_by(self, policy: Policy) -> Snapshot:
         """Make the next version ready, as `compile_policy` does.
@@ -187,11 +188,11 @@ class Snapshot:
             subject.entries[permission] = entry  # last: who finds it finds the answer, too
         return entry
 
-    def _answer(self, permission: str, entry: Entry) -> Answer | Decision:
+    def _answer(self, permission: str, entry: Entry) -> Answer | OneBinding | Decision:
         constant = self._constant(permission, entry)
         if constant is not None:
             return constant
-        return Answer(entry, partial(self._allow, permissions=(permission,)), self._refusals)
+        return self._answering.answer(permission, entry)
 
     def _constant(self, permission: str, entry: Entry) -> Decision | None:
         """Find the answer in which neither resource nor context has a say, if there is one."""
