@@ -71,6 +71,11 @@ def test_columns_hold_the_same_bindings():
             assert packed.of(principal.id) == tuple(sorted(mine, key=lambda b: b.id))
         assert packed.of("") == packed.of("m") == packed.of("zz") == ()
         assert all(binding in packed for binding in policy.bindings)
+        for role in ("agent", "unheard_of", "no such role"):
+            assert set(packed.to(role)) == {b for b in policy.bindings if b.role == role}
+        assert [packed.find(b.id) for b in policy.bindings] == list(policy.bindings)
+        for stranger in ("", "b1", "00", str(UUID(int=5)), str(UUID(int=2**100)).upper()[:-1]):
+            assert packed.find(stranger) is None
         held = {role.id for role in policy.roles[:2]}
         assert sorted(map(repr, packed.giving(held))) == sorted(
             map(repr, Bindings.listed(policy.bindings).giving(held))
@@ -114,6 +119,11 @@ def test_a_version_made_of_the_one_before_is_one_made_anew():
             now = changed(random, replace(now, version=now.version + 1), version)
             snapshot = snapshot.followed_by(now)
             plain = replace(now, bindings=tuple(now.bindings))
+            assert isinstance(now.bindings, Bindings)
+            assert now.bindings == plain.bindings
+            for binding in plain.bindings:
+                assert now.bindings.find(binding.id) == binding
+                assert binding in tuple(now.bindings.to(binding.role))
             assert agree(random, plain, snapshot, compile_policy(plain)), version
             seen += 1
 
@@ -164,3 +174,22 @@ def test_what_is_not_there_cannot_end_and_what_is_there_cannot_begin(made):
         bindings.changed(ended=[replace(binding, role="reader")])
     with pytest.raises(ValueError, match="occurs twice"):
         bindings.changed(begun=[replace(binding, role="reader")])
+
+
+def test_an_id_is_not_found_across_two_others():
+    one, other = UUID(int=(1 << 120) | 7), UUID(int=(9 << 120) | 3)
+    across = UUID(bytes=one.bytes[8:] + other.bytes[:8])
+    packed = Bindings.packed(
+        columns((Binding(str(one), "ana", "writer"), Binding(str(other), "ana", "writer")))
+    )
+
+    assert packed.find(str(across)) is None
+    assert packed.find(str(other)) is not None
+
+
+def test_what_ended_is_found_no_more():
+    binding = Binding(str(UUID(int=1)), "ana", "writer")
+    packed = Bindings.packed(columns((binding,)))
+
+    assert packed.changed(ended=[binding]).find(binding.id) is None
+    assert list(packed.changed(ended=[binding]).to("writer")) == []

@@ -18,6 +18,9 @@ from typing import NamedTuple, Protocol
 from portero.engine.policy import Binding, Conditions, Scope
 from portero.engine.restrictions import Place, places
 
+_UUID = 16
+"""Bytes of an id in columns."""
+
 
 class Giving(NamedTuple):
     """What a binding says about who holds a role where and when, conditions apart."""
@@ -68,6 +71,8 @@ class _Rules(Protocol):
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Binding]: ...
     def of(self, holder: str) -> tuple[Binding, ...]: ...
+    def to(self, role: str) -> Iterator[Binding]: ...
+    def find(self, id_: str) -> Binding | None: ...
     def giving(self, roles: Collection[str]) -> Iterator[Giving]: ...
 
 
@@ -94,6 +99,11 @@ class Bindings:
         return cls(rules, {}, len(rules))
 
     @classmethod
+    def among(cls, bindings: Collection[Binding]) -> Bindings:
+        """Take them as they are when they are such already, else as objects."""
+        return bindings if isinstance(bindings, Bindings) else cls.listed(bindings)
+
+    @classmethod
     def packed(cls, columns: Columns) -> Bindings:
         rules = _Packed(columns)
         return cls(rules, {}, len(rules))
@@ -102,6 +112,24 @@ class Bindings:
         """The bindings of a principal itself, sorted by id."""
         changed = self._changed.get(holder)
         return self._rules.of(holder) if changed is None else changed
+
+    def to(self, role: str) -> Iterator[Binding]:
+        """The bindings that give a role."""
+        changed = self._changed
+        for binding in self._rules.to(role):
+            if binding.principal not in changed:
+                yield binding
+        for binding in chain.from_iterable(changed.values()):
+            if binding.role == role:
+                yield binding
+
+    def find(self, id_: str) -> Binding | None:
+        """The binding of an id. Looks through all of them."""
+        for binding in chain.from_iterable(self._changed.values()):
+            if binding.id == id_:
+                return binding
+        found = self._rules.find(id_)
+        return None if found is None or found.principal in self._changed else found
 
     def giving(self, roles: Collection[str]) -> Iterator[Giving]:
         """Tell in short what the bindings to any of these roles give."""
@@ -174,6 +202,12 @@ class _Listed:
     def of(self, holder: str) -> tuple[Binding, ...]:
         return self._by_holder.get(holder, ())
 
+    def to(self, role: str) -> Iterator[Binding]:
+        return (binding for binding in self if binding.role == role)
+
+    def find(self, id_: str) -> Binding | None:
+        return next((binding for binding in self if binding.id == id_), None)
+
     def giving(self, roles: Collection[str]) -> Iterator[Giving]:
         return (_giving(binding) for binding in self if binding.role in roles)
 
@@ -211,6 +245,26 @@ class _Packed:
             yield place
             place = self._next[place]
 
+    def to(self, role: str) -> Iterator[Binding]:
+        columns = self._columns
+        for place, number in enumerate(columns.role):
+            if columns.roles[number] == role:
+                yield self._binding(place)
+
+    def find(self, id_: str) -> Binding | None:
+        ids = self._columns.ids
+        try:
+            wanted = bytes.fromhex(id_.replace("-", ""))
+        except ValueError:
+            return None
+        at = ids.find(wanted)
+        while at % _UUID and at >= 0:  # it lies across two others
+            at = ids.find(wanted, at + 1)
+        if at < 0 or len(wanted) != _UUID:
+            return None
+        found = self._binding(at // _UUID)
+        return found if found.id == id_ else None
+
     def giving(self, roles: Collection[str]) -> Iterator[Giving]:
         columns = self._columns
         giving = {n: role for n, role in enumerate(columns.roles) if role in roles}
@@ -231,7 +285,7 @@ class _Packed:
         columns = self._columns
         scope, conditions, reason = columns.all_terms[columns.terms[place]]
         return Binding(
-            _uuid(columns.ids[16 * place : 16 * place + 16]),
+            _uuid(columns.ids[_UUID * place : _UUID * (place + 1)]),
             columns.holders[columns.holder[place]],
             columns.roles[columns.role[place]],
             scope,

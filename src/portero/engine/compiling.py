@@ -69,12 +69,10 @@ class Compiler:
             self.everybody = Principals(_by_id(policy.principals))
         self.principals = self.everybody.by_id
         self.bindings: Bindings
-        if isinstance(policy.bindings, Bindings):
-            self.bindings = policy.bindings
-        elif before is not None and before.policy.bindings is policy.bindings:
+        if before is not None and before.policy.bindings is policy.bindings:
             self.bindings = before.bindings
         else:
-            self.bindings = Bindings.listed(policy.bindings)
+            self.bindings = Bindings.among(policy.bindings)
         self._roles = _by_id(policy.roles)
         self._credentials = _by_id(policy.credentials)
         self._guardrails = sorted(policy.guardrails, key=lambda rule: rule.id)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from portero.engine import Check, Context, Snapshot, compile_policy
-from portero.project.bench import full, rivals
+from portero.project.bench import engines, full
 from portero.project.bench.crowd import crowd
 from portero.project.bench.database import DATABASE, server, write_policy
 from portero.project.bench.machine import machine

@@ -16,6 +16,7 @@ from typing import Any
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule
 from portero.engine import (
     Binding,
+    Bindings,
     Conditions,
     Credential,
     Guardrail,
@@ -85,12 +86,11 @@ def _missing(
         return tuple(sorted(cells))
     if principal.owner:
         return ()
-    me = {principal.id, *principal.teams}
     roles = {role.id: role.cells for role in policy.roles}
     held = [
         roles.get(binding.role, {})
-        for binding in policy.bindings
-        if binding.principal in me and _in_force(binding, now) and counts(binding)
+        for binding in _bindings_of(policy, principal)
+        if _in_force(binding, now) and counts(binding)
     ]
     return tuple(
         sorted(
@@ -105,14 +105,21 @@ def _missing(
     )
 
 
+def _bindings_of(policy: Policy, principal: Principal) -> Iterator[Binding]:
+    """Its own and its teams'."""
+    bindings = Bindings.among(policy.bindings)
+    for holder in {principal.id, *principal.teams}:
+        yield from bindings.of(holder)
+
+
 def gifts_of_key(policy: Policy, key: Credential) -> Iterator[Gift]:
     """What a key can do now: each binding of its account, as far as the key leaves it."""
     cells_of = {role.id: role.cells for role in policy.roles}
     account = next(p for p in policy.principals if p.id == key.principal)
     own = None if key.role is None else cells_of.get(key.role, {})
-    for binding in policy.bindings:
+    for binding in _bindings_of(policy, account):
         scope = narrowed(binding.scope, key.scope)
-        if binding.principal not in {account.id, *account.teams} or _is_nowhere(scope):
+        if _is_nowhere(scope):
             continue
         yield Gift(
             cells={

@@ -11,7 +11,7 @@ from portero.domain.access.models import Binding, Principal, Role
 from portero.domain.access.services.changes import policy_change
 from portero.domain.access.services.validation import require_conditions, require_scope
 from portero.domain.audit.services import Touched
-from portero.engine import Conditions, Scope
+from portero.engine import Bindings, Conditions, Scope
 from portero.store.ids import uuid7
 from portero.store.rules import write_conditions, write_scope
 
@@ -75,7 +75,7 @@ def revoke_binding(*, actor: Actor, binding: UUID, reason: str = "") -> None:
     Raises AccessDenied, NotFound, NotConfirmed.
     """
     with policy_change(actor=actor, operation="revoke_binding", event="binding.revoked") as change:
-        known = next((b for b in change.state.policy.bindings if b.id == str(binding)), None)
+        known = Bindings.among(change.state.policy.bindings).find(str(binding))
         if known is None:
             # Decided all the same, so that a stranger learns nothing from the answer.
             change.authorize("role:assign")

@@ -12,7 +12,7 @@ from portero.domain.access.services.changes import policy_change
 from portero.domain.access.services.validation import require_patterns
 from portero.domain.access.snapshot import State
 from portero.domain.audit.services import Touched
-from portero.engine import HolderKind, Limit, Metric, Per, Policy
+from portero.engine import Bindings, HolderKind, Limit, Metric, Per, Policy
 from portero.store.ids import uuid7
 
 
@@ -92,10 +92,10 @@ def _require_holder(state: State, kind: HolderKind, holder: UUID | None) -> None
             raise InvalidRule("a limit of the workspace has no other holder")
         return
     policy = state.policy
-    known = {
-        HolderKind.KEY: {key.id for key in policy.credentials},
-        HolderKind.PRINCIPAL: {principal.id for principal in policy.principals},
-        HolderKind.BINDING: {binding.id for binding in policy.bindings},
-    }[kind]
-    if str(holder) not in known:
+    if kind is HolderKind.BINDING:
+        known = Bindings.among(policy.bindings).find(str(holder)) is not None
+    else:
+        holders = policy.credentials if kind is HolderKind.KEY else policy.principals
+        known = any(one.id == str(holder) for one in holders)
+    if not known:
         raise NotFound(str(holder))

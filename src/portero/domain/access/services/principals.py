@@ -11,7 +11,7 @@ from portero.domain.access.models import Principal, TeamMember
 from portero.domain.access.services.changes import Change, policy_change
 from portero.domain.access.services.validation import require_name
 from portero.domain.audit.services import Touched
-from portero.engine import PrincipalKind
+from portero.engine import Bindings, PrincipalKind
 from portero.store.ids import uuid7
 
 
@@ -105,12 +105,10 @@ def _require_team_may_be_given(change: Change, team: UUID, joining: set[UUID]) -
     policy = change.state.policy
     change.require_not_for_self({str(member) for member in joining})
     roles = {role.id: role.cells for role in policy.roles}
-    for binding in policy.bindings:
-        if binding.principal == str(team):
-            gift = Gift(
-                roles.get(binding.role, {}), binding.scope, binding.conditions, binding.until
-            )
-            change.require_held(gift)
+    for binding in Bindings.among(policy.bindings).of(str(team)):
+        change.require_held(
+            Gift(roles.get(binding.role, {}), binding.scope, binding.conditions, binding.until)
+        )
 
 
 def _require_team_may_be_left(change: Change, team: UUID, leaving: set[UUID]) -> None:

@@ -12,7 +12,7 @@ from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 from portero.domain.access.services.changes import Change, policy_change
 from portero.domain.access.services.validation import require_cells, require_name
 from portero.domain.audit.services import Touched
-from portero.engine import Reach
+from portero.engine import Bindings, Reach
 from portero.store.ids import uuid7
 
 
@@ -95,7 +95,7 @@ def _cells_now(change: Change, role: UUID) -> Mapping[str, Reach]:
 
 
 def _require_held_wherever_given(change: Change, role: UUID, raised: Mapping[str, Reach]) -> None:
-    given = [b for b in change.state.policy.bindings if b.role == str(role)]
+    given = list(Bindings.among(change.state.policy.bindings).to(str(role)))
     for binding in given:
         change.require_held(Gift(raised, binding.scope, binding.conditions, binding.until))
     if not given:
