@@ -24,6 +24,7 @@ UNSEEN = {
     "a_limit_of_the_workspace_is_forgotten",
     "an_unknown_audience_is_small",
     "the_first_miss_is_the_closest",
+    "the_same_bindings_always_owe_the_same",
     "the_second_person_is_asked_one_early",
     "ties_are_broken_by_id",
 }

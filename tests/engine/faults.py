@@ -583,3 +583,36 @@ def a_list_drops_branches_that_only_touch(patch: pytest.MonkeyPatch) -> None:
             narrow.dimension is wide.dimension and not narrow.values.isdisjoint(wide.values)
         ),
     )
+
+
+@fault
+def a_single_binding_is_not_tested(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(answering.OneBinding, "decide", lambda self, r, c: self._allowed)
+
+
+@fault
+def restrictions_of_a_dimension_share_a_test(patch: pytest.MonkeyPatch) -> None:
+    def careless(self: Any, one: Any) -> Any:
+        return self._tests.setdefault(one.dimension, (one.holds, self._refusals[one.reason]))
+
+    patch.setattr(answering.Answering, "_test", careless)
+
+
+@fault
+def guardrails_of_a_kind_share_a_bite(patch: pytest.MonkeyPatch) -> None:
+    def careless(self: Any, denial: Any) -> Any:
+        return self._bites.setdefault(denial.guardrail.kind, denial.bites)
+
+    patch.setattr(answering.Answering, "_bite", careless)
+
+
+@fault
+def the_same_bindings_always_owe_the_same(patch: pytest.MonkeyPatch) -> None:
+    def careless(f: Any) -> Any:
+        def init(self: Any, *arguments: Any) -> None:
+            f(self, *arguments)
+            self._demands = ()
+
+        return init
+
+    swap(patch, answering.Answer, "__init__", careless)
