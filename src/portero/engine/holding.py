@@ -80,19 +80,21 @@ class Holders:
     people: People
     always: bytes
     """Flags of those who hold it whatever the resource, and until further notice."""
-    sometimes: Mapping[_Where, Mapping[_When, Sequence[int]]]
-    """The places of the others, by where and when they hold it."""
+    whens: Sequence[_When]
+    sometimes: Mapping[_Where, Mapping[int, Sequence[int]]]
+    """The places of the others, by where they hold it, and when: by the place among `whens`."""
     reaching: Mapping[int, Sequence[tuple[Reach, _Where, _When]]]
     """By place, what the others hold for things that are theirs or their teams'."""
 
     def of(self, resource: Resource, context: Context) -> bytes:
         """Flags of those who hold it for a resource."""
         flags = bytearray(self.always)
+        now = [_hold(when, resource, context) for when in self.whens]
         for where, by_dates in self.sometimes.items():
             if not _hold(where, resource, context):
                 continue
             for when, holding in by_dates.items():
-                if _hold(when, resource, context):
+                if now[when]:
                     for place in holding:
                         flags[place] = True
         for place in self.people.near(resource) if self.reaching else ():
@@ -136,11 +138,13 @@ def _others(
     restricted: Iterable[Giving],
     reaches: Mapping[str, Reach],
 ) -> tuple[
-    Mapping[_Where, Mapping[_When, Sequence[int]]],
+    Sequence[_When],
+    Mapping[_Where, Mapping[int, Sequence[int]]],
     Mapping[int, Sequence[tuple[Reach, _Where, _When]]],
 ]:
     """Sort what those hold who do not hold it always."""
-    sometimes: dict[_Where, dict[_When, list[int]]] = defaultdict(lambda: defaultdict(list))
+    whens: dict[_When, int] = {}
+    sometimes: dict[_Where, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     reaching: dict[int, list[tuple[Reach, _Where, _When]]] = defaultdict(list)
     for holder, role, where, since, until in restricted:
         waiting = [place for place in people.given(holder) if not always[place]]
@@ -148,8 +152,8 @@ def _others(
             continue
         when, reach = dates(since, until), reaches[role]
         if reach is Reach.ALL:
-            sometimes[where][when] += waiting
+            sometimes[where][whens.setdefault(when, len(whens))] += waiting
         else:
             for place in waiting:
                 reaching[place].append((reach, where, when))
-    return sometimes, reaching
+    return tuple(whens), sometimes, reaching
