@@ -32,7 +32,8 @@ def test_everything_is_measured(report):
     (_, beside), (_, whole), (_, large) = report.sections
 
     assert set(beside.figures) == {
-        decision.OURS, decision.FLOOR, decision.BEST, decision.BOUND, decision.PLAIN, decision.CASBIN,
+        decision.OURS, decision.FLOOR, decision.WARM, decision.FLOOR_WARM,
+        decision.BEST, decision.BOUND, decision.PLAIN, decision.CASBIN,
     }  # fmt: skip
     assert len(whole.figures) == 4
     assert set(large.figures) == {"the engine alone", "the gateway"}
