@@ -8,7 +8,6 @@ from portero.graphapi.operation import Operation, Payload, RiskClass
 from portero.graphapi.shapes import (
     Boolean,
     Choice,
-    Customer,
     Id,
     Integer,
     Items,
@@ -16,8 +15,10 @@ from portero.graphapi.shapes import (
     Named,
     Number,
     Pattern,
+    Phone,
     Shape,
     Text,
+    UserId,
 )
 from portero.graphapi.written import NOTATION, load
 
@@ -187,8 +188,10 @@ def _scalar(shape: Shape) -> Schema:
         return {"type": "string", "maxLength": shape.max_chars}
     if isinstance(shape, Id):
         return {"type": "string", "pattern": f"^{spelling_of(shape.kind)}$"}
-    if isinstance(shape, Customer):
-        return {"type": "string", "description": "a phone number, or a business-scoped user id"}
+    if isinstance(shape, Phone):
+        return {"type": "string", "description": "a phone number, with or without its plus"}
+    if isinstance(shape, UserId):
+        return {"type": "string", "description": "a business-scoped user id"}
     return {"type": "number"} if isinstance(shape, Number) else _flag_or_anything(shape)
 
 

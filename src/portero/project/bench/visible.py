@@ -194,7 +194,7 @@ SHAPES = (
 
 def policy(shape: Shape, principals: int) -> Policy:
     """Write a workspace in which so many people hold rights of this shape."""
-    dice = Random(shape.name)  # noqa: S311 - the same figures for everybody
+    dice = Random(shape.name)
     held = [shape.rights(dice, who) for who in dice.sample(shape.people, principals)]
     return Policy(
         str(conversations.WORKSPACE),

@@ -82,8 +82,8 @@ def retire_limit(*, actor: Actor, limit: UUID, reason: str = "") -> None:
 def _limited(policy: Policy, limit: Limit) -> str:
     """The principal a limit counts against: who holds the key or the binding, or the holder."""
     keys = {key.id: key.principal for key in policy.credentials}
-    bindings = {binding.id: binding.principal for binding in policy.bindings}
-    return (keys | bindings).get(limit.holder, limit.holder)
+    binding = Bindings.among(policy.bindings).find(limit.holder)
+    return binding.principal if binding is not None else keys.get(limit.holder, limit.holder)
 
 
 def _require_holder(state: State, kind: HolderKind, holder: UUID | None) -> None:
