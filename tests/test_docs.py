@@ -23,7 +23,7 @@ def tool(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("file", ["permissions.md", "events.md", "openapi.json"])
+@pytest.mark.parametrize("file", ["permissions.md", "events.md", "sandbox.md", "openapi.json"])
 def test_a_page_drawn_from_the_code_is_the_codes(file: str) -> None:
     name = file.partition(".")[0]
     written = (ROOT / "docs" / file).read_text()
