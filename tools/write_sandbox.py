@@ -24,78 +24,20 @@ _UNVERIFIED = (
     "Only Meta's machine-made description names it, and no client library calls it: there is "
     "nothing to be faithful to"
 )
+_PARTNERS = (
+    "Two partners' apps agree on accounts that a third owns; the sandbox has one app and no "
+    "partner, and the agreement does nothing a program could see"
+)
 NOT_ANSWERED = {
-    # BEGIN not built
-    "GET /{number}/message_history": "Not built",
-    "GET /{history}/events": "Not built",
-    "POST /{number}/calls": "Not built",
-    "GET /{number}/call_permissions": "Not built",
-    "GET /{number}/groups": "Not built",
-    "POST /{number}/groups": "Not built",
-    "GET /{group}": "Not built",
-    "POST /{group}": "Not built",
-    "DELETE /{group}": "Not built",
-    "GET /{group}/invite_link": "Not built",
-    "POST /{group}/invite_link": "Not built",
-    "DELETE /{group}/invite_link": "Not built",
-    "GET /{group}/join_requests": "Not built",
-    "POST /{group}/join_requests": "Not built",
-    "DELETE /{group}/join_requests": "Not built",
-    "POST /{group}/participants": "Not built",
-    "DELETE /{group}/participants": "Not built",
-    "GET /{profile}": "Not built",
-    "POST /{profile}": "Not built",
-    "GET /{bot}": "Not built",
-    "DELETE /{number}/requested_username": "Not built",
-    "GET /{number}/official_business_account": "Not built",
-    "POST /{number}/official_business_account": "Not built",
-    "GET /{number}/business_compliance_info": "Not built",
-    "POST /{number}/business_compliance_info": "Not built",
-    "POST /{number}/smb_app_data": "Not built",
-    "POST /{waba}/migrate_message_templates": "Not built",
-    "GET /{waba}/message_template_previews": "Not built",
-    "GET /{waba}/template_groups": "Not built",
-    "POST /{waba}/template_groups": "Not built",
-    "GET /{waba}/template_group_analytics": "Not built",
-    "POST /{waba}/migrate_flows": "Not built",
-    "GET /{waba}/group_analytics": "Not built",
-    "GET /{waba}/activities": "Not built",
-    "GET /{waba}/schedules": "Not built",
-    "POST /{waba}/schedules": "Not built",
-    "GET /{waba}/payment_configuration": "Not built",
-    "GET /{waba}/payment_configurations": "Not built",
-    "POST /{waba}/payment_configuration": "Not built",
-    "DELETE /{waba}/payment_configuration": "Not built",
-    "GET /{waba}/welcome_message_sequences": "Not built",
-    "POST /{waba}/welcome_message_sequences": "Not built",
-    "DELETE /{waba}/welcome_message_sequences": "Not built",
-    "GET /{waba}/signups": "Not built",
-    "POST /{waba}/signups": "Not built",
-    "GET /signups/{signup}": "Not built",
-    "POST /signups/{signup}": "Not built",
-    "GET /{waba}/solutions": "Not built",
-    "GET /{user}/assigned_whatsapp_business_accounts": "Not built",
-    "GET /{business}/business_users": "Not built",
-    "GET /{business}/extendedcredits": "Not built",
-    "POST /{business}/onboard_partners_to_mm_lite": "Not built",
-    "POST /{business}/add_phone_numbers": "Not built",
-    "GET /{business}/preverified_numbers": "Not built",
-    "POST /{business}/share_preverified_numbers": "Not built",
-    "GET /{preverified_number}": "Not built",
-    "DELETE /{preverified_number}": "Not built",
-    "GET /{preverified_number}/partners": "Not built",
-    "POST /{preverified_number}/request_code": "Not built",
-    "POST /{preverified_number}/verify_code": "Not built",
-    "GET /{app}/connected_client_businesses": "Not built",
-    "GET /{app}/whatsapp_business_solutions": "Not built",
-    "POST /{app}/whatsapp_business_solution": "Not built",
-    "GET /{solution}": "Not built",
-    "POST /{solution}/accept": "Not built",
-    "POST /{solution}/reject": "Not built",
-    "POST /{solution}/send_deactivation_request": "Not built",
-    "POST /{solution}/accept_deactivation_request": "Not built",
-    "POST /{solution}/reject_deactivation_request": "Not built",
-    # END not built
+    "GET /{waba}/solutions": _PARTNERS,
+    "GET /{app}/whatsapp_business_solutions": _PARTNERS,
+    "POST /{app}/whatsapp_business_solution": _PARTNERS,
+    "GET /{solution}": _PARTNERS,
+    "POST /{solution}/accept": _PARTNERS,
+    "POST /{solution}/reject": _PARTNERS,
+    "POST /{solution}/send_deactivation_request": _PARTNERS,
+    "POST /{solution}/accept_deactivation_request": _PARTNERS,
+    "POST /{solution}/reject_deactivation_request": _PARTNERS,
     "POST /{number}/messages_encrypted": "The contents are encrypted to Meta's key",
     "POST /{waba}/generate_payment_configuration_oauth_link": "It signs a person in elsewhere",
     "GET /{waba}/in_progress_onbehalf_request": _UNVERIFIED,
@@ -113,7 +55,10 @@ NOT_ANSWERED = {
 }
 """Calls without an answer, each with its reason."""
 
-_KINDS = {kind.__name__.lower(): kind for kind in NODE_ROUTES}
+_OTHER_NAMES = {"message": "history", "person": "user"}  # ours to the gateway's
+_KINDS = {
+    _OTHER_NAMES.get(name, name): kind for kind in NODE_ROUTES for name in [kind.__name__.lower()]
+}
 _ROOT_HANDLED = ("GET /", "POST /")  # `ids` and `batch`, told apart by their parameters
 
 

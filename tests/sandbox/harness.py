@@ -16,6 +16,7 @@ SECRET = "test-secret"
 APP, BUSINESS = "100000000000010", "100000000000020"
 WABA, NUMBER, OTHER_NUMBER = "100000000000100", "100000000000101", "100000000000102"
 FOREIGN_WABA, FOREIGN_NUMBER = "100000000000300", "100000000000301"
+CLIENT_WABA, CLIENT, PERSON = "100000000000400", "100000000000040", "100000000000031"
 CUSTOMER = "34600111222"
 
 WORLD: dict[str, Any] = {
@@ -47,6 +48,7 @@ WORLD: dict[str, Any] = {
                     "verified_name": "Soporte",
                     "country": "MX",
                     "pin": "123456",
+                    "is_official_business_account": True,
                 },
             ],
             "templates": [
@@ -128,8 +130,11 @@ WORLD: dict[str, Any] = {
             "name": "Another Account",
             "numbers": [{"id": FOREIGN_NUMBER, "display_phone_number": "+1 555 010 0301"}],
         },
+        {"id": CLIENT_WABA, "name": "A Client", "owner": {"id": CLIENT, "name": "Client SA"}},
     ],
+    "people": [{"id": PERSON, "name": "Ana", "email": "ana@tienda.test", "role": "ADMIN"}],
     "windows": [{"number": NUMBER, "customer": CUSTOMER}],
+    "unreachable": ["34600111999"],
     "opted_out": ["34600999888"],
     "speed": {"retry_ms": [20, 40]},
 }

@@ -2,7 +2,18 @@
 
 import pytest
 
-from sandbox.harness import APP, BUSINESS, FOREIGN_WABA, NUMBER, SECRET, TOKEN, WABA, Running, Start
+from sandbox.harness import (
+    APP,
+    BUSINESS,
+    CLIENT_WABA,
+    FOREIGN_WABA,
+    NUMBER,
+    SECRET,
+    TOKEN,
+    WABA,
+    Running,
+    Start,
+)
 
 BODY = {"name": "Cita", "categories": ["OTHER"]}
 FLOW_JSON = '{"version": "7.0", "screens": [{"id": "A"}]}'
@@ -96,7 +107,8 @@ def test_the_portfolio_lists_its_accounts_and_system_users(sandbox: Running) -> 
 
     assert [item["id"] for item in accounts] == [WABA, FOREIGN_WABA]
     assert users[0] == {"id": "100000000000030", "name": "Bot", "role": "EMPLOYEE"}
-    assert sandbox.get(f"/{BUSINESS}/client_whatsapp_business_accounts")["data"] == []
+    clients = sandbox.get(f"/{BUSINESS}/client_whatsapp_business_accounts")["data"]
+    assert [item["id"] for item in clients] == [CLIENT_WABA]
 
 
 def test_people_are_listed_page_by_page_for_the_same_portfolio(sandbox: Running) -> None:
@@ -173,7 +185,7 @@ def test_a_flow_lives_from_draft_to_deprecated(sandbox: Running) -> None:
 
 def test_the_link_of_a_flow_leads_to_its_definition_for_the_token(sandbox: Running) -> None:
     flow_id = sandbox.post(f"/{WABA}/flows", BODY | {"flow_json": FLOW_JSON})["id"]
-    empty = sandbox.post(f"/{WABA}/flows", BODY)["id"]
+    empty = sandbox.post(f"/{WABA}/flows", BODY | {"name": "Otra"})["id"]
 
     [asset] = sandbox.get(f"/v23.0/{flow_id}/assets")["data"]
     read = sandbox.call("GET", asset["download_url"])

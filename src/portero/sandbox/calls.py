@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from portero.graphapi.errors import GraphError
 from portero.sandbox.courier import Courier
 from portero.sandbox.objects import Json, Token, Waba
 from portero.sandbox.reading import GraphRequest
@@ -30,6 +31,7 @@ class Call:
         rest: path segments after the edge.
         waba: the account the addressed node belongs to, for the usage header.
         expand: reads an edge of a node for `fields`; None where the node has no such edge.
+        fate: what a message will fail with, whatever else would become of it.
         afterwards: what to start once the answer is on the wire, such as status webhooks.
     """
 
@@ -40,6 +42,7 @@ class Call:
     rest: tuple[str, ...] = ()
     waba: Waba | None = None
     expand: Expand | None = None
+    fate: GraphError | None = None
     afterwards: list[Task] = field(default_factory=list)
 
     @property

@@ -3,15 +3,15 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
 from portero.graphapi.errors import CATALOGUE
-from portero.sandbox import inbound, statuses
-from portero.sandbox.courier import Courier, Delivery
+from portero.sandbox import happenings, inbound, statuses
+from portero.sandbox.courier import Courier, Manner
 from portero.sandbox.faults import BadFault, Faults, fault_from
 from portero.sandbox.ledger import Ledger
 from portero.sandbox.objects import Json
@@ -22,8 +22,26 @@ from portero.sandbox.worldfile import WorldError, fields
 PREFIX = "/_sandbox"
 
 
+Happening: TypeAlias = Callable[[Json, World, Courier], Awaitable[Json]]
+HAPPENINGS: dict[str, Happening] = {
+    "call": happenings.call,
+    "group": happenings.group,
+    "number": happenings.number,
+    "template": happenings.template,
+    "flow": happenings.flow,
+    "account": happenings.account,
+    "change": happenings.change,
+}
+"""What happens without a call, by the name of its control request."""
+
+_GATHER_MS_MAX, _COPIES_MAX = 60_000, 100
+
+
 class BadControl(ValueError):
     """The control surface was asked for something it cannot do; the text says why."""
+
+
+_REFUSALS = (BadControl, BadFault, inbound.BadInbound, happenings.CannotHappen, WorldError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,8 @@ class Control:
             self._route("POST", "inbound", self.inbound),
             self._route("POST", "status", self.status),
             self._route("POST", "webhook", self.webhook),
+            self._route("POST", "delivery", self.deliver_otherwise),
+            *(self._happening(name, happen) for name, happen in HAPPENINGS.items()),
             self._route("POST", "faults", self.add_fault),
             self._route("DELETE", "faults", self.clear_faults),
             self._route("POST", "reset", self.reset),
@@ -52,7 +72,7 @@ class Control:
         """A customer writes to a number."""
         arrival = inbound.receive(await _object(request), self.world)
         delivery = await arrival.deliver(self.courier)
-        return {"message_id": arrival.message_id} | _told(delivery)
+        return {"message_id": arrival.message_id} | delivery.told()
 
     async def status(self, request: Request) -> Json:
         """A message gets a status, whatever came before."""
@@ -70,7 +90,7 @@ class Control:
         delivery = await statuses.tell(
             message, status, world=self.world, courier=self.courier, errors=errors
         )
-        return _told(delivery)
+        return delivery.told()
 
     async def webhook(self, request: Request) -> Json:
         """Any payload, signed as Meta signs it."""
@@ -79,7 +99,28 @@ class Control:
         url = part.text("url", callback.url if callback else "")
         if not url:
             raise BadControl("url is needed where the app has no callback")
-        return _told(await self.courier.post(url, part.values["payload"]))
+        delivery = await self.courier.post(url, part.values["payload"])
+        return delivery.told()
+
+    async def deliver_otherwise(self, request: Request) -> Json:
+        """From now on webhooks are gathered, reversed, sent together, sent twice; or not any more."""
+        known = ("gather_ms", "together", "reversed", "copies")
+        part = fields(await _object(request), "delivery", known=known)
+        gather_ms, copies = part.values.get("gather_ms", 0), part.values.get("copies", 1)
+        if type(gather_ms) not in (int, float) or not 0 <= gather_ms <= _GATHER_MS_MAX:
+            raise BadControl(f"gather_ms must be between 0 and {_GATHER_MS_MAX}")
+        if type(copies) is not int or not 1 <= copies <= _COPIES_MAX:
+            raise BadControl(f"copies must be between 1 and {_COPIES_MAX}")
+        manner = Manner(
+            gather_s=gather_ms / 1000,
+            is_together=part.flag("together", default=False),
+            is_reversed=part.flag("reversed", default=False),
+            copies=copies,
+        )
+        if (manner.is_together or manner.is_reversed) and not gather_ms:
+            raise BadControl("together and reversed need gather_ms")
+        self.courier.manner = manner
+        return {"success": True}
 
     async def add_fault(self, request: Request) -> Json:
         """The next matching requests fail."""
@@ -93,6 +134,7 @@ class Control:
 
     async def reset(self, request: Request) -> Json:
         """Everything as at the start: world, ledger, faults, webhooks under way."""
+        self.courier.manner = Manner()
         await self.courier.settle()
         self.world.reset()
         self.ledger.clear()
@@ -106,6 +148,12 @@ class Control:
             raise BadControl("since must be a number")
         return {"requests": self.ledger.since(int(since))}
 
+    def _happening(self, name: str, happen: Happening) -> BaseRoute:
+        async def action(request: Request) -> Json:
+            return await happen(await _object(request), self.world, self.courier)
+
+        return self._route("POST", name, action)
+
     def _route(
         self, method: str, name: str, action: Callable[[Request], Awaitable[Json]]
     ) -> BaseRoute:
@@ -114,7 +162,7 @@ class Control:
                 return JSONResponse({"error": "only from this machine"}, 403)
             try:
                 return JSONResponse(await action(request))
-            except (BadControl, BadFault, inbound.BadInbound, WorldError) as error:
+            except _REFUSALS as error:
                 return JSONResponse({"error": str(error)}, 400)
 
         return Route(f"/{name}", endpoint, methods=[method])
@@ -128,11 +176,6 @@ async def _object(request: Request) -> Json:
     if not isinstance(value, dict):
         raise BadControl("the body must be a JSON object")
     return value
-
-
-def _told(delivery: Delivery) -> Json:
-    told: Json = {"delivered": delivery.delivered, "status": delivery.status}
-    return told | ({"error": delivery.error} if delivery.error else {})
 
 
 def _is_loopback(request: Request) -> bool:

@@ -28,6 +28,29 @@ class Delivery:
     delivered: bool
     status: int | None = None
     error: str | None = None
+    url: str | None = None
+
+    def told(self) -> Json:
+        """How the control surface tells it."""
+        shown: Json = {"delivered": self.delivered, "status": self.status}
+        return shown | ({"error": self.error} if self.error else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How webhooks travel: at once and one by one, unless somebody asks for the worse.
+
+    Attributes:
+        gather_s: how long changes are gathered before any of them is sent; 0 sends at once.
+        is_together: whether what was gathered for one address goes in one payload.
+        is_reversed: whether the last goes first.
+        copies: how often every payload is sent.
+    """
+
+    gather_s: float = 0.0
+    is_together: bool = False
+    is_reversed: bool = False
+    copies: int = 1
 
 
 class Courier:
@@ -35,6 +58,8 @@ class Courier:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.manner = Manner()
+        self._gathered: list[tuple[str, Json]] = []
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="sandbox-webhook")
         self._tasks: set[asyncio.Task[Any]] = set()
         self._exchanges: set[asyncio.Future[tuple[int, bytes]]] = set()
@@ -47,6 +72,7 @@ class Courier:
 
     async def settle(self) -> None:
         """Drop what has not begun and wait for what has: afterwards nothing old arrives."""
+        self._gathered.clear()
         for task in self._tasks:
             task.cancel()
         if self._exchanges:
@@ -61,15 +87,46 @@ class Courier:
     async def deliver(
         self, field: str, value: Json, *, waba: Waba, number: Number | None = None
     ) -> Delivery:
-        """Send one change; the first attempt is awaited, repeats go on in the background."""
+        """Send one change; the first attempt is awaited, repeats go on in the background.
+
+        While changes are gathered, it waits with the others, and nobody waits for it.
+        """
         target = self._target(field, waba, number)
         if target is None:
             return Delivery(delivered=False, error="nobody is subscribed")
         entry: Json = {"id": waba.id, "changes": [{"field": field, "value": value}]}
         if field != "messages":
             entry["time"] = int(self._world.clock())
-        payload = {"object": "whatsapp_business_account", "entry": [entry]}
-        return await self.post(target.url, payload)
+        if self.manner.gather_s:
+            self._gather(target.url, entry)
+            return Delivery(delivered=False, error="gathered", url=target.url)
+        return await self._post_copies(target.url, [entry])
+
+    def _gather(self, url: str, entry: Json) -> None:
+        if not self._gathered:
+            self.start(self._release(self.manner.gather_s))
+        self._gathered.append((url, entry))
+
+    async def _release(self, after_s: float) -> None:
+        """Send what was gathered, as the manner of now has it."""
+        await asyncio.sleep(after_s)
+        gathered, self._gathered = self._gathered, []
+        if self.manner.is_reversed:
+            gathered.reverse()
+        if not self.manner.is_together:
+            for url, entry in gathered:
+                await self._post_copies(url, [entry])
+            return
+        for wanted in dict.fromkeys(url for url, _ in gathered):
+            await self._post_copies(wanted, [entry for url, entry in gathered if url == wanted])
+
+    async def _post_copies(self, url: str, entries: list[Json]) -> Delivery:
+        """One payload of Meta's, as often as the manner says; how the first one fared."""
+        payload = {"object": "whatsapp_business_account", "entry": _merged(entries)}
+        first = await self.post(url, payload)
+        for _ in range(self.manner.copies - 1):
+            await self.post(url, payload)
+        return first
 
     async def post(self, url: str, payload: Any) -> Delivery:
         """Sign and post a payload as it is; the first attempt is awaited."""
@@ -120,8 +177,8 @@ class Courier:
             async with asyncio.timeout(_TIMEOUT_S):
                 status, _ = await self._in_thread(url, body)
         except (OSError, ValueError, http.client.HTTPException) as error:
-            return Delivery(delivered=False, error=str(error) or type(error).__name__)
-        return Delivery(delivered=status == 200, status=status)
+            return Delivery(delivered=False, error=str(error) or type(error).__name__, url=url)
+        return Delivery(delivered=status == 200, status=status, url=url)
 
     async def _in_thread(self, url: str, body: bytes | None) -> tuple[int, bytes]:
         secret = self._world.app.secret.encode()
@@ -135,6 +192,18 @@ class Courier:
         self._exchanges.discard(exchange)
         if not exchange.cancelled():
             exchange.exception()  # seen, even where the task that asked was cancelled
+
+
+def _merged(entries: list[Json]) -> list[Json]:
+    """Neighbours of one account and one time as one entry with several changes."""
+    merged: list[Json] = []
+    for entry in entries:
+        last = merged[-1] if merged else {}
+        if (last.get("id"), last.get("time")) == (entry["id"], entry.get("time")):
+            last["changes"] = last["changes"] + entry["changes"]
+        else:
+            merged.append(entry)
+    return merged
 
 
 def _as_meta_writes(payload: Any) -> bytes:

@@ -48,10 +48,13 @@ class GraphEndpoint:
             if fault.reset == "before":
                 await _cut(scope, receive)
                 return
+            if fault.error is not None:
+                await _answer(entry, _refused(fault.error), scope, receive, send)
+                return
             if fault.status is not None and fault.reset is None:
                 await _answer(entry, _faulty(fault, fault.status), scope, receive, send)
                 return
-        response, call = await self._process(request, body)
+        response, call = await self._process(request, body, fault.fate if fault else None)
         if fault is not None and fault.reset == "after":
             await _cut(scope, receive)
         else:
@@ -69,12 +72,15 @@ class GraphEndpoint:
             body=body,
         )
 
-    async def _process(self, request: Request, body: bytes) -> tuple[Response, Call | None]:
+    async def _process(
+        self, request: Request, body: bytes, fate: GraphError | None
+    ) -> tuple[Response, Call | None]:
         trace, call = trace_id(), None
         try:
             if len(body) > _MAX_BODY:
                 raise meta_error(100, details="The request body is too large.")
             call = self._read(request, body)
+            call.fate = fate
             return response_for(await perform(call), trace=trace, call=call, error=None), call
         except GraphError as failure:
             error = failure
@@ -124,6 +130,11 @@ def _faulty(fault: Fault, status: int) -> Response:
     if isinstance(body, str):
         return Response(body, status, media_type="text/plain")
     return JSONResponse(body, status)
+
+
+def _refused(error: GraphError) -> Response:
+    trace = trace_id()
+    return response_for(error_reply(error, trace), trace=trace, call=None, error=error)
 
 
 async def _answer(

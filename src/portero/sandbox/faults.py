@@ -1,13 +1,17 @@
 """Failures on request: slow answers, wrong answers, connections cut before or after the work."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeGuard
 
-from portero.sandbox.worldfile import fields
+from portero.graphapi.errors import CATALOGUE, GraphError, meta_error
+from portero.sandbox.objects import Json
+from portero.sandbox.worldfile import Part, fields
 
 _MAX_DELAY_MS = 120_000
-_WHAT = ("delay_ms", "status", "reset")
+_WHAT = ("delay_ms", "status", "reset", "error")
+_TEXTS = ("message", "details", "type", "user_title", "user_msg")
+_TRANSIENT = frozenset({2, 131000, 131016, 133004})  # "retry with back-off", says Meta
 
 
 class BadFault(ValueError):
@@ -18,8 +22,9 @@ class BadFault(ValueError):
 class Fault:
     """What to do to the next `count` matching requests.
 
-    `status` answers without processing; `reset` cuts the TCP connection, "before" anything is
-    processed or "after" it was; a delay alone makes the ordinary answer late.
+    `status` answers without processing, and so does `error`, in Meta's shape; `fate` lets a message
+    be accepted and then fail with a code by webhook; `reset` cuts the TCP connection, "before"
+    anything is processed or "after" it was; a delay alone makes the ordinary answer late.
     """
 
     count: int
@@ -29,15 +34,19 @@ class Fault:
     status: int | None
     body: Any
     reset: Literal["before", "after"] | None
+    error: GraphError | None = None
+    fate: GraphError | None = None
 
     def matches(self, method: str, path: str) -> bool:
         return self.method in (None, method) and self.path.search(path) is not None
 
 
 def fault_from(spec: object) -> Fault:
-    """Read `{"count","match":{"method","path"},"delay_ms","status","body","reset"}`.
+    """Read `{"count","match":{"method","path"},"delay_ms","status","body","reset","error"}`.
 
-    `match.path` is a regular expression searched in the path.
+    `match.path` is a regular expression searched in the path. `error` is `{"code"}` of the catalogue
+    and whatever Meta varies: `subcode`, `message`, `details`, `type`, `status`, `user_title`,
+    `user_msg`; `by` says whether the "answer" or a "webhook" brings it.
 
     Raises:
         BadFault: a value has the wrong type or is out of range, or the fault would do nothing.
@@ -61,8 +70,9 @@ def fault_from(spec: object) -> Fault:
         raise BadFault(f"a fault needs one of {', '.join(_WHAT)}")
     if status is None and "body" in part.values:
         raise BadFault("body needs a status to be answered with")
-    if status is not None and reset is not None:
-        raise BadFault("status and reset exclude each other")
+    if sum(what is not None for what in (status, reset, part.values.get("error"))) > 1:
+        raise BadFault("status, reset and error exclude each other")
+    error, by = _error_from(part.values.get("error"))
     return Fault(
         count=count,
         method=match.text("method", "").upper() or None,
@@ -71,7 +81,63 @@ def fault_from(spec: object) -> Fault:
         status=status,
         body=part.values.get("body"),
         reset=reset,
+        error=error if by == "answer" else None,
+        fate=error if by == "webhook" else None,
     )
+
+
+def _error_from(spec: object) -> tuple[GraphError | None, str]:
+    """The error a fault gives, and what brings it: "answer" or "webhook"."""
+    if spec is None:
+        return None, ""
+    part = fields(spec, "error", needed=("code",), known=("subcode", "status", "by", *_TEXTS))
+    code, subcode = part.values["code"], part.values.get("subcode")
+    if not _is_whole(code) or code not in CATALOGUE:
+        raise BadFault("error.code must be one of Meta's codes")
+    if subcode is not None and not _is_whole(subcode):
+        raise BadFault("error.subcode must be a whole number")
+    status = part.values.get("status", CATALOGUE[code].http)
+    if not (_is_whole(status) and 200 <= status <= 599):
+        raise BadFault("error.status must be between 200 and 599")
+    usual = "webhook" if CATALOGUE[code].asynchronous else "answer"
+    by = part.one_of(("answer", "webhook"), "by", usual)
+    return _error_of(part, code, subcode, status), by
+
+
+def _error_of(part: Part, code: int, subcode: int | None, status: int) -> GraphError:
+    """Meta's error for a code, in Meta's words where nothing else is asked for."""
+    said: Json = _SAID.get((code, subcode), {})
+    texts = {key: part.text(key) for key in _TEXTS if key in part.values}
+    error = meta_error(code, subcode=subcode, http=status, transient=code in _TRANSIENT)
+    return replace(error, **(said | texts))
+
+
+# Where Meta's text, type or details depend on more than the code.
+_SAID: dict[tuple[int, int | None], Json] = {
+    (100, 33): {
+        "type": "GraphMethodException",
+        "message": (
+            "Unsupported request. Object does not exist, cannot be loaded due to missing "
+            "permissions, or does not support this operation."
+        ),
+    },
+    (190, None): {"message": "Invalid OAuth access token - Cannot parse access token"},
+    (190, 458): {"message": "Error validating access token: The user has not authorized the app."},
+    (190, 460): {
+        "message": (
+            "Error validating access token: The session has been invalidated because the user "
+            "changed their password."
+        )
+    },
+    (190, 463): {"message": "Error validating access token: Session has expired."},
+    (190, 467): {"message": "Error validating access token: The session is invalid."},
+    (200, None): {
+        "message": (
+            "(#200) You do not have the necessary permissions to send messages on behalf of this "
+            "WhatsApp Business Account"
+        )
+    },
+}
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

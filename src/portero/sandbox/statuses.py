@@ -3,8 +3,9 @@
 import asyncio
 
 from portero.graphapi.errors import CATALOGUE
+from portero.sandbox.contacts import contact
 from portero.sandbox.courier import Courier, Delivery
-from portero.sandbox.objects import Json, Message
+from portero.sandbox.objects import Event, Json, Message
 from portero.sandbox.world import World
 
 KNOWN = ("sent", "delivered", "read", "played", "failed")
@@ -40,15 +41,27 @@ async def tell(
     courier: Courier,
     errors: list[Json] | None = None,
 ) -> Delivery:
-    """Send one status of a message, whatever came before."""
-    number = world.numbers[message.number_id]
+    """Send one status of a message, whatever came before, and write it into its history."""
+    number, now = world.numbers[message.number_id], int(world.clock())
     value = {
         "messaging_product": "whatsapp",
         "metadata": number.metadata,
-        "statuses": [_status(message, status, int(world.clock()), errors)],
+        "contacts": _contacts(message, world),
+        "statuses": _statuses(message, status, world, errors),
     }
     waba = world.wabas[number.waba_id]
-    return await courier.deliver("messages", value, waba=waba, number=number)
+    delivery = await courier.deliver("messages", value, waba=waba, number=number)
+    message.events.append(
+        Event(
+            id=world.new_id(),
+            status=status,
+            at=now,
+            told=delivery.delivered,
+            url=delivery.url,
+            error=errors[0]["title"] if errors else None,
+        )
+    )
+    return delivery
 
 
 def failure(code: int, details: str | None) -> Json:
@@ -58,10 +71,32 @@ def failure(code: int, details: str | None) -> Json:
     return error | {"error_data": {"details": details or title}, "href": _ERRORS_PAGE}
 
 
+def _contacts(message: Message, world: World) -> list[Json]:
+    """Whom the statuses are about: one maintained client reads them on failed ones too."""
+    if message.group:
+        return [contact(world, customer, "") for customer in message.group]
+    recipient = message.recipient
+    return [contact(world, recipient.wa_id, recipient.user_id)]
+
+
+def _statuses(message: Message, status: str, world: World, errors: list[Json] | None) -> list[Json]:
+    """One status; to a group one per member, together."""
+    told = _status(message, status, int(world.clock()), errors)
+    if not message.recipient.group_id:
+        return [told]
+    told["recipient_type"] = "group"
+    members = [
+        {"recipient_participant_id": member, "recipient_participant_user_id": user_id}
+        for member in message.group
+        for user_id in [world.user_id_of(member)]
+    ]
+    return [told | member for member in members] or [told]
+
+
 def _status(message: Message, status: str, now: int, errors: list[Json] | None) -> Json:
     recipient = message.recipient
     told: Json = {"id": message.id, "status": status, "timestamp": str(now)}
-    told["recipient_id"] = recipient.wa_id
+    told["recipient_id"] = recipient.group_id or recipient.wa_id
     if recipient.user_id:
         told["recipient_user_id"] = recipient.user_id
     if message.callback_data is not None:
@@ -74,10 +109,15 @@ def _status(message: Message, status: str, now: int, errors: list[Json] | None) 
 
 
 def _pricing(message: Message) -> Json:
-    billable = message.kind == "template"
+    billable = is_billable(message)
     return {
         "billable": billable,
         "pricing_model": "PMP",
         "type": "regular" if billable else "free_customer_service",
         "category": message.category,
     }
+
+
+def is_billable(message: Message) -> bool:
+    """Whether Meta would charge for it: templates; in a window everything else is free."""
+    return message.kind == "template"

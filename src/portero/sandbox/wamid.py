@@ -17,6 +17,11 @@ def received_id(peer: str) -> str:
     return _pack(peer, _BY_CUSTOMER, secrets.token_hex(10).upper())
 
 
+def call_id(peer: str) -> str:
+    """The id of a call with `peer`: a message's, under its own prefix."""
+    return "wacid." + sent_id(peer).removeprefix("wamid.")
+
+
 def _pack(peer: str, direction: int, serial: str) -> str:
     head = b"\x1c\x18" + _counted(peer)
     tail = b"\x15\x02\x00" + bytes([direction]) + b"\x18" + _counted(serial)

@@ -1,22 +1,28 @@
 """The emulated Meta's state: built from a plain JSON document, changed by calls, reset at will."""
 
+import base64
 import copy
+import hashlib
 import json
 import time
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from portero.sandbox import worldfile
 from portero.sandbox.objects import (
     App,
     Business,
     Flow,
+    Group,
     Json,
     Media,
     Message,
     Number,
+    Person,
+    PhoneCall,
+    Record,
     Scope,
     Template,
     Token,
@@ -29,11 +35,14 @@ from portero.sandbox.reading import read_json
 from portero.sandbox.worldfile import Limits, Speed, WorldError
 
 Clock = Callable[[], float]
-Node = App | Business | Waba | Number | Template | Media | Flow
+Node = App | Business | Waba | Number | Template | Media | Flow | Group | Message | Person | Record
+_AnyRecord = TypeVar("_AnyRecord", bound=Record)
 
 _WINDOW_S = 24 * 3600
 _UPLOADED_LIFE_S, _INBOUND_LIFE_S = 30 * 24 * 3600, 7 * 24 * 3600
 _MAX_MESSAGES = 200_000
+_MAX_CALLS = 50_000
+_MAX_ACTIVITIES = 10_000
 _MAX_MEDIA_BYTES = 512 * 1024 * 1024
 _KEYS = (
     "business",
@@ -43,6 +52,9 @@ _KEYS = (
     "windows",
     "customers",
     "opted_out",
+    "unreachable",
+    "prices",
+    "people",
     "speed",
     "limits",
     "public_url",
@@ -58,6 +70,7 @@ class World:
     business: Business
     speed: Speed
     limits: Limits
+    prices: dict[str, float]  # category → what a billable message costs
     public_url: str | None
     require_app_secret: bool
 
@@ -100,6 +113,7 @@ class World:
         source = part.values
         # Neither a restart nor a reset gives an id a second time, as Meta never does.
         self._serial = max(self._serial, int(self.clock()) * 100_000)
+        self.began_at = self.clock()
         self.app = worldfile.app_from(source["app"])
         self.app.callback = worldfile.callback_from(source.get("callback"), self.app.verify_token)
         self.business = worldfile.business_from(source.get("business", {"id": "100000000000001"}))
@@ -112,6 +126,10 @@ class World:
         self._forget_happenings()
         self._read_accounts(part.items("wabas"))
         self._read_tokens(part.items("tokens"))
+        for item in part.items("people"):
+            person = worldfile.person_from(item)
+            self.people[self._unused(person.id)] = person
+        self.prices = worldfile.prices_from(source.get("prices", {}))
         self._read_customers(part)
 
     def _forget_happenings(self) -> None:
@@ -124,14 +142,28 @@ class World:
         self.uploads: dict[str, Upload] = {}
         self.handles: dict[str, str] = {}  # of finished uploads → their ids
         self.flows: dict[str, Flow] = {}
+        self.groups: dict[str, Group] = {}
         self.messages: OrderedDict[str, Message] = OrderedDict()
+        self.histories: dict[str, Message] = {}  # the same by the ids of their histories
         self.received: OrderedDict[str, str] = OrderedDict()  # message id → number id
+        self.calls: OrderedDict[str, PhoneCall] = OrderedDict()
+        # number id, customer → until when the customer may be called
+        self.call_permissions: dict[tuple[str, str], float] = {}
+        # number id, customer → when the customer was asked for that
+        self.permission_requests: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         self.names: dict[str, str] = {}
+        self._identities: dict[str, int] = {}  # customer → how often the phone was changed
         self.rates = Rates()
         self.creations: defaultdict[str, list[float]] = defaultdict(list)  # account id → times
         # account id, template name, language → time
         self.deleted_names: dict[tuple[str, str, str], float] = {}
         self.opted_out: set[str] = set()
+        self.unreachable: frozenset[str] = frozenset()
+        self.people: dict[str, Person] = {}
+        self.records: dict[str, Record] = {}
+        self.activities: defaultdict[str, deque[Json]] = defaultdict(  # account id → its log
+            lambda: deque(maxlen=_MAX_ACTIVITIES)
+        )
         self._windows: dict[tuple[str, str], float] = {}
         self._by_user_id: dict[str, str] = {}
 
@@ -161,6 +193,7 @@ class World:
             if token.token in self.tokens:
                 raise WorldError(f"tokens[{position}] has the text of another token")
             self.tokens[token.token] = token
+            self.people[token.user_id] = Person(token.user_id, token.name, is_system=True)
 
     def _read_customers(self, part: worldfile.Part) -> None:
         for item in part.items("customers"):
@@ -175,6 +208,7 @@ class World:
                 raise WorldError(f"window for unknown number {number_id}")
             self.open_window(number_id, worldfile.customer_from(window.values["customer"]))
         self.opted_out = {worldfile.customer_from(phone) for phone in part.items("opted_out")}
+        self.unreachable = frozenset(map(worldfile.customer_from, part.items("unreachable")))
 
     def new_id(self) -> str:
         """A fresh id of fifteen digits."""
@@ -193,25 +227,45 @@ class World:
             self.templates,
             self.media,
             self.flows,
+            self.groups,
+            self.histories,
+            self.people,
+            self.records,
         )
         found: Node | None = next((s[node_id] for s in stores if node_id in s), None)
         return found
 
     def waba_of(self, node: Node) -> Waba | None:
-        """The account a node belongs to; None for the app and the business."""
+        """The account a node belongs to; None for what belongs to app or portfolio."""
         if isinstance(node, Waba):
             return node
-        if isinstance(node, Media):
+        if isinstance(node, Media | Group | Message):
             return self.wabas[self.numbers[node.number_id].waba_id]
         if isinstance(node, Number | Template | Flow):
             return self.wabas[node.waba_id]
+        if isinstance(node, Record):
+            owner = self.node(node.owner_id)
+            return None if owner is None else self.waba_of(owner)
         return None
 
     def numbers_of(self, waba_id: str) -> list[Number]:
         return [number for number in self.numbers.values() if number.waba_id == waba_id]
 
+    def groups_of(self, number_id: str) -> list[Group]:
+        return [group for group in self.groups.values() if group.number_id == number_id]
+
     def templates_of(self, waba_id: str) -> list[Template]:
         return [template for template in self.templates.values() if template.waba_id == waba_id]
+
+    def keep(self, record: _AnyRecord) -> _AnyRecord:
+        """Keep a record under its id."""
+        self.records[record.id] = record
+        return record
+
+    def records_of(self, kind: type[_AnyRecord], owner_id: str) -> list[_AnyRecord]:
+        """What of one kind belongs to an owner, oldest first."""
+        every = self.records.values()
+        return [one for one in every if isinstance(one, kind) and one.owner_id == owner_id]
 
     def template_named(self, waba_id: str, name: str, language: str) -> Template | None:
         """The account's template of a name in a language."""
@@ -246,11 +300,28 @@ class World:
         opened_at = self._windows.get((number_id, customer_key))
         return opened_at is not None and self.clock() - opened_at < _WINDOW_S
 
+    def identity_of(self, customer: str) -> str:
+        """The hash of the customer's identity key: another one after every change of phone."""
+        seed = f"{self.business.id}:{customer}:{self._identities.get(customer, 0)}"
+        return base64.b64encode(hashlib.sha256(seed.encode()).digest()[:12]).decode()
+
+    def change_identity(self, customer: str) -> None:
+        """The customer has another phone, or another person has the number."""
+        self._identities[customer] = self._identities.get(customer, 0) + 1
+
+    def remember_call(self, call: PhoneCall) -> None:
+        """Keep a call, forgetting the oldest beyond the bound."""
+        self.calls[call.id] = call
+        if len(self.calls) > _MAX_CALLS:
+            self.calls.popitem(last=False)
+
     def remember(self, message: Message) -> None:
         """Keep an accepted message, forgetting the oldest beyond the bound."""
         self.messages[message.id] = message
+        self.histories[message.history_id] = message
         if len(self.messages) > _MAX_MESSAGES:
-            self.messages.popitem(last=False)
+            _, oldest = self.messages.popitem(last=False)
+            del self.histories[oldest.history_id]
 
     def remember_received(self, message_id: str, number_id: str) -> None:
         """Keep the id of a customer's message, so that it can be marked as read."""

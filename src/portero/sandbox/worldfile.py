@@ -16,6 +16,7 @@ from portero.sandbox.objects import (
     Callback,
     Json,
     Number,
+    Person,
     Scope,
     Template,
     Token,
@@ -25,7 +26,7 @@ from portero.sandbox.phones import digits_of, wa_id_of
 from portero.sandbox.rates import PER_SECOND, TIERS
 
 _MAX_ID_DIGITS = 15  # one official client reads ids as doubles
-_STATUSES = (
+TEMPLATE_STATUSES = (
     "APPROVED",
     "ARCHIVED",
     "DELETED",
@@ -37,6 +38,7 @@ _STATUSES = (
     "PENDING_DELETION",
     "REJECTED",
 )
+_ROLES = ("ADMIN", "EMPLOYEE", "DEVELOPER", "FINANCE_ANALYST", "FINANCE_EDITOR")
 _WABA_INFO = {"currency": "USD", "timezone_id": "1", "country": "US"}
 _NUMBER_INFO: Json = {
     "verified_name": "Test Number",
@@ -47,6 +49,7 @@ _NUMBER_INFO: Json = {
     "account_mode": "LIVE",
     "country": "US",
     "is_official_business_account": False,
+    "is_on_biz_app": False,
     "messaging_limit": "TIER_100K",
 }
 
@@ -173,6 +176,25 @@ def business_from(source: Any) -> Business:
     return Business(business_id, part.text("name", "Sandbox Business"))
 
 
+def person_from(source: Any) -> Person:
+    part = fields(source, "person", needed=("id", "name"), known=("email", "role"))
+    return Person(
+        id=identifier(part.values["id"], "person.id"),
+        name=part.text("name"),
+        email=None if part.values.get("email") is None else part.text("email"),
+        role=part.one_of(_ROLES, "role", "EMPLOYEE"),
+    )
+
+
+def prices_from(source: Any) -> dict[str, float]:
+    """What a billable message costs, by category, in the account's currency."""
+    part = fields(source, "prices", known=map(str.lower, CATEGORIES))
+    for key, value in part.values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+            raise WorldError(f"prices.{key} must be an amount from 0")
+    return {key: float(value) for key, value in part.values.items()}
+
+
 def callback_from(source: Any, verify_token: str) -> Callback | None:
     if source is None:
         return None
@@ -202,7 +224,7 @@ def token_from(source: Any, position: int, waba_ids: Iterable[str]) -> Token:
 
 def waba_from(source: Any) -> tuple[Waba, list[Number], list[Json]]:
     """An account, its numbers, and its templates still as written (ids come with the world)."""
-    known = ("name", "numbers", "templates", "subscribed", *_WABA_INFO)
+    known = ("name", "numbers", "templates", "subscribed", "owner", *_WABA_INFO)
     part = fields(source, "waba", needed=("id",), known=known)
     waba_id = identifier(part.values["id"], "waba.id")
     waba = Waba(
@@ -210,6 +232,7 @@ def waba_from(source: Any) -> tuple[Waba, list[Number], list[Json]]:
         name=part.text("name", "Sandbox Account"),
         info={key: part.text(key, default) for key, default in _WABA_INFO.items()},
         subscribed=part.flag("subscribed", default=True),
+        owner=business_from(part.values["owner"]) if part.values.get("owner") else None,
     )
     numbers = [number_from(item, waba_id) for item in part.items("numbers")]
     return waba, numbers, part.items("templates")
@@ -242,7 +265,7 @@ def number_from(source: Any, waba_id: str) -> Number:
 def template_from(source: Any, waba_id: str, next_id: str) -> Template:
     known = ("id", "status", "components", "parameter_format", "quality", "rejected_reason")
     part = fields(source, "template", needed=("name", "language", "category"), known=known)
-    name, status = part.text("name"), part.one_of(_STATUSES, "status", "APPROVED")
+    name, status = part.text("name"), part.one_of(TEMPLATE_STATUSES, "status", "APPROVED")
     reason = "INVALID_FORMAT" if status == "REJECTED" else "NONE"
     body = {"type": "BODY", "text": name}
     components = part.items("components") if "components" in part.values else [body]

@@ -16,6 +16,7 @@ Check = Callable[[World, Json], None]
 _TEXT_MAX = 4096
 _CAPTION_MAX = 1024
 _FILENAME_MAX = 240
+_PIN_DAYS_MAX = 30
 _BIRTHDAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -74,6 +75,17 @@ def _reaction(_world: World, params: Json) -> None:
         raise checks.missing_member("reaction['emoji']")
 
 
+def _pin(_world: World, params: Json) -> None:
+    pin = checks.an_object(params.get("pin"), "pin")
+    checks.a_text(pin, "message_id", "pin", high=1024)
+    kind = checks.a_text(pin, "type", "pin", high=16)
+    if kind not in ("pin", "unpin"):
+        raise checks.invalid("pin['type'] must be pin or unpin")
+    days = pin.get("expiration_days")
+    if kind == "pin" and not (type(days) is int and 1 <= days <= _PIN_DAYS_MAX):
+        raise checks.invalid(f"pin['expiration_days'] must be 1 to {_PIN_DAYS_MAX}")
+
+
 def _interactive(world: World, params: Json) -> None:
     check_interactive(world, checks.an_object(params.get("interactive"), "interactive"))
 
@@ -88,6 +100,7 @@ CHECKS: dict[str, Check] = {
     "location": _location,
     "contacts": _contacts,
     "reaction": _reaction,
+    "pin": _pin,
     "interactive": _interactive,
 }
 MEDIA_TYPES = frozenset({"image", "video", "audio", "document", "sticker"})

@@ -9,6 +9,7 @@ from portero.sandbox.calls import Call, Reply
 from portero.sandbox.graph import authentication
 from portero.sandbox.graph.batch import perform_batch, read_many
 from portero.sandbox.graph.errors import unknown_field, unknown_object, unknown_path
+from portero.sandbox.graph.records import note
 from portero.sandbox.graph.routes import (
     NODE_ROUTES,
     ROOT_ROUTES,
@@ -17,8 +18,10 @@ from portero.sandbox.graph.routes import (
     RootRoute,
     Route,
 )
-from portero.sandbox.objects import Json
+from portero.sandbox.objects import Json, Signup
 from portero.sandbox.world import Node
+
+_SIGNUPS = "signups"  # the one kind of node that is not bare
 
 
 async def perform(call: Call) -> Reply:
@@ -46,16 +49,20 @@ async def _perform_root(call: Call) -> Reply:
 
 async def _perform_on_node(call: Call) -> Reply:
     request, world = call.request, call.world
-    node_id, edge = request.segments[0], request.segments[1:]
+    is_signup = request.segments[0] == _SIGNUPS and len(request.segments) > 1
+    node_id, edge = request.segments[is_signup], request.segments[is_signup + 1 :]
     node = world.node(node_id)
-    if node is None or call.token is None:
+    if node is None or call.token is None or isinstance(node, Signup) is not is_signup:
         raise unknown_object(request.method, node_id)
     call.waba = world.waba_of(node)
     if not authentication.reaches(call.token, call.waba):
         raise unknown_object(request.method, node_id)
     route = _route(call, node, edge)
     authentication.authorize(call.token, route.scopes)
-    return await _settled(route.handler(call, node))
+    reply = await _settled(route.handler(call, node))
+    if route.activity is not None:
+        note(call, route.activity)
+    return reply
 
 
 def _root_route(method: str, segments: tuple[str, ...]) -> RootRoute | None:
@@ -65,7 +72,7 @@ def _root_route(method: str, segments: tuple[str, ...]) -> RootRoute | None:
 
 
 def _route(call: Call, node: Node, edge: tuple[str, ...]) -> Route:
-    routes = NODE_ROUTES[type(node)]
+    routes = NODE_ROUTES.get(type(node), {})
     method = call.request.method
     exact = routes.get((method, "/".join(edge)))
     if exact is not None:
@@ -83,7 +90,7 @@ def _route(call: Call, node: Node, edge: tuple[str, ...]) -> Route:
 
 def _expand(call: Call, node: Any, edge: str, parameters: Json) -> Json | None:
     """Read an edge that `fields` names, with its modifiers as parameters."""
-    route = NODE_ROUTES[type(node)].get(("GET", edge))
+    route = NODE_ROUTES.get(type(node), {}).get(("GET", edge))
     if route is None or call.token is None:
         return None
     if not authentication.reaches(call.token, call.world.waba_of(node)):

@@ -15,6 +15,13 @@ _WINDOW_CLOSED = (
 def fate_of(call: Call, number: Number, message: Message) -> GraphError | None:
     """The failure to tell later, or None for a delivered message."""
     world, customer = call.world, message.recipient.key
+    if call.fate is not None:
+        return call.fate
+    if customer in world.unreachable:
+        return meta_error(131026, details="The customer is not on WhatsApp")
+    wanted_identity = call.request.params.get("recipient_identity_key_hash")
+    if wanted_identity is not None and wanted_identity != world.identity_of(customer):
+        return meta_error(137000, details="The recipient's identity key has changed")
     is_marketing = message.category == "marketing"
     magic = magic_code(customer, is_marketing=is_marketing)
     if magic is not None:

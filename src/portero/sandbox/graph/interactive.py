@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+from portero.graphapi.errors import meta_error
 from portero.sandbox.graph import checks
 from portero.sandbox.graph.attachments import check_attachment
-from portero.sandbox.objects import Json
+from portero.sandbox.objects import Flow, Json
 from portero.sandbox.world import World
 
 Action = Callable[[World, Json], None]
 
+_THROTTLED_PER_HOUR = 10
 _ACTION = "interactive['action']"
 _HEADER_MEDIA = ("image", "video", "document")
 _BODY_MAX, _LIST_BODY_MAX, _FOOTER_MAX, _HEADER_MAX = 1024, 4096, 60, 60
@@ -106,8 +108,23 @@ def _flow(world: World, action: Json) -> None:
     wanted = parameters.get("flow_id") or parameters.get("flow_name")
     if wanted is None:
         raise checks.missing_member(f"{name}['flow_id']")
-    if not any(wanted in (flow.id, flow.name) for flow in world.flows.values()):
+    flow = next((flow for flow in world.flows.values() if wanted in (flow.id, flow.name)), None)
+    if flow is None:
         raise checks.invalid(f"{name}['flow_id'] {wanted} does not exist")
+    _check_sendable(world, flow, draft=parameters.get("mode") == "draft")
+
+
+def _check_sendable(world: World, flow: Flow, *, draft: bool) -> None:
+    """Drafts go only as drafts, throttled ones ten times an hour, blocked ones not at all."""
+    if flow.status == "BLOCKED":
+        raise meta_error(132068, details=f"Flow {flow.id} is blocked")
+    if flow.status == "THROTTLED":
+        recent = [at for at in flow.sent_at if world.clock() - at < 3600]
+        if len(recent) >= _THROTTLED_PER_HOUR:
+            raise meta_error(132069, details=f"Flow {flow.id} was sent 10 times within an hour")
+        flow.sent_at = [*recent, world.clock()]
+    elif flow.status != ("DRAFT" if draft else "PUBLISHED"):
+        raise checks.invalid(f"Flow {flow.id} is {flow.status}")
 
 
 def _product(_world: World, action: Json) -> None:

@@ -12,6 +12,7 @@ from portero.sandbox.graph.paging import paged
 from portero.sandbox.objects import Json, Number, Waba
 from portero.sandbox.reading import required
 
+_VISIBILITIES = ("VISIBLE", "HIDDEN")
 VERIFICATION_CODE = "123456"
 """What the emulated SMS or call says."""
 
@@ -24,6 +25,7 @@ _NEW_NUMBER_INFO = {
     "account_mode": "LIVE",
     "country": "US",
     "is_official_business_account": False,
+    "is_on_biz_app": False,
     "messaging_limit": "TIER_250",
     "throughput": {"level": "STANDARD"},
 }
@@ -36,7 +38,7 @@ def _values(call: Call, number: Number) -> Json:
         "display_phone_number": info["display_phone_number"],
         "verified_name": info["verified_name"],
         "country_code": info["country"],
-        "country_dial_code": str(phonenumbers.country_code_for_region(info["country"])),
+        "country_dial_code": dial_code(info["country"]),
         "code_verification_status": info["code_verification_status"],
         "quality_rating": info["quality_rating"],
         "quality_score": {"score": info["quality_rating"]},
@@ -52,9 +54,9 @@ def _values(call: Call, number: Number) -> Json:
         "eligibility_for_api_business_global_search": "NON_ELIGIBLE_UNDEFINED_COUNTRY",
         "is_pin_enabled": number.pin is not None,
         "is_official_business_account": info["is_official_business_account"],
-        "is_on_biz_app": False,
+        "is_on_biz_app": info["is_on_biz_app"],
         "is_preverified_number": False,
-        "search_visibility": "NON_VISIBLE",
+        "search_visibility": info.get("search_visibility", "HIDDEN"),
         "last_onboarded_time": "2026-01-01T00:00:00+0000",
         "messaging_limit_tier": info["messaging_limit"],
         "whatsapp_business_manager_messaging_limit": info["messaging_limit"],
@@ -122,13 +124,18 @@ async def edit_number(call: Call, number: Number) -> Json:
     """Two-step PIN, webhook override, or display name: whichever the body names."""
     params = call.request.params
     if "webhook_configuration" in params:
-        wanted = checks.an_object(params["webhook_configuration"], "webhook_configuration")
-        number.override = await chosen_callback(call, wanted)
+        given = checks.an_object(params["webhook_configuration"], "webhook_configuration")
+        number.override = await chosen_callback(call, given)
     elif "pin" in params:
         number.pin = _pin(call)
     elif "new_display_name" in params:
         number.info["new_display_name"] = call.request.needed("new_display_name")
         number.info["new_name_status"] = "PENDING_REVIEW"
+    elif "search_visibility" in params:
+        wanted = call.request.needed("search_visibility")
+        if wanted not in _VISIBILITIES:
+            raise meta_error(100, details=f"Param search_visibility must be of {_VISIBILITIES}")
+        number.info["search_visibility"] = wanted
     else:
         raise required("pin")
     return SUCCESS
@@ -157,11 +164,21 @@ def deregister(call: Call, number: Number) -> Json:
     return SUCCESS
 
 
-def request_code(call: Call, number: Number) -> Json:
-    """Send a verification code; the emulated customer service always says the same one."""
+def dial_code(country: str) -> str:
+    """The prefix of a country's numbers."""
+    return str(phonenumbers.country_code_for_region(country))
+
+
+def check_code_request(call: Call) -> None:
+    """How a verification code is to be told. Raises `GraphError`."""
     if call.request.needed("code_method").upper() not in ("SMS", "VOICE"):
         raise meta_error(100, details="Param code_method must be one of {SMS, VOICE}")
     call.request.needed("language")
+
+
+def request_code(call: Call, number: Number) -> Json:
+    """Send a verification code; the emulated customer service always says the same one."""
+    check_code_request(call)
     number.verification_code = VERIFICATION_CODE
     return SUCCESS
 

@@ -39,18 +39,18 @@ def read_app(call: Call, app: App) -> Json:
 
 
 def list_owned_wabas(call: Call, _business: Business) -> Json:
-    token = _token(call)
-    every = call.world.wabas.values()
-    return _listed_wabas(call, [waba for waba in every if authentication.reaches(token, waba)])
+    return _listed_wabas(call, of_others=False)
 
 
 def list_client_wabas(call: Call, _business: Business) -> Json:
-    """Accounts of other businesses: the emulator has none."""
-    return _listed_wabas(call, [])
+    """Accounts that other businesses own and share."""
+    return _listed_wabas(call, of_others=True)
 
 
-def _listed_wabas(call: Call, accounts: list[Waba]) -> Json:
-    fields = call.request.params.get("fields")
+def _listed_wabas(call: Call, *, of_others: bool) -> Json:
+    token, fields = _token(call), call.request.params.get("fields")
+    seen = [waba for waba in call.world.wabas.values() if authentication.reaches(token, waba)]
+    accounts = [waba for waba in seen if (waba.owner is not None) is of_others]
     return paged(
         call,
         accounts,

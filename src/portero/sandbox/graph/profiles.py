@@ -5,7 +5,8 @@ from typing import Any
 from portero.graphapi.errors import meta_error
 from portero.sandbox.calls import SUCCESS, Call
 from portero.sandbox.graph import checks
-from portero.sandbox.objects import Json, Number
+from portero.sandbox.objects import Bot, Json, Number, Profile
+from portero.sandbox.rates import TIERS
 
 _PROFILE_SIZES = {"about": 139, "address": 256, "description": 512, "email": 128}
 _VERTICALS = frozenset(
@@ -38,16 +39,25 @@ _VERTICALS = frozenset(
 _WEBSITES_MAX = 2
 _SETTINGS = ("calling", "user_identity_change", "payload_encryption", "storage_configuration")
 _SIP_PASSWORD = "sandbox-sip-password"  # noqa: S105  # an invented secret, so that a leak can be seen
+_CALLING_CEILING_MIN = 2_000
 _PROMPTS_MAX, _PROMPT_MAX, _COMMANDS_MAX = 4, 80, 30
 
 
 def read_profile(call: Call, number: Number) -> Json:
     profile = {"vertical": "UNDEFINED"} | number.profile | {"messaging_product": "whatsapp"}
     wanted = call.request.listed("fields")
+    if "id" in wanted:
+        profile["id"] = _profile_id(call, number)
     if wanted:
         kept = (*wanted, "messaging_product")
         profile = {key: value for key, value in profile.items() if key in kept}
     return {"data": [profile]}
+
+
+def _profile_id(call: Call, number: Number) -> str:
+    """The profile's own id, made when it is first asked for."""
+    known = call.world.records_of(Profile, number.id)
+    return (known or [call.world.keep(Profile(call.world.new_id(), number.id, {}))])[0].id
 
 
 def edit_profile(call: Call, number: Number) -> Json:
@@ -94,10 +104,21 @@ def edit_settings(call: Call, number: Number) -> Json:
         raise meta_error(100, details=f"One of {', '.join(_SETTINGS)} is required")
     for key, value in changes.items():
         given = checks.an_object(value, key)
-        if key == "calling" and "sip" in given:
-            _check_sip(given["sip"])
+        if key == "calling":
+            _check_calling(number, given)
         number.settings[key] = number.settings.get(key, {}) | given
     return SUCCESS
+
+
+def _check_calling(number: Number, given: Json) -> None:
+    """Calling needs room for 2,000 customers a day."""
+    wants_calls = given.get("status") == "ENABLED"
+    ceiling = TIERS.get(number.info["messaging_limit"])
+    if wants_calls and ceiling is not None and ceiling < _CALLING_CEILING_MIN:
+        details = f"Calling needs a messaging limit of {_CALLING_CEILING_MIN}"
+        raise meta_error(138018, details=details)
+    if "sip" in given:
+        _check_sip(given["sip"])
 
 
 def _check_sip(sip: Any) -> None:
@@ -133,7 +154,9 @@ def edit_automation(call: Call, number: Number) -> Json:
         checks.a_text(command, "command_description", "command", high=256)
     given = {"prompts": prompts, "commands": commands}
     changes = {key: value for key, value in given.items() if key in call.request.params}
-    number.automation = number.automation | changes | {"id": number.id}
+    known = call.world.records_of(Bot, number.id)
+    bot = (known or [call.world.keep(Bot(call.world.new_id(), number.id, {}))])[0]
+    number.automation = number.automation | changes | {"id": bot.id}
     return SUCCESS
 
 

@@ -1,14 +1,16 @@
 """Templates of an account: list, create, edit, delete, and the review they go through."""
 
 import asyncio
+import copy
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from portero.graphapi.errors import meta_error
 from portero.sandbox.calls import SUCCESS, Call
-from portero.sandbox.courier import Courier
-from portero.sandbox.graph import checks
+from portero.sandbox.courier import Courier, Delivery
+from portero.sandbox.graph import authentication, checks
 from portero.sandbox.graph import template_rules as rules
+from portero.sandbox.graph.errors import unknown_object
 from portero.sandbox.graph.health import health_of
 from portero.sandbox.graph.nodes import Shown
 from portero.sandbox.graph.paging import paged
@@ -19,6 +21,16 @@ from portero.sandbox.world import World
 TEMPLATE_LIMIT = 6_000
 
 _DAY_S = 24 * 3600
+# What Meta adds to some events; how many pauses came before is not kept.
+_EVENT_INFO: dict[str, Json] = {
+    "PAUSED": {
+        "other_info": {
+            "title": "FIRST_PAUSE",
+            "description": "The template was paused for 3 hours for its low quality.",
+        }
+    },
+    "REJECTED": {"rejection_info": {"reason": "The format is not valid.", "recommendation": ""}},
+}
 _EDITABLE = ("APPROVED", "REJECTED", "PAUSED")
 _KEPT_INFO = ("message_send_ttl_seconds", "cta_url_link_tracking_opted_out", "sub_category")
 _PER_HOUR = 100
@@ -165,6 +177,37 @@ def upsert_templates(call: Call, waba: Waba) -> Json:
     return {"data": answers}
 
 
+def migrate_templates(call: Call, waba: Waba) -> Json:
+    """Copies of another account's approved templates; what cannot be copied says why."""
+    world, source_id = call.world, call.request.needed("source_waba_id")
+    source = world.wabas.get(source_id)
+    if source is None or call.token is None or not authentication.reaches(call.token, source):
+        raise unknown_object(call.request.method, source_id)
+    wanted = [str(item) for item in call.request.listed("template_ids")]
+    theirs = [item for item in world.templates_of(source_id) if item.status == "APPROVED"]
+    migrated: list[str] = []
+    failed = dict.fromkeys(wanted, "The template cannot be migrated")
+    for template in theirs:
+        if wanted and template.id not in wanted:
+            continue
+        if world.template_named(waba.id, template.name, template.language):
+            failed[template.id] = "A template of that name and language exists"
+            continue
+        failed.pop(template.id, None)
+        new_id = world.new_id()
+        world.templates[new_id] = replace(
+            template,
+            id=new_id,
+            waba_id=waba.id,
+            components=copy.deepcopy(template.components),
+            info=dict(template.info),
+            edited_at=[],
+            updated_at=int(call.now),
+        )
+        migrated.append(new_id)
+    return {"migrated_templates": migrated, "failed_templates": failed}
+
+
 def edit_template(call: Call, template: Template) -> Json:
     """Change contents or category, and go back to review."""
     if template.status not in _EDITABLE:
@@ -286,7 +329,7 @@ def _send_to_review(call: Call, template: Template) -> None:
 
 
 def _tell_afterwards(call: Call, template: Template, event: str) -> None:
-    tell = partial(_tell, template, event, world=call.world, courier=call.courier)
+    tell = partial(tell_status, template, event, world=call.world, courier=call.courier)
     call.afterwards.append(lambda: call.courier.start(tell()))
 
 
@@ -299,17 +342,20 @@ async def _review(template: Template, *, world: World, courier: Courier) -> None
     template.status = "REJECTED" if rejected else "APPROVED"
     template.rejected_reason = "INVALID_FORMAT" if rejected else "NONE"
     template.updated_at = int(world.clock())
-    await _tell(template, template.status, world=world, courier=courier)
+    await tell_status(template, template.status, world=world, courier=courier)
 
 
-async def _tell(template: Template, event: str, *, world: World, courier: Courier) -> Any:
-    value = {
+async def tell_status(
+    template: Template, event: str, *, world: World, courier: Courier
+) -> Delivery:
+    """Tell the subscriber what became of a template; `event` is a status, or a word of its own."""
+    value: Json = {
         "event": event,
         "message_template_id": int(template.id),
         "message_template_name": template.name,
         "message_template_language": template.language,
         "message_template_category": template.category,
         "reason": template.rejected_reason,
-    }
+    } | _EVENT_INFO.get(event, {})
     waba = world.wabas[template.waba_id]
     return await courier.deliver("message_template_status_update", value, waba=waba)

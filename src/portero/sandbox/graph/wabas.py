@@ -36,7 +36,7 @@ _CHANGEABLE = (
 
 
 def _values(call: Call, waba: Waba) -> Json:
-    business = call.world.business
+    business, ours = waba.owner or call.world.business, call.world.business
     numbers = call.world.numbers_of(waba.id)
     limit = numbers[0].info["messaging_limit"] if numbers else "UNTIERED"
     return {
@@ -45,19 +45,19 @@ def _values(call: Call, waba: Waba) -> Json:
         "timezone_id": waba.info["timezone_id"],
         "currency": waba.info["currency"],
         "country": waba.info["country"],
-        "status": "ACTIVE",
+        "status": "DISABLED" if waba.locked else "ACTIVE",
         "account_review_status": "APPROVED",
         "business_verification_status": "verified",
-        "ownership_type": "SELF",
-        "owner_business": {"id": business.id, "name": business.name},
-        "owner_business_info": {"id": business.id, "name": business.name},
+        "ownership_type": "SELF" if business is ours else "CLIENT_OWNED",
+        "owner_business": business.named,
+        "owner_business_info": business.named,
         "on_behalf_of_business_info": None,
         "primary_funding_id": "0",
         "purchase_order_number": "",
         "message_template_namespace": f"sandbox_{waba.id}",
         "health_status": health_of(call.world, waba.id),
         "is_enabled_for_insights": bool(waba.info.get("is_enabled_for_insights", False)),
-        "is_shared_with_partners": False,
+        "is_shared_with_partners": business is not ours,
         "marketing_messages_lite_api_status": "ONBOARDED",
         "marketing_messages_onboarding_status": "ONBOARDED",
         "disable_marketing_messages_on_cloud_api": bool(
@@ -109,11 +109,12 @@ def assign_person(call: Call, waba: Waba) -> Json:
     if not tasks or not TASKS.issuperset(tasks):
         raise meta_error(100, details=f"Param tasks must be of {', '.join(sorted(TASKS))}")
     user = call.request.needed("user")
+    person = call.world.people.get(user)
     waba.people[user] = {
         "id": user,
-        "name": f"User {user[-4:]}",
+        "name": person.name if person else f"User {user[-4:]}",
         "tasks": tasks,
-        "user_type": "SYSTEM_USER",
+        "user_type": "BUSINESS_USER" if person and not person.is_system else "SYSTEM_USER",
     }
     return SUCCESS
 
