@@ -46,6 +46,13 @@ def allow(sandbox: Running, **more: Any) -> None:
     sandbox.hooks.clear()
 
 
+def ring(sandbox: Running) -> str:
+    """The business calls, and the customer's phone has rung."""
+    call_id: str = sandbox.post(PATH, CONNECT)["calls"][0]["id"]
+    sandbox.hooks.wait(1)
+    return call_id
+
+
 def permissions(sandbox: Running) -> dict[str, Any]:
     shown: dict[str, Any] = sandbox.get(f"/{NUMBER}/call_permissions", user_wa_id=CUSTOMER)
     return shown
@@ -98,7 +105,7 @@ def test_a_permission_may_last(calling: Running) -> None:
 
 def test_a_call_rings_is_taken_and_ends(calling: Running) -> None:
     allow(calling)
-    call_id = calling.post(PATH, CONNECT)["calls"][0]["id"]
+    call_id = ring(calling)
     calling.control("call", {"call_id": call_id, "event": "accept"})
     calling.clock.ahead_s = 60
     calling.post(PATH, PRODUCT | {"call_id": call_id, "action": "terminate"})
@@ -124,7 +131,7 @@ def test_a_second_call_to_the_same_customer_is_refused(calling: Running) -> None
 
 def test_a_refused_call_has_failed(calling: Running) -> None:
     allow(calling)
-    call_id = calling.post(PATH, CONNECT)["calls"][0]["id"]
+    call_id = ring(calling)
     calling.control("call", {"call_id": call_id, "event": "reject"})
 
     _, rejected, end = calling.hooks.values(3)

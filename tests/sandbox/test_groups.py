@@ -159,12 +159,14 @@ def test_settings_link_and_members_change_and_the_group_ends(sandbox: Running) -
     join(sandbox, group)
 
     sandbox.post(f"/{group}", product | {"subject": "Barrio"})
+    sandbox.hooks.wait(1)
     link = sandbox.post(f"/{group}/invite_link", product)["invite_link"]
     removed = sandbox.call(
         "DELETE",
         f"/{group}/participants",
         json=product | {"participants": [{"user": CUSTOMER}, {"user": FRIEND}]},
     ).json()
+    sandbox.hooks.wait(2)
     deleted = sandbox.call("DELETE", f"/{group}").json()
 
     assert link != event["invite_link"]

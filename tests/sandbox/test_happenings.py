@@ -185,6 +185,7 @@ def test_a_flow_is_throttled_and_blocked(sandbox: Running) -> None:
         },
     }
     published = sandbox.send(body)
+    sandbox.hooks.wait(3)
     sandbox.control("flow", {"flow_id": flow, "status": "THROTTLED"})
     throttled = [sandbox.send(body) for _ in range(11)]
     sandbox.control("flow", {"flow_id": flow, "status": "BLOCKED"})
