@@ -27,6 +27,8 @@ BOUND_TO_NUMBER = frozenset({Kind.MEDIA, Kind.MESSAGE})
 _SAYS_NUMBER = BOUND_TO_NUMBER | {Kind.NUMBER}
 # Things of exactly one account. A catalog may be connected to several.
 _SAYS_ACCOUNT = frozenset({Kind.WABA, Kind.TEMPLATE, Kind.TEMPLATE_GROUP, Kind.FLOW})
+# What may hang on a portfolio or an app, and then is of no account.
+_ABOVE_ACCOUNTS = frozenset({Kind.USER, Kind.PREVERIFIED_NUMBER, Kind.SOLUTION})
 
 
 class Registry:
@@ -212,5 +214,7 @@ def _waba_of(resource: Resource | None, number: str | None, state: WorkspaceStat
     if number is not None and number in state.numbers:
         return state.numbers[number]
     if resource is None:
+        return None
+    if resource.kind in _ABOVE_ACCOUNTS and resource.parent not in state.tokens:
         return None
     return resource.meta_id if resource.kind == Kind.WABA else resource.parent
