@@ -80,6 +80,15 @@ def test_a_selection_shows_what_was_selected_even_when_more_comes() -> None:
     assert answer == {"id": NUMBER, "verified_name": "Ventas", "throughput": {"level": "STANDARD"}}
 
 
+def test_a_selection_of_a_profile_comes_with_the_product_as_metas_does() -> None:
+    call = get(f"/{NUMBER}/whatsapp_business_profile", fields="about")
+    row = {"about": "Abierto", "messaging_product": "whatsapp"}
+
+    answer = rebuild_answer(call, 200, {"data": [row | {"email": "a@x.test"}]})
+
+    assert answer == {"data": [row]}
+
+
 def test_a_selection_reaches_into_objects_and_the_objects_of_lists() -> None:
     call = get(f"/{NUMBER}", fields="health_status{entities{entity_type,errors{error_code}}}")
     entity = {

@@ -29,6 +29,8 @@ _LINK = re.compile(r"https?://(?!developers\.facebook\.com/)\S+")
 _TYPE = re.compile(r"[A-Za-z]{1,64}")
 _MAX_TEXT: Final = 1024
 _ID: Final = Field("id")
+# What Graph adds to every selection: the id, and on WhatsApp's own nodes the one product there is.
+_ADDED: Final = (_ID, Field("messaging_product"))
 # What Graph may show unasked: never an edge, never what needs a permission of its own.
 _UNASKED: Final[Mapping[str, FieldTree]] = {
     name: tuple(Field(key) for key, one in node.fields.items() if one.permission is None)
@@ -114,7 +116,7 @@ def _nodes(node: str, tree: FieldTree | None, rows: object) -> list[dict[str, ob
 
 def _node(node: str, tree: FieldTree | None, value: Mapping[str, object]) -> dict[str, object]:
     kept: dict[str, object] = {}
-    for item in _UNASKED[node] if tree is None else (_ID, *tree):
+    for item in _UNASKED[node] if tree is None else (*_ADDED, *tree):
         if item.name in value:
             part = _of_node(node, item, value[item.name])
             if part is not DROPPED:
