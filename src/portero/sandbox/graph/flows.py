@@ -53,7 +53,7 @@ def _values(call: Call, flow: Flow) -> Json:
         "endpoint_uri": flow.info.get("endpoint_uri"),
         "preview": {"preview_url": preview, "expires_at": _written(call.now + _PREVIEW_LIFE_S)},
         "whatsapp_business_account": wabas.SHOWN.render(call, waba),
-        "application": people.APP.render(call, call.world.app),
+        "application": people.APP.render(call, call.world.app, "name,link"),
         "health_status": {"can_send_message": _health(flow), "entities": []},
         "updated_at": _written(flow.info["updated_at"]),
     }
