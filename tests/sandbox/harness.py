@@ -186,7 +186,7 @@ class Subscriber:
         with self.changed:
             status = self.answers.pop(0) if self.answers else 200
             payload = json.loads(raw) | {"path": path, "signed": signature == expected}
-            self.received.append(payload | {"raw": raw, "answer": status})
+            self.received.append(payload | {"raw": raw, "answer": status, "signature": signature})
             self.changed.notify_all()
             return status
 

@@ -143,6 +143,9 @@ def _take_effect(content: Json, number: Number, world: World, sender: Sender) ->
     system = content.get("system")
     if isinstance(system, dict) and system.get("type") == "customer_identity_changed":
         world.change_identity(sender.key)
+        now, identity = str(int(world.clock())), world.identity_of(sender.key)
+        known = {"acknowledged": False, "created_timestamp": now, "hash": identity}
+        content.setdefault("identity", known)
 
 
 def _permit_calls(reply: Json, number: Number, world: World, sender: Sender) -> None:
