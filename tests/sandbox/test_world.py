@@ -70,6 +70,23 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"windows": [{"number": "9", "customer": "34600111222"}]},
         "window for unknown number 9",
     ),
+    "a person without a name": ({"people": [{"id": "9"}]}, "person lacks name"),
+    "a person of a role nobody has": (
+        {"people": [{"id": "9", "name": "A", "role": "KING"}]},
+        "person.role must be one of ADMIN",
+    ),
+    "a person of the account's id": (
+        {"people": [{"id": WORLD["wabas"][0]["id"], "name": "A"}]},
+        "two things have the id",
+    ),
+    "a price of an unknown category": ({"prices": {"sms": 1}}, "unknown keys: sms"),
+    "a price that is a text": ({"prices": {"utility": "1"}}, "prices.utility must be an amount"),
+    "a price below nothing": ({"prices": {"utility": -1}}, "prices.utility must be an amount"),
+    "an owner without an id": (
+        {"wabas": [{"id": "9", "owner": {"name": "A"}}]},
+        "business lacks id",
+    ),
+    "an unreachable who is no number": ({"unreachable": ["Ana"]}, "'Ana' is not a phone number"),
     "windows that are no list": ({"windows": 3}, "world.windows must be a list"),
     "a customer who is no number": (
         {"customers": [{"phone": "Ana", "name": "Ana"}]},

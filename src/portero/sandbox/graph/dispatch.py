@@ -74,10 +74,10 @@ def _root_route(method: str, segments: tuple[str, ...]) -> RootRoute | None:
 def _route(call: Call, node: Node, edge: tuple[str, ...]) -> Route:
     routes = NODE_ROUTES.get(type(node), {})
     method = call.request.method
-    exact = routes.get((method, "/".join(edge)))
-    if exact is not None:
-        return exact
     wildcard = routes.get((method, edge[0] + "/*")) if len(edge) == 2 else None
+    exact = routes.get((method, "/".join(edge)))
+    if exact is not None and exact is not wildcard:  # "*" itself is a name like any other
+        return exact
     if wildcard is not None:
         call.rest = edge[1:]
         return wildcard
