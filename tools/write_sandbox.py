@@ -56,6 +56,24 @@ NOT_ANSWERED = {
 """Calls without an answer, each with its reason."""
 
 _OTHER_NAMES = {"message": "history", "person": "user"}  # ours to the gateway's
+TAIL = """
+## What no source confirms
+
+Meta's pages and its client libraries leave some things open. What the sandbox does there is a choice, each in one place:
+
+| choice | where |
+| --- | --- |
+| how a request to join, a suspended group and a new group's link are told (`group_join_request_created`, `group_suspend`, `invite_link`) | `sandbox/graph/group_events.py` |
+| 100 calls a day to one customer (138012) | `sandbox/graph/calling.py` |
+| 131041 for a group nobody has joined, 131203 where Meta's description has a call to add members and its pages say that they join by link | `sandbox/graph/messages.py`, `groups.py` |
+| 130403 for writing to a customer the business has blocked, 368 for a restricted account, 131031 for a disabled one | `sandbox/graph/messages.py` |
+| message histories, hours, the account's log, official status, numbers on stock: shapes of Meta's machine-made description, which no client library reads | `sandbox/graph/histories.py`, `records.py`, `identity.py`, `portfolio.py` |
+| greetings, signups, template groups, payment set-ups: members of Meta's Python library, which says nothing of their life | `sandbox/graph/records.py` |
+| `contacts` beside failed statuses: Meta's changelog says no, a maintained client reads them there | `sandbox/statuses.py` |
+| 131048 for an exceeded messaging limit, how many words a variable of a template needs | `sandbox/graph/fate.py`, `template_rules.py` |
+| a portfolio has one credit line, and its accounts are onboarded for marketing from the start | `sandbox/graph/portfolio.py` |
+"""
+
 _KINDS = {
     _OTHER_NAMES.get(name, name): kind for kind in NODE_ROUTES for name in [kind.__name__.lower()]
 }
@@ -125,7 +143,7 @@ def page() -> str:
     calls = known()
     answered = sum(one.answered for one in calls.values())
     count = f"\n{len(calls)} calls; the sandbox answers {answered} of them.\n"
-    return HEAD + count + "\n".join(tables(calls)) + "\n"
+    return HEAD + count + "\n".join(tables(calls)) + "\n" + TAIL
 
 
 if __name__ == "__main__":
