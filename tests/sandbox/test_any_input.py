@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portero.graphapi.nodes import NODES
 from portero.sandbox import World, create_app
 from portero.sandbox.control import HAPPENINGS
 from portero.sandbox.graph.routes import NODE_ROUTES
+from portero.sandbox.objects import Flow, Group, PreverifiedNumber, Signup
 from sandbox.harness import (
     APP,
     BUSINESS,
@@ -127,6 +129,30 @@ PARAMS = st.builds(
 )
 
 
+# Nodes by the gateway's names, and what reads them; a list shows the fields of its members.
+READS = {
+    "number": f"/{NUMBER}?",
+    "waba": f"/{WABA}?business={BUSINESS}&",
+    "template": "/201?",
+    "business": f"/{BUSINESS}?",
+    "app": f"/{APP}?",
+    "template_group": f"/{WABA}/template_groups?",
+    "schedule": f"/{WABA}/schedules?",
+    "activity": f"/{WABA}/activities?",
+    "system_user": f"/{BUSINESS}/system_users?",
+    "business_user": f"/{BUSINESS}/business_users?",
+    "qr_code": f"/{NUMBER}/message_qrdls?",
+    "welcome": f"/{WABA}/welcome_message_sequences?",
+    "history": f"/{NUMBER}/message_history?",
+    "official": f"/{NUMBER}/official_business_account?",
+    "profile": f"/{NUMBER}/whatsapp_business_profile?",
+}
+MADE = {"flow": Flow, "group": Group, "signup": Signup, "preverified_number": PreverifiedNumber}
+# What cannot be read by this token or without more, and the partners there are none of.
+REFUSED = {"solutions": 100, "whatsapp_business_solutions": 100, "subscriptions": 15}
+MODIFIERS = {"metric": ".name(ENDPOINT_REQUEST_COUNT).granularity(DAY)"}
+
+
 class _Faults(logging.Handler):
     """Every fault that the emulator logs."""
 
@@ -151,6 +177,11 @@ class Inhabited:
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
             return await client.request(method, path, json=body, headers=HEADERS)
+
+    def path_of(self, kind: type) -> str:
+        """The path of the one node of a kind."""
+        node = next(node for node, its in self.nodes if its is kind)
+        return f"/signups/{node}" if kind is Signup else f"/{node}"
 
     async def settle(self) -> None:
         """Make what calls can make, and remember what there is."""
@@ -187,7 +218,7 @@ def test_no_call_is_a_fault(inhabited: Inhabited, data: st.DataObject, params: A
         st.sampled_from([one for one in inhabited.nodes if one[1] in NODE_ROUTES])
     )
     method, edge = data.draw(st.sampled_from(sorted(NODE_ROUTES[kind])))
-    path = f"/signups/{node}" if kind.__name__ == "Signup" else f"/{node}"
+    path = f"/signups/{node}" if kind is Signup else f"/{node}"
     if method == "DELETE" and not edge:
         return  # the next example needs the node
 
@@ -205,6 +236,21 @@ def test_no_control_request_is_a_fault(inhabited: Inhabited, name: str, body: An
     answer = asyncio.run(_without_faults(inhabited, "POST", f"/_sandbox/{name}", body))
 
     assert answer.status_code in (200, 400)
+
+
+@pytest.mark.parametrize("node", [*READS, *MADE])
+def test_a_field_the_gateway_knows_is_known(inhabited: Inhabited, node: str) -> None:
+    asyncio.run(inhabited.call("POST", f"/{WABA}", {"is_enabled_for_insights": True}))
+    read = READS.get(node) or inhabited.path_of(MADE[node]) + "?"
+
+    for name in (*NODES[node].fields, *NODES[node].edges):
+        granularity = "DAY" if name == "analytics" else "DAILY"
+        span = f".start(0).end(86400).granularity({granularity})" if "analytics" in name else ""
+        people = f".business({BUSINESS})" if name == "assigned_users" else ""
+        field = f"{name}{span}{people}{MODIFIERS.get(name, '')}"
+        answer = asyncio.run(inhabited.call("GET", f"{read}fields={field}", None))
+        code = answer.json().get("error", {}).get("code")
+        assert code == REFUSED.get(name), f"{name}: {answer.text}"
 
 
 async def _without_faults(

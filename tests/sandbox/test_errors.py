@@ -40,6 +40,14 @@ def test_codes_that_arrive_later_come_by_webhook_of_themselves(sandbox: Running)
     assert all(CATALOGUE[code].title == error["title"] for code, error in told.items())
 
 
+def test_a_code_of_whatsapps_is_explained_by_its_title(sandbox: Running) -> None:
+    sandbox.control("faults", {"error": {"code": 132015}})
+
+    error = sandbox.refusal("GET", f"/{WABA}")
+
+    assert error["error_data"]["details"] == "Template is paused"
+
+
 def test_any_code_may_come_by_webhook(sandbox: Running) -> None:
     error = {"code": 131000, "by": "webhook", "details": "later"}
     sandbox.control("faults", {"error": error})

@@ -12,6 +12,7 @@ _MAX_DELAY_MS = 120_000
 _WHAT = ("delay_ms", "status", "reset", "error")
 _TEXTS = ("message", "details", "type", "user_title", "user_msg")
 _TRANSIENT = frozenset({2, 131000, 131016, 133004})  # "retry with back-off", says Meta
+_EXPLAINED = range(130_000, 150_000)
 
 
 class BadFault(ValueError):
@@ -108,7 +109,10 @@ def _error_of(part: Part, code: int, subcode: int | None, status: int) -> GraphE
     """Meta's error for a code, in Meta's words where nothing else is asked for."""
     said: Json = _SAID.get((code, subcode), {})
     texts = {key: part.text(key) for key in _TEXTS if key in part.values}
-    error = meta_error(code, subcode=subcode, http=status, transient=code in _TRANSIENT)
+    # Meta explains its codes for WhatsApp in `error_data`; where nobody says how, by their title.
+    details = CATALOGUE[code].title if code in _EXPLAINED else None
+    transient = code in _TRANSIENT
+    error = meta_error(code, subcode=subcode, http=status, details=details, transient=transient)
     return replace(error, **(said | texts))
 
 

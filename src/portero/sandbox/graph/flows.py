@@ -226,6 +226,12 @@ async def tell_status(flow: Flow, before: str, *, world: World, courier: Courier
     return await courier.deliver("flows", value, waba=world.wabas[flow.waba_id])
 
 
+def read_metric(call: Call, _flow: Flow) -> Json:
+    """A figure of the flow's endpoint, which is never called here: no point in time has one."""
+    name, granularity = call.request.needed("name"), call.request.needed("granularity")
+    return {"name": name, "granularity": granularity, "data_points": []}
+
+
 def list_assets(call: Call, flow: Flow) -> Json:
     """The flow's one asset, with a link that needs the token like everything else."""
     url = f"{call.request.base_url}/{flow.id}/assets/{ASSET}"

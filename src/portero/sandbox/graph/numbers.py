@@ -50,6 +50,8 @@ def _values(call: Call, number: Number) -> Json:
         "throughput": info["throughput"],
         "account_mode": info["account_mode"],
         "certificate": None,
+        "unified_cert_status": None,
+        "host_platform": None,
         "new_certificate": None,
         "eligibility_for_api_business_global_search": "NON_ELIGIBLE_UNDEFINED_COUNTRY",
         "is_pin_enabled": number.pin is not None,

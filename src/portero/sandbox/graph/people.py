@@ -8,24 +8,40 @@ from portero.sandbox.graph.paging import paged
 from portero.sandbox.objects import App, Business, Json, Token, Waba
 from portero.sandbox.reading import required
 
+_UNSET_OF_BUSINESS = (
+    "timezone_id",
+    "created_time",
+    "primary_page",
+    "profile_picture_uri",
+    "link",
+    "vertical",
+)
+_UNSET_OF_APP = ("namespace", "description", "app_domains", "logo_url")
+
 BUSINESS = Shown(
     type_name="Business",
-    values=lambda _call, business: {
-        "id": business.id,
-        "name": business.name,
-        "verification_status": "verified",
-        "two_factor_type": "admin_required",
-    },
+    values=lambda _call, business: (
+        {
+            "id": business.id,
+            "name": business.name,
+            "verification_status": "verified",
+            "two_factor_type": "admin_required",
+        }
+        | dict.fromkeys(_UNSET_OF_BUSINESS)
+    ),
     defaults=("name",),
 )
 APP = Shown(
     type_name="Application",
-    values=lambda _call, app: {
-        "id": app.id,
-        "name": app.name,
-        "link": f"https://www.facebook.com/games/?app_id={app.id}",
-        "category": "Business",
-    },
+    values=lambda _call, app: (
+        {
+            "id": app.id,
+            "name": app.name,
+            "link": f"https://www.facebook.com/games/?app_id={app.id}",
+            "category": "Business",
+        }
+        | dict.fromkeys(_UNSET_OF_APP)
+    ),
     defaults=("name", "link", "category"),
 )
 

@@ -21,6 +21,9 @@ _PREVERIFIED = shown(
         "created_time",
         "last_updated",
         "supported_features",
+        "region",
+        "is_input_id_valid",
+        "error_msg",
     ),
     ("display_phone_number", "verification_status", "availability_status"),
 )
@@ -106,6 +109,7 @@ def add_preverified(call: Call, business: Business) -> Json:
         "created_time": now,
         "last_updated": now,
         "supported_features": ["MESSAGING"],
+        "is_input_id_valid": True,
         "partners": [],
     }
     return {"id": call.world.keep(PreverifiedNumber(call.world.new_id(), business.id, info)).id}

@@ -16,9 +16,12 @@ _ALPHABET = string.ascii_uppercase + string.digits
 
 
 def list_codes(call: Call, number: Number) -> Json:
+    """All codes, or the one that `code` names."""
+    wanted = call.request.text("code")
+    codes = [one for one in number.qr_codes.values() if wanted in (None, one["code"])]
     return paged(
         call,
-        list(number.qr_codes.values()),
+        codes,
         key=lambda code: str(code["code"]),
         show=lambda code: _shown(call, code),
     )

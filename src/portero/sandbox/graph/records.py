@@ -150,7 +150,9 @@ def _welcome(call: Call, waba: Waba, sequence_id: str) -> Welcome:
     return found
 
 
-SIGNUP = shown("WhatsAppSignup", (*_SIGNUP_MEMBERS, "waba_id", "link"), ("status", "link"))
+SIGNUP = shown(
+    "WhatsAppSignup", (*_SIGNUP_MEMBERS, "message", "waba_id", "link"), ("status", "link")
+)
 
 
 def list_signups(call: Call, waba: Waba) -> Json:

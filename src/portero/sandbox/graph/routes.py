@@ -186,6 +186,7 @@ _FLOW = {
     ("GET", "assets"): Route(flows.list_assets, _MANAGE),
     ("POST", "assets"): Route(flows.upload_asset, _MANAGE),
     ("GET", f"assets/{flows.ASSET}"): Route(flows.read_asset, _MANAGE),
+    ("GET", "metric"): Route(flows.read_metric, _MANAGE),
     ("POST", "publish"): Route(flows.publish_flow, _MANAGE),
     ("POST", "deprecate"): Route(flows.deprecate_flow, _MANAGE),
 }

@@ -48,6 +48,10 @@ def _values(call: Call, template: Template) -> Json:
         "degrees_of_freedom_spec",
         "display_format",
         "specific_rejection_reason",
+        "specific_rejection_reasons",
+        "rejection_reasons",
+        "creative_sourcing_spec",
+        "is_primary_device_delivery_only",
     )
     return {key: template.info.get(key) for key in optional} | {
         "id": template.id,

@@ -33,6 +33,16 @@ _CHANGEABLE = (
     "disable_marketing_messages_on_cloud_api",
     "template_auto_archival_enabled",
 )
+_UNSET = (  # what Meta's node has, and an account without the feature has not
+    "marketing_messages_ad_account",
+    "whatsapp_manager_marketing_messages_max_price_enroll_status",
+    "linked_commerce_account",
+    "service_pricing_policy",
+    "audiences",
+    "assignment_date",
+    "permissions",
+    "business_id",
+)
 
 
 def _values(call: Call, waba: Waba) -> Json:
@@ -70,7 +80,7 @@ def _values(call: Call, waba: Waba) -> Json:
         "auth_international_rate_eligibility": None,
         "primary_business_location": waba.info["country"],
         "creation_time": 1767225600,
-    }
+    } | dict.fromkeys(_UNSET)
 
 
 SHOWN = Shown(
