@@ -70,6 +70,7 @@ Meta's pages and its client libraries leave some things open. What the sandbox d
 | message histories, hours, the account's log, official status, numbers on stock: shapes of Meta's machine-made description, which no client library reads | `sandbox/graph/histories.py`, `records.py`, `identity.py`, `portfolio.py` |
 | greetings, signups, template groups, payment set-ups: members of Meta's Python library, which says nothing of their life | `sandbox/graph/records.py` |
 | `contacts` beside failed statuses: Meta's changelog says no, a maintained client reads them there | `sandbox/statuses.py` |
+| `input` in the list of blocked customers, `request_id` for settled requests to join: a maintained client fails without them | `sandbox/graph/blocks.py`, `groups.py` |
 | 131048 for an exceeded messaging limit, how many words a variable of a template needs | `sandbox/graph/fate.py`, `template_rules.py` |
 | a portfolio has one credit line, and its accounts are onboarded for marketing from the start | `sandbox/graph/portfolio.py` |
 """

@@ -14,6 +14,9 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from pywa import WhatsApp
+from pywa.types.flows import FlowMetricGranularity, FlowMetricName
+from pywa.types.groups import GroupJoinApprovalMode
 
 from databases import Database
 from gateway.house import (
@@ -405,3 +408,57 @@ def test_numbers_on_stock_are_read_through_the_gateway(both: Both) -> None:
     both.same(f"{BUSINESS}/preverified_numbers")
     both.same(made)
     both.same(f"{made}/partners")
+
+
+@pytest.fixture
+def pywa(both: Both) -> Iterator[WhatsApp]:
+    made = WhatsApp(phone_id=VENTAS, token=both.key.text, waba_id=WABA)
+    made.api._session.base_url = f"{both.house.gateway.url}/v26.0"
+    yield made
+    made.api._session.close()
+
+
+def test_pywa_keeps_a_block_list_and_qr_codes(pywa: WhatsApp) -> None:
+    pywa.block_users([LUCIA])
+    made = pywa.create_qr_code("Hola", image_type="SVG")
+    pywa.update_commerce_settings(is_cart_enabled=False)
+
+    assert [one.wa_id for one in pywa.get_blocked_users()] == [WA_LUCIA]
+    assert [one.code for one in pywa.get_qr_codes(image_type="SVG")] == [made.code]
+    assert not pywa.get_commerce_settings().is_cart_enabled
+    assert pywa.delete_qr_code(made.code)
+
+
+def test_pywa_leads_a_flow(pywa: WhatsApp) -> None:
+    text = '{"version": "7.0", "screens": [{"id": "A"}]}'
+    made = pywa.create_flow(name="Cita", categories=["OTHER"], flow_json=text)
+    pywa.update_flow_json(made.id, text)
+    pywa.publish_flow(made.id)
+
+    assert [one.name for one in pywa.get_flow_assets(made.id)] == ["flow.json"]
+    metric = pywa.get_flow_metrics(
+        made.id, FlowMetricName.ENDPOINT_REQUEST_COUNT, FlowMetricGranularity.DAY
+    )
+    assert metric["data_points"] == []
+    assert pywa.deprecate_flow(made.id)
+
+
+def test_pywa_leads_a_group(pywa: WhatsApp, both: Both) -> None:
+    asked = pywa.create_group(
+        subject="Vecinos", join_approval_mode=GroupJoinApprovalMode.APPROVAL_REQUIRED
+    )
+    [group] = [one["id"] for one in both.same(f"{VENTAS}/groups")["data"]["groups"]]
+    both.until_learned(group)
+    event = {"group_id": group, "event": "join", "from": LUCIA}
+    both.house.sandbox.control("group", event)
+
+    requests = pywa.get_group_join_requests(group)
+    assert [one.user.wa_id for one in requests] == [WA_LUCIA]
+    requests[0].approve()
+    shown = pywa.get_group(group)
+    assert [one.wa_id for one in shown.participants] == [WA_LUCIA]
+    assert pywa.get_group_invite_link(group).link.startswith("https://chat.whatsapp.com/")
+    pywa.remove_group_participants(group, [LUCIA])
+    assert pywa.get_group(group).total_participant_count == 0
+    assert asked.request_id
+    assert pywa.delete_group(group).request_id

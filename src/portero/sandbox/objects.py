@@ -97,7 +97,7 @@ class Number:
     commerce: Json = field(default_factory=dict)
     automation: Json = field(default_factory=dict)
     public_key: str | None = None
-    blocked: dict[str, None] = field(default_factory=dict)  # in the order they were blocked
+    blocked: dict[str, str] = field(default_factory=dict)  # customer → how it was typed
     qr_codes: dict[str, Json] = field(default_factory=dict)
     username: str | None = None
     requested_username: str | None = None

@@ -12,7 +12,7 @@ from portero.sandbox.phones import digits_of, is_bsuid, wa_id_of
 from portero.sandbox.wire import trace_id
 from portero.sandbox.world import World
 
-Act: TypeAlias = Callable[[str], GraphError | None]
+Act: TypeAlias = Callable[[str, str], GraphError | None]
 
 _BLOCKED_MAX = 64_000
 
@@ -20,30 +20,34 @@ _BLOCKED_MAX = 64_000
 def list_blocked(call: Call, number: Number) -> Json:
     return paged(
         call,
-        list(number.blocked),
-        key=str,
-        show=lambda customer: {"messaging_product": "whatsapp", "wa_id": customer},
+        list(number.blocked.items()),
+        key=lambda entry: entry[0],
+        show=lambda entry: {
+            "messaging_product": "whatsapp",
+            "input": entry[1],
+            "wa_id": entry[0],
+        },
     )
 
 
 def block(call: Call, number: Number) -> Reply:
     """Only who wrote in the last 24 hours can be blocked."""
 
-    def add(customer: str) -> GraphError | None:
+    def add(customer: str, typed: str) -> GraphError | None:
         if customer == wa_id_of(number.display_digits):
             return meta_error(131021)
         if not call.world.window_is_open(number.id, customer):
             return meta_error(131047, details="The user has not messaged in the last 24 hours")
         if len(number.blocked) >= _BLOCKED_MAX:
             return meta_error(139101)
-        number.blocked[customer] = None
+        number.blocked[customer] = typed
         return None
 
     return _answer(call, "added_users", add)
 
 
 def unblock(call: Call, number: Number) -> Reply:
-    def remove(customer: str) -> GraphError | None:
+    def remove(customer: str, typed: str) -> GraphError | None:
         if customer not in number.blocked:
             return meta_error(139103)
         del number.blocked[customer]
@@ -58,7 +62,7 @@ def _answer(call: Call, done_key: str, act: Act) -> Reply:
     for entry in checks.a_list(call.request.params.get("block_users"), "block_users"):
         typed, customer = _customer(call.world, checks.an_object(entry, "block_users"))
         shown = {"input": typed, "wa_id": customer}
-        error = act(customer) if customer else meta_error(131026)
+        error = act(customer, typed) if customer else meta_error(131026)
         if error is None:
             done.append(shown)
         else:

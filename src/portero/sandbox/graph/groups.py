@@ -96,9 +96,13 @@ def _invite() -> str:
 
 def _asked(call: Call, group: Group, kind: str, more: Json) -> Json:
     """The answer to a request whose result comes by webhook, and that webhook."""
-    request_id = secrets.token_hex(16).upper()
+    request_id = _request_id()
     group_events.tell_afterwards(call, group, kind, {"request_id": request_id} | more)
     return {"messaging_product": "whatsapp", "request_id": request_id}
+
+
+def _request_id() -> str:
+    return secrets.token_hex(16).upper()
 
 
 def list_groups(call: Call, number: Number) -> Json:
@@ -196,11 +200,13 @@ def _settle_requests(call: Call, group: Group, *, approve: bool) -> Json:
             done.append(request_id)
         else:
             failed.append({"join_request_id": request_id, "errors": [error]})
+    request_id = _request_id()
     if joined:
-        more = {"added_participants": group_events.people(joined)}
+        more = {"request_id": request_id, "added_participants": group_events.people(joined)}
         group_events.tell_afterwards(call, group, group_events.ADDED, more)
     settled = "approved_join_requests" if approve else "rejected_join_requests"
-    answer: Json = {"messaging_product": "whatsapp", settled: done}
+    # Meta's description has no request id here; a maintained client fails without one.
+    answer: Json = {"messaging_product": "whatsapp", "request_id": request_id, settled: done}
     return answer | ({"failed_join_requests": failed} if failed else {})
 
 
