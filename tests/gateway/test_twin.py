@@ -32,7 +32,9 @@ from gateway.house import (
     Key,
     world,
 )
-from portero.graphapi import Kind, RawCall, parse, rebuild_answer
+from portero.graphapi.answers import rebuild_answer
+from portero.graphapi.kinds import Kind
+from portero.graphapi.parse import RawCall, parse
 
 PERSON = "100000000000031"
 KINDS = {
