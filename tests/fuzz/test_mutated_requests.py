@@ -67,8 +67,8 @@ def test_g14_control_a_lenient_parser_and_the_callers_bytes_are_found_out(
         raw_of[id(call.params)] = raw
         return call
 
-    def passed_on(call: Call, *, version: str) -> Upstream:
-        made = rebuild(call, version=version)
+    def passed_on(call: Call, **how: Any) -> Upstream:
+        made = rebuild(call, **how)
         return replace(made, body=raw_of[id(call.params)].body) if made.body else made
 
     monkeypatch.setattr(strict_json, "loads", _first_wins)
