@@ -209,9 +209,9 @@ async def lose_a_commit(wire: Wire, recorder: Recorder, shop: Shop, *, happened:
     earlier = [claimed(shop) for _ in range(5)]
     await asyncio.gather(*map(recorder.admit, earlier))
     if happened:
-        wire.cut_after(b"COMMIT")
+        wire.cut_after(b"COMMIT\0")
     else:
-        wire.cut_before(b"COMMIT")
+        wire.cut_before(b"COMMIT\0")
     asked = [asyncio.ensure_future(recorder.admit(claimed(shop))) for _ in range(5)]
     for one in earlier:
         recorder.note_later(outcome_of(one))

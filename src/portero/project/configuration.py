@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict
 
 from portero.project.environment import write_private
@@ -154,7 +155,13 @@ def database_settings(dsn: str, **parameters: str) -> dict[str, Any]:
         "NAME": parts.pop("dbname"),
         "USER": parts.pop("user"),
         "PASSWORD": parts.pop("password"),
-        "OPTIONS": {**parts, "options": " ".join(f"-c {k}={v}" for k, v in bounds.items())},
+        "OPTIONS": {
+            **parts,
+            "options": " ".join(f"-c {k}={v}" for k, v in bounds.items()),
+            # Who waited for a lock must then see what its holder committed, whatever the server's
+            # default.
+            "isolation_level": IsolationLevel.READ_COMMITTED,
+        },
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
     }

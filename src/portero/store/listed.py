@@ -22,11 +22,11 @@ async def list_workspaces(connection: Connection, workspaces: Iterable[UUID]) ->
 async def in_workspace(
     pool: asyncpg.Pool, workspace: UUID, *, readonly: bool = False
 ) -> AsyncIterator[Connection]:
-    """A transaction that sees one workspace."""
+    """A transaction that sees one workspace: to read, in one state; to write, as it is by now."""
     async with (
         pool.acquire() as connection,
         connection.transaction(
-            isolation="repeatable_read" if readonly else None, readonly=readonly
+            isolation="repeatable_read" if readonly else "read_committed", readonly=readonly
         ),
     ):
         await list_workspaces(connection, [workspace])

@@ -30,7 +30,7 @@ async def close_the_dead(connection: asyncpg.Connection) -> int:
 
 
 async def _one_dead(connection: asyncpg.Connection) -> tuple[UUID, int] | None:
-    async with connection.transaction():
+    async with connection.transaction(isolation="read_committed"):
         dead = await connection.fetchrow(_DEAD, DEAD_AFTER_S)
         if dead is None:
             return None
