@@ -21,12 +21,14 @@ from uuid import UUID
 
 import httpx
 import psycopg
+import pytest
 import uvloop
 
 from databases import Database, insert
 from portero import engine
 from portero.gateway import process
 from portero.gateway.settings import Settings
+from portero.gateway.wire import Connection, Exchange
 from portero.sandbox import World, create_app
 from portero.sandbox.server import server_for
 from portero.store import keys
@@ -649,3 +651,20 @@ def error_of(answer: httpx.Response) -> tuple[int, int, int | None, str]:
 
 def dumps(value: object) -> str:
     return json.dumps(value)
+
+
+def note_first_bytes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When each request that carries Meta's token was written, by `time.monotonic`.
+
+    Written is not arrived: how late something arrives says how busy this machine is.
+    """
+    moments: list[float] = []
+    write = Connection.write_first
+
+    def noted(self: Connection, data: bytes, exchange: Exchange) -> None:
+        write(self, data, exchange)
+        if META_TOKEN.encode() in data:
+            moments.append(time.monotonic())
+
+    monkeypatch.setattr(Connection, "write_first", noted)
+    return moments
