@@ -235,6 +235,35 @@ def test_the_first_pause_is_short_and_a_program_that_keeps_dying_waits_longer(
     ]
 
 
+def test_a_program_that_is_killed_comes_back_at_once_however_often(tmp_path: Path) -> None:
+    said: list[str] = []
+    pid = tmp_path / "pid"
+    killed = Program(
+        name="killed",
+        command=(
+            sys.executable,
+            "-c",
+            f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)",
+        ),
+        environment=dict(os.environ),
+        answers=lambda: pid.exists() and pid.read_text() != "",
+    )
+
+    async def go() -> None:
+        async with supervising(lambda _name, line: said.append(line)) as supervisor:
+            await supervisor.start(killed)
+            for times in range(1, 5):
+                victim = int(pid.read_text())
+                pid.unlink()
+                os.kill(victim, signal.SIGKILL)
+                await until(lambda n=times: said.count("answers again") == n)
+
+    asyncio.run(go())
+
+    again = {s for s in said if "starting again" in s}
+    assert again == {"was ended by SIGKILL; starting again in 0.2 s"}
+
+
 def test_what_a_dead_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     file = tmp_path / "pids"
     parent = (

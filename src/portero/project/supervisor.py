@@ -134,6 +134,7 @@ class _Child:
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._answered = asyncio.Event()
         self._ended_once = asyncio.Event()
+        self._answers_now = False
         self._ending = False
 
     def begin(self) -> None:
@@ -185,10 +186,16 @@ class _Child:
             self._ended_once.set()
             if self._ending:
                 return
-            pause = FIRST_PAUSE_S if time.monotonic() - began >= STABLE_S else pause
+            if self._was_well(code, lived_s=time.monotonic() - began):
+                pause = FIRST_PAUSE_S
             self._say(self._program.name, f"{_how(code)}; starting again in {pause:g} s")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def _was_well(self, code: int, *, lived_s: float) -> bool:
+        """Whether nothing says that the next life will fail, too: it was stable, or was killed."""
+        killed = self._answers_now and code == -signal.SIGKILL
+        return killed or lived_s >= STABLE_S
 
     async def live(self) -> int:
         """One life, from its start to the end of everything it started; returns its exit code."""
@@ -226,11 +233,13 @@ class _Child:
         )
 
     async def _listen(self) -> None:
+        self._answers_now = False
         while not await asyncio.to_thread(self._program.answers):
             await asyncio.sleep(_POLL_S)
         if self._answered.is_set():
             self._say(self._program.name, "answers again")
         self._answered.set()
+        self._answers_now = True
 
     async def _relay(self, descriptor: int) -> None:
         reader, pipe = asyncio.StreamReader(), os.fdopen(descriptor, "rb", buffering=0)
