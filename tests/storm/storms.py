@@ -1,4 +1,4 @@
-"""What storms share: a gateway one can kill, a steady load, and the ledgers to compare after."""
+"""What storms share: a gateway one can kill, and a load that goes on whatever happens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,12 +101,27 @@ class Killable:
 class Seen:
     """What the clients of a load saw, by the text of each message."""
 
+    sent: set[str] = field(default_factory=set)
     statuses: dict[str, int] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     times: list[tuple[float, int]] = field(default_factory=list)
 
     def ok(self) -> list[str]:
-        return [name for name, status in self.statuses.items() if status == 200]
+        """The names of those answered 200; a copy, because the load goes on in its own thread."""
+        return [name for name, status in self.statuses.copy().items() if status == 200]
+
+    def until_ok(self, more: int, *, patience_s: float = 60) -> None:
+        """Wait for so many more answers of 200: a count, because a time says nothing of traffic."""
+        ends, wanted = time.monotonic() + patience_s, len(self.ok()) + more
+        while len(self.ok()) < wanted:
+            assert time.monotonic() < ends, Counter(self.statuses.copy().values())
+            time.sleep(0.02)
+
+    def longest_silence(self, since: float) -> float:
+        """The longest time without an answer of 200 from a moment until now, seconds."""
+        good = sorted(at for at, status in list(self.times) if status == 200 and at > since)
+        moments = [since, *good, time.monotonic()]
+        return max(later - one for one, later in itertools.pairwise(moments))
 
     def back_after(self, moment: float) -> float:
         """Seconds from a moment to the first 200 after it."""
@@ -114,24 +129,51 @@ class Seen:
 
 
 async def load(
-    url: str, key: Key, *, rate: float, until: threading.Event, seen: Seen, prefix: str = "m"
+    url: str,
+    key: Key,
+    *,
+    rate: float,
+    until: threading.Event,
+    seen: Seen,
+    prefix: str = "m",
+    clients: int = 1,
 ) -> None:
-    """`rate` messages a second, each with a text of its own, whatever becomes of the ones before."""
+    """`rate` messages a second, each with a text of its own, whatever becomes of the ones before.
+
+    Each client has connections of its own, so that several reach several processes.
+    """
     origin, _ = split_url(url)
-    client = Upstream([origin])
+    pools = [Upstream([origin]) for _ in range(clients)]
     tasks: set[asyncio.Task[None]] = set()
     began = time.monotonic()
     for n in itertools.count():
         if until.is_set():
             break
         await asyncio.sleep(max(0.0, began + n / rate - time.monotonic()))
-        name = f"{prefix}-{n}"
-        task = asyncio.get_running_loop().create_task(_one(client, origin, key, name, seen))
+        work = _one(pools[n % clients], origin, key, f"{prefix}-{n}", seen)
+        task = asyncio.get_running_loop().create_task(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     if tasks:
         await asyncio.wait(tasks, timeout=30)
-    await client.close()
+    for pool in pools:
+        await pool.close()
+
+
+async def burst(
+    url: str, key: Key, count: int, *, seen: Seen, prefix: str, clients: int = 32
+) -> None:
+    """`count` messages as fast as so many clients, one after the other each, get answers."""
+    origin, _ = split_url(url)
+    numbers = iter(range(count))
+
+    async def one_client() -> None:
+        pool = Upstream([origin])
+        for n in numbers:
+            await _one(pool, origin, key, f"{prefix}-{n}", seen)
+        await pool.close()
+
+    await asyncio.gather(*(one_client() for _ in range(clients)))
 
 
 async def _one(client: Upstream, origin: Any, key: Key, name: str, seen: Seen) -> None:
@@ -145,6 +187,7 @@ async def _one(client: Upstream, origin: Any, key: Key, name: str, seen: Seen) -
         ],
         body=json.dumps(text(LUCIA, name)).encode(),
     )
+    seen.sent.add(name)
     with contextlib.suppress(asyncio.CancelledError):
         try:
             answer = await client.send(request, before_first_byte=lambda: None)
@@ -158,11 +201,13 @@ async def _one(client: Upstream, origin: Any, key: Key, name: str, seen: Seen) -
 
 
 @contextlib.contextmanager
-def under_load(house: House, url: str, key: Key, *, rate: float) -> Iterator[Seen]:
+def under_load(
+    house: House, url: str, key: Key, *, rate: float, clients: int = 1
+) -> Iterator[Seen]:
     """A steady load beside the block, which ends a little after it."""
     seen, until = Seen(), threading.Event()
-    work = load(url, key, rate=rate, until=until, seen=seen)
-    running = threading.Thread(target=lambda: house.loop.run(work, timeout=600))
+    work = load(url, key, rate=rate, until=until, seen=seen, clients=clients)
+    running = threading.Thread(target=lambda: house.loop.run(work, timeout=3600))
     running.start()
     try:
         yield seen
@@ -170,55 +215,3 @@ def under_load(house: House, url: str, key: Key, *, rate: float) -> Iterator[See
     finally:
         until.set()
         running.join()
-
-
-@dataclass
-class Comparison:
-    """The sandbox's ledger against the records, after a storm."""
-
-    sent: int
-    without_intent: int
-    sent_twice: int
-    ok_without_outcome: int
-    open_intents: int
-
-    @property
-    def violations(self) -> int:
-        return self.without_intent + self.sent_twice + self.ok_without_outcome
-
-
-def compare(house: House, seen: Seen) -> Comparison:
-    """Sent = recorded, nothing twice, and what a client was told has its end on record."""
-    arrived = [json.loads(r["body"]) for r in house.sandbox.ledger() if r["method"] == "POST"]
-    records = house.workspace.records()
-    intents = {
-        str(r["call_id"]) for r in records if r["kind"] == "intent" and r["effect"] == "allow"
-    }
-    outcomes = {str(r["call_id"]) for r in records if r["kind"] == "outcome"}
-    call_of = {body["text"]["body"]: body["biz_opaque_callback_data"] for body in arrived}
-    texts = Counter(body["text"]["body"] for body in arrived)
-    return Comparison(
-        sent=len(arrived),
-        without_intent=sum(1 for call in call_of.values() if call not in intents),
-        sent_twice=sum(count - 1 for count in texts.values()),
-        ok_without_outcome=sum(1 for name in seen.ok() if call_of.get(name) not in outcomes),
-        open_intents=len(intents - outcomes),
-    )
-
-
-def wait_until_closed(house: House, *, within_s: float = 15) -> None:
-    """Until every admitted call has an outcome, `unknown` included."""
-    ends = time.monotonic() + within_s
-    while time.monotonic() < ends:
-        records = house.workspace.records()
-        intents = {
-            r["call_id"] for r in records if r["kind"] == "intent" and r["effect"] == "allow"
-        }
-        if intents <= {r["call_id"] for r in records if r["kind"] == "outcome"}:
-            return
-        time.sleep(0.2)
-    raise AssertionError("calls are still open")
-
-
-def outcomes(house: House) -> Mapping[str, int]:
-    return Counter(r["outcome"] for r in house.workspace.records() if r["kind"] == "outcome")

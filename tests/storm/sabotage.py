@@ -1,0 +1,73 @@
+"""Guards taken away in a process of its own, each by its name, to see that something turns red."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from portero.store.admission import Admission, Admitted, Verdict
+from portero.store.presence import Presence
+from portero.store.recorder import Recorder
+from portero.store.transaction import RecordingTransaction
+
+RECORD_DELAY_S = 0.05
+_background: set[asyncio.Task[None]] = set()
+
+
+def record_after_the_send() -> None:
+    """The fault the order of a call excludes: let it go, and write the intent a little later."""
+    admit = Recorder.admit
+
+    async def later(recorder: Recorder, admission: Admission) -> None:
+        await asyncio.sleep(RECORD_DELAY_S)
+        await admit(recorder, admission)
+
+    async def careless(recorder: Recorder, admission: Admission) -> Verdict:
+        task = asyncio.get_running_loop().create_task(later(recorder, admission))
+        _background.add(task)
+        task.add_done_callback(_background.discard)
+        return Admitted(datetime.now(UTC))
+
+    Recorder.admit = careless  # type: ignore[method-assign]  # the sabotage
+
+
+def forward_without_looking() -> None:
+    """The fault of a process that does not look again before the first byte."""
+    Presence.require = lambda *_: None  # type: ignore[method-assign]  # the sabotage
+
+
+def believe_the_first_head() -> None:
+    """The fault of a process that never hears that the policy moved, by whichever way."""
+    moved = Presence.moved
+
+    def once(self: Presence, workspace: UUID, version: int) -> None:
+        if self.head(workspace) == 0:
+            moved(self, workspace, version)
+
+    Presence.moved = once  # type: ignore[method-assign]  # the sabotage
+    RecordingTransaction._without_moved = lambda _, asked: list(asked)  # type: ignore[method-assign]
+
+
+def forget_what_is_used() -> None:
+    """The fault of a count that each process keeps for itself and starts anew."""
+    from portero.store import counting
+
+    counting._STORE_COUNTERS = counting._STORE_COUNTERS.replace("used = t.n", "used = u.used")
+
+
+SABOTAGE = {
+    f.__name__: f
+    for f in (
+        record_after_the_send,
+        forward_without_looking,
+        believe_the_first_head,
+        forget_what_is_used,
+    )
+}
+
+
+def commit(names: Iterable[str]) -> None:
+    for name in names:
+        SABOTAGE[name]()
