@@ -102,7 +102,7 @@ class Fleet:
         found = {}
         for pid in processes.children(self.supervisor):
             words = processes.command(pid)
-            if "gateway" in words:
+            if "portero.project.child" in words:  # else it is the supervisor's own image still
                 found[int(words[words.index("gateway") + 1])] = pid
         return found
 

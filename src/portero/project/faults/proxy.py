@@ -46,6 +46,7 @@ class FaultProxy:
         self.connections = 0
         self._marks = marks
         self._links: set[_Link] = set()
+        self._serving: set[asyncio.Task[object]] = set()
         self._passing = asyncio.Event()
         self._marked_passing = asyncio.Event()
         self._delay_s = 0.0
@@ -100,11 +101,22 @@ class FaultProxy:
         self._passing.set()
         self._marked_passing.set()
 
+    async def close(self) -> None:
+        """Reset every connection and wait until nothing carries bytes any more."""
+        self.reset()
+        if self._serving:
+            await asyncio.wait(self._serving)
+        await asyncio.sleep(0)  # sockets close in the next round
+
     # Passing
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection to its end."""
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine of asyncio runs in a task
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         if self._refuses:
             _reset(writer)
             return
@@ -212,9 +224,8 @@ async def proxying(
     finally:
         server.close()
         proxy.mend()
-        proxy.reset()
+        await proxy.close()
         await server.wait_closed()
-        await asyncio.sleep(0)  # what carried bytes comes to its end
         if isinstance(bound, Path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(bound)
