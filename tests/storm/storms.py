@@ -22,6 +22,18 @@ from portero.gateway.upstream import NotSent, Upstream, UpstreamError, UpstreamR
 SERVE = Path(__file__).with_name("serve.py")
 
 
+QUIET_START_S = 3.0
+
+
+def allowed_s(bar: float, *, start_took_s: float) -> float:
+    """How long it may take to be back, seconds, where a start took so long in the same minute.
+
+    What is started anew is not back sooner than a start takes. On a machine with nothing else to do
+    that is a second or two, and the bar stands; where it is more, what is more is added.
+    """
+    return bar + 2 * max(0.0, start_took_s - QUIET_START_S)
+
+
 class Killable:
     """A gateway in a process of its own, on a fixed port."""
 
@@ -53,8 +65,11 @@ class Killable:
         )
         self._log = (folder / f"gateway-{self.port}.log").open("ab")
         self._process: subprocess.Popen[bytes] | None = None
+        self._began = 0.0
+        self.start_took_s = 0.0
 
     def start(self) -> None:
+        self._began = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, str(SERVE), str(self._settings)],
             stdout=subprocess.PIPE,
@@ -66,6 +81,7 @@ class Killable:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line.startswith(b"ready"), self._settings.parent
+        self.start_took_s = time.monotonic() - self._began
 
     @property
     def pid(self) -> int:

@@ -7,11 +7,11 @@ import pytest
 
 from gateway.house import House, Key
 from storm.ledgers import compare, outcomes, wait_until_closed
-from storm.storms import Killable, Seen, under_load
+from storm.storms import Killable, Seen, allowed_s, under_load
 
 RATE = 200.0
 KILLS = 5
-BETWEEN_S = 1.0
+BETWEEN_S = 0.8
 
 
 def kill_under_load(
@@ -23,6 +23,7 @@ def kill_under_load(
     gateway.wait_ready()
     with under_load(house, gateway.url, key, rate=RATE) as seen:
         for _ in range(kills):
+            seen.until_ok(20)
             time.sleep(BETWEEN_S)
             moments.append(time.monotonic())
             gateway.kill()
@@ -39,9 +40,9 @@ def test_kill_nine_leaves_nothing_unrecorded_and_nothing_twice(
 
     found = compare(house, seen)
     assert found.violations == {}
-    assert found.arrived > 100
-    assert max(seen.back_after(moment) for moment in moments) < 5.0
-    assert len(seen.ok()) > RATE
+    assert found.arrived >= len(seen.ok()) >= 20 * KILLS
+    bar = allowed_s(5.0, start_took_s=killable.start_took_s)
+    assert max(seen.back_after(moment) for moment in moments) < bar
     assert set(outcomes(house)) <= {"done", "unknown", "stopped"}
 
 
@@ -64,4 +65,5 @@ def test_fifty_kills(house: House, key: Key, killable: Killable) -> None:
 
     found = compare(house, seen)
     assert found.violations == {}
-    assert max(seen.back_after(moment) for moment in moments) < 5.0
+    bar = allowed_s(5.0, start_took_s=killable.start_took_s)
+    assert max(seen.back_after(moment) for moment in moments) < bar

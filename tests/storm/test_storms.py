@@ -24,14 +24,13 @@ from portero.project.faults.schedule import Deed, Kind, Step, draw, play
 from storm.fleet import Fleet, sailing
 from storm.ledgers import Comparison, compare, outcomes, wait_until_closed
 from storm.legs import Legs, legs_of
-from storm.storms import Seen, under_load
+from storm.storms import Seen, allowed_s, under_load
 from storm.test_database_away import house_on, kill_all, postmaster
 
 RATE = 40.0
 CLIENTS = 8
 BACK_S = 5.0
 BACK_OF_DATABASE_S = 10.0
-QUIET_START_S = 3.0
 DAY = 1_000_000
 
 KINDS = (
@@ -275,8 +274,7 @@ def kills(
 ) -> tuple[Seen, list[float], float]:
     """So many under load, each once the one before is overcome; and how long each kept us away.
 
-    The last value is how long that may be. What is started anew is not back sooner than a start
-    takes; where that is seconds, because this machine has much else to do, it is added.
+    The last value is how long that may be.
     """
     kill, crew, bar = KILLS[kind]
     backs = []
@@ -291,7 +289,7 @@ def kills(
                 moment = kill(fleet, legs)
                 seen.until_ok(3)
                 backs.append(seen.longest_silence(moment))
-    return seen, backs, bar + max(0.0, 2 * (fleet.start_took_s - QUIET_START_S))
+    return seen, backs, allowed_s(bar, start_took_s=fleet.start_took_s)
 
 
 def test_the_supervisor_killed(own_house: House, own_key: Key, tmp_path: Path) -> None:
