@@ -11,7 +11,10 @@ from databases import Database
 from django_ready import django_on
 from gateway.house import House, Key
 from portero.domain.access.authorize import Actor
+from portero.store import heads, presence, recorder
 from storm.storms import Killable
+
+NO_HURRY_S = 120.0
 
 
 @pytest.fixture
@@ -39,3 +42,14 @@ def ana(house: House) -> Iterator[Actor]:
     settings.PORTERO_KEK, settings.PORTERO_PEPPER = house.kek, house.pepper
     with django_on(house.database.dsn("app")):
         yield Actor(house.workspace.id, house.workspace.owner, datetime.now(UTC))
+
+
+@pytest.fixture
+def _no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases that outlast whatever else this machine has to do in the meantime.
+
+    A lease that lapses refuses calls as well; where something else is to refuse them, it must not.
+    """
+    monkeypatch.setattr(presence, "LEASE_S", NO_HURRY_S)
+    monkeypatch.setattr(recorder, "PATIENCE_S", NO_HURRY_S)
+    monkeypatch.setattr(heads, "PATIENCE_S", NO_HURRY_S)

@@ -19,7 +19,6 @@ from gateway.house import LUCIA, VENTAS, House, Key, note_first_bytes, text
 from portero.domain.access.authorize import Actor
 from portero.domain.accounts import services as accounts
 from portero.gateway.upstream import Upstream, UpstreamLimits, UpstreamRequest, split_url
-from portero.store import heads, presence, recorder
 from portero.store.presence import Presence
 from portero.store.transaction import RecordingTransaction
 from storm.storms import Seen, under_load
@@ -59,17 +58,6 @@ class Barrier:
 
 async def _event() -> asyncio.Event:
     return asyncio.Event()
-
-
-@pytest.fixture
-def _no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leases that outlast whatever else this machine has to do while thousands of calls are held.
-
-    A lease that lapses refuses calls as well; but here it must be the moved head that does.
-    """
-    monkeypatch.setattr(presence, "LEASE_S", LONG_S)
-    monkeypatch.setattr(recorder, "PATIENCE_S", LONG_S)
-    monkeypatch.setattr(heads, "PATIENCE_S", LONG_S)
 
 
 def hold_before_admission(house: House, monkeypatch: pytest.MonkeyPatch) -> Barrier:

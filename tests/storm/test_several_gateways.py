@@ -48,6 +48,7 @@ def send_all(urls: list[str], key: Key, count: int, *, people: int = 1) -> list[
         return list(many.map(one, range(count)))
 
 
+@pytest.mark.usefixtures("_no_hurry")
 def test_a_day_is_exact_over_all_of_them(house: House, urls: list[str]) -> None:
     key = house.workspace.key({"send:text": "all"})
     house.workspace.limit("messages", "day", 60, holder_kind="key", holder=key.id)
@@ -59,6 +60,7 @@ def test_a_day_is_exact_over_all_of_them(house: House, urls: list[str]) -> None:
     assert len(house.sandbox.ledger()) == 60
 
 
+@pytest.mark.usefixtures("_no_hurry")
 def test_distinct_recipients_are_exact_over_all_of_them(house: House, urls: list[str]) -> None:
     key = house.workspace.key({"send:text": "all"})
     house.workspace.limit("recipients", "day", 10, holder_kind="key", holder=key.id)
@@ -74,6 +76,7 @@ def _to(request: dict[str, str]) -> str:
     return to
 
 
+@pytest.mark.usefixtures("_no_hurry")
 def test_a_second_is_exact_over_all_of_them(house: House, urls: list[str]) -> None:
     key = house.workspace.key({"send:text": "all"})
     house.workspace.limit("messages", "second", 5, holder_kind="key", holder=key.id)
