@@ -17,6 +17,8 @@ import httpx
 from gateway.house import House, free_port
 from portero.project.configuration import create_secrets
 from portero.project.faults import processes
+from portero.project.gateway_settings import internal_socket
+from portero.project.listening import socket_answers
 
 _STARTUP = Path(__file__).with_name("startup")
 _PORTERO = Path(sys.executable).with_name("portero")
@@ -107,11 +109,20 @@ class Fleet:
         return found
 
     def wait_all(self, *, but: int = 0) -> None:
-        """Until there is a full crew again in which `but`, a pid, is no more, and it answers."""
+        """Until there is a full crew again in which `but`, a pid, is no more, and each of it answers."""
         ends = time.monotonic() + PATIENCE_S
-        while len(self.gateways()) < self.count or but in self.gateways().values():
+        while not self._is_full(but):
             assert time.monotonic() < ends, self.said()
             time.sleep(0.02)
+
+    def _is_full(self, but: int) -> bool:
+        running = self.gateways()
+        state = self._folder / "state"
+        return (
+            len(running) == self.count
+            and but not in running.values()
+            and all(socket_answers(internal_socket(state, number)) for number in running)
+        )
 
     def kill_supervisor(self) -> None:
         """SIGKILL of `portero serve`; its processes are told to stop by the kernel."""
