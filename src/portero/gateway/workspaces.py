@@ -7,8 +7,10 @@ and replaced by reference when the head moves; nothing in it is ever patched.
 import asyncio
 import ctypes
 import hmac
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,6 +26,8 @@ from portero.store.sealing import KeyRing
 from portero.store.workspace_keys import WorkspaceKeys
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ class Workspaces:
         self._states: dict[UUID, WorkspaceState] = {}
         self._loading: dict[UUID, asyncio.Task[WorkspaceState]] = {}
         self._workspace_of_key: dict[str, UUID] = {}
+        presence.when_moved(self._load_ahead)
 
     async def of_key(self, public_id: str) -> WorkspaceState | None:
         """The workspace a key belongs to; None when no such key was ever made."""
@@ -139,12 +144,31 @@ class Workspaces:
             state = self._states.get(workspace)
             if state is not None and state.version >= self._presence.head(workspace):
                 return state
-            task = self._loading.get(workspace)
-            if task is None:
-                task = asyncio.get_running_loop().create_task(self._load(workspace))
-                self._loading[workspace] = task
-                task.add_done_callback(lambda _task: self._loading.pop(workspace, None))
-            await asyncio.shield(task)
+            if workspace not in self._loading:
+                self._begin_to_load(workspace)
+            await asyncio.shield(self._loading[workspace])
+
+    def _load_ahead(self, workspace: UUID) -> None:
+        """Load what moved before the next call asks for it, so that a refusal is not waited for."""
+        state = self._states.get(workspace)
+        is_behind = state is not None and state.version < self._presence.head(workspace)
+        if is_behind and workspace not in self._loading:
+            self._begin_to_load(workspace)
+
+    def _begin_to_load(self, workspace: UUID) -> None:
+        task = asyncio.get_running_loop().create_task(self._load(workspace))
+        self._loading[workspace] = task
+        task.add_done_callback(partial(self._loaded, workspace))
+
+    def _loaded(self, workspace: UUID, task: asyncio.Task[WorkspaceState]) -> None:
+        self._loading.pop(workspace, None)
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            # Whoever waits is told; the next call tries again.
+            logger.warning("a policy could not be loaded: %s", type(error).__name__)
+        else:
+            self._load_ahead(workspace)  # it may have moved meanwhile
 
     async def _load(self, workspace: UUID) -> WorkspaceState:
         async with in_workspace(self._pool, workspace, readonly=True) as connection:

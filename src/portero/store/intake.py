@@ -49,7 +49,7 @@ async def store_posts(pool: asyncpg.Pool, posts: Sequence[Post]) -> Sequence[Exc
 
 
 async def _store(pool: asyncpg.Pool, posts: Sequence[Post]) -> None:
-    async with pool.acquire() as connection, connection.transaction():
+    async with pool.acquire() as connection, connection.transaction(isolation="read_committed"):
         await list_workspaces(connection, {post.workspace for post in posts})
         await _insert(connection, posts)
         await registry.learn(connection, [one for post in posts for one in post.learned])

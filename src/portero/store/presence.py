@@ -74,6 +74,11 @@ class Presence:
         self._lease_ends = 0.0  # until when this process may forward
         self._published_ends = 0.0  # until when, at the least, others see it alive
         self._wake = asyncio.Event()
+        self._hearer: Callable[[UUID], None] = lambda _workspace: None
+
+    def when_moved(self, hearer: Callable[[UUID], None]) -> None:
+        """Have somebody called with the workspace whenever a head is found to have moved."""
+        self._hearer = hearer
 
     def head(self, workspace: UUID) -> int:
         """The newest version this process knows of; 0 when it never met the workspace."""
@@ -83,6 +88,7 @@ class Presence:
         """Take note of a head read elsewhere, by an admission for example. Never goes back."""
         if version > self._heads.get(workspace, 0):
             self._heads[workspace] = version
+            self._hearer(workspace)
 
     def alive(self) -> bool:
         return _now() < self._lease_ends
