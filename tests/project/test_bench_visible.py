@@ -122,6 +122,49 @@ def test_side_tables_that_do_not_know_the_order_are_seen_in_the_plan(
     assert measured.faults(filter_of("mine, two in a million")) != []
 
 
+def test_of_somebodys_conversations_those_on_other_numbers_are_not_read(
+    measured: Measured,
+) -> None:
+    assert passed_over_on_a_number(measured) == 0
+
+
+def test_a_side_table_that_does_not_know_the_number_is_seen_in_what_is_read(
+    measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = visible.LISTING
+    bare = {
+        dimension: replace(serving, copies={}) if isinstance(serving, Exists) else serving
+        for dimension, serving in listing.dimensions.items()
+    }
+    monkeypatch.setattr(visible, "LISTING", replace(listing, dimensions=bare))
+
+    assert passed_over_on_a_number(measured) > 20
+
+
+def test_a_missing_index_on_a_copy_is_seen_in_what_is_read(
+    superuser: psycopg.Connection[Any],
+) -> None:
+    [(index,)] = superuser.execute(
+        "SELECT indexname FROM pg_indexes WHERE tablename = 'conversation_participant'"
+        " AND indexdef LIKE '%(workspace_id, principal_id, number,%'"
+    ).fetchall()
+    superuser.execute(f'DROP INDEX "{index}"')
+    try:
+        passed_over = passed_over_on_a_number(Measured(superuser))
+    finally:
+        superuser.rollback()
+
+    assert passed_over > 20
+
+
+def passed_over_on_a_number(measured: Measured) -> float:
+    [shape] = [shape for shape in SHAPES if shape.name == "mine on a number"]
+    return sum(
+        plans.passed_over(measured.explain(visible.page(filter_)))
+        for _, _, filter_ in visible.filters_of(shape, 20)
+    )
+
+
 def test_one_where_with_or_is_seen_in_the_plan(measured: Measured) -> None:
     query = visible.page_by_or(filter_of("mine, rare, or a rare number"))
 

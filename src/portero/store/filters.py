@@ -8,7 +8,7 @@ ranges are merged as they come, and reading ends with the page.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from portero.engine import Branch, Dimension, Exclusion, Term, Visible
@@ -47,6 +47,10 @@ class Exists:
     """Its own copies of the order keys, always equal to the row's; no value twice for a row. With
     them, and an index on the value that ends in them, it can drive a branch; without, a branch
     restricted in nothing else walks the list."""
+    copies: Mapping[Dimension, Column] = field(default_factory=dict)
+    """Its own copies of columns that serve other dimensions, always equal to the row's, NULL where
+    that is. A branch that it drives asks them instead, so that an index on the value and on them
+    tells apart what would be found out only row by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +222,13 @@ class _Writer:
         columns = [f"{key} AS {order_key.column}" for key, order_key in named]
         if asked.whole:
             columns.append(self.listing.select)
+        reading = self._reading(serving)
         condition = _all(
             [
                 *driving,
                 self.parameters.fill(asked.given),
-                *self.terms(rest),
-                *self.outside(asked.exclusions),
+                *reading.terms(rest),
+                *reading.outside(asked.exclusions),
                 *self._following(keys, asked.after),
             ]
         )
@@ -255,6 +260,14 @@ class _Writer:
         if isinstance(driving, Exists):
             return f"{driving.table} JOIN {table} ON {driving.match}", driving.order
         return table, tuple(f"{table}.{key.column}" for key in self.listing.order)
+
+    def _reading(self, driving: Column | Exists | None) -> _Writer:
+        """Write what follows over the driver's copies of other columns."""
+        if not isinstance(driving, Exists) or not driving.copies:
+            return self
+        served = self.listing.dimensions.items()
+        copied = {dimension: driving.copies.get(dimension, own) for dimension, own in served}
+        return replace(self, listing=replace(self.listing, dimensions=copied))
 
     def _following(self, keys: Sequence[str], after: Sequence[object] | None) -> Iterator[str]:
         if after is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -43,7 +44,7 @@ CREATE UNLOGGED TABLE conversation_label (
 );
 CREATE UNLOGGED TABLE conversation_participant (
     workspace_id uuid NOT NULL, conversation_id uuid NOT NULL, principal_id uuid NOT NULL,
-    last_at timestamptz NOT NULL
+    number text NOT NULL, last_at timestamptz NOT NULL
 );
 """
 # Neighbours on disk are apart in time, which is the hard case: a page of fifty touches fifty blocks.
@@ -70,7 +71,7 @@ FROM (SELECT i, random() ours, random() owned, random() busy, random() team, ran
 INSERT INTO conversation_participant
 SELECT workspace_id, id,
        pg_temp.make(3, CASE WHEN random() < .002 THEN 1000 + floor(random() * 100)::int
-                            ELSE 1 + floor(random() * 999)::int END), last_at
+                            ELSE 1 + floor(random() * 999)::int END), number, last_at
 FROM conversation WHERE random() < .1;
 INSERT INTO conversation_label
 SELECT workspace_id, id, pg_temp.make(6, floor(power(random(), 3) * 39)::int), last_at
@@ -78,8 +79,8 @@ FROM conversation WHERE random() < .3;
 INSERT INTO conversation_label
 SELECT workspace_id, id, pg_temp.make(6, 39), last_at FROM conversation WHERE random() < .05;
 """
-# One for the list as it is, one for each dimension that drives a branch, and one for two at once: of
-# somebody's conversations those on one number.
+# One for the list as it is, one for each dimension that drives a branch, and two for two at once: of
+# somebody's conversations, assigned or taken part in, those on one number.
 _INDEXES = """
 ALTER TABLE conversation ADD PRIMARY KEY (workspace_id, id);
 CREATE INDEX ON conversation (workspace_id, last_at, id);
@@ -89,6 +90,8 @@ CREATE INDEX ON conversation (workspace_id, number, last_at, id);
 CREATE INDEX ON conversation (workspace_id, team_id, last_at, id);
 ALTER TABLE conversation_participant ADD PRIMARY KEY (workspace_id, conversation_id, principal_id);
 CREATE INDEX ON conversation_participant (workspace_id, principal_id, last_at, conversation_id);
+CREATE INDEX ON conversation_participant
+    (workspace_id, principal_id, number, last_at, conversation_id);
 ALTER TABLE conversation_label ADD PRIMARY KEY (workspace_id, conversation_id, label_id);
 CREATE INDEX ON conversation_label (workspace_id, label_id, last_at, conversation_id);
 """
@@ -118,7 +121,10 @@ LISTING = Listing(
     select="conversation.number, conversation.preview",
     dimensions={
         Dimension.OWNER: Column("conversation.owner_id"),
-        Dimension.PARTICIPANT: _side("conversation_participant", "principal_id"),
+        Dimension.PARTICIPANT: replace(
+            _side("conversation_participant", "principal_id"),
+            copies={Dimension.NUMBER: Column("conversation_participant.number", "text")},
+        ),
         Dimension.LABEL: _side("conversation_label", "label_id"),
         Dimension.NUMBER: Column("conversation.number", "text"),
         Dimension.TEAM: Column("conversation.team_id"),

@@ -41,12 +41,18 @@ def faults(explained: Node, *, limits: int) -> list[str]:
         for cut in cuts
         if not any(node["Node Type"] in _RANGES for node in _below(cut))
     ]
-    passed = sum(
-        float(node.get("Rows Removed by Filter", 0) * node["Actual Loops"]) for node in nodes
-    )
+    passed = passed_over(explained)
     if passed > MOST_PASSED_OVER:
         found.append(f"{passed:,.0f} rows read in vain")
     return found
+
+
+def passed_over(explained: Node) -> float:
+    """Rows that were read, and then found not to be shown."""
+    nodes = _below(explained["Plan"])
+    return sum(
+        float(node.get("Rows Removed by Filter", 0) * node["Actual Loops"]) for node in nodes
+    )
 
 
 def _below(node: Node) -> Iterator[Node]:
