@@ -32,6 +32,16 @@ from portero.store.filters import Column, Exists, Given, Listing, OrderKey, Para
 EVERYTHING = Visible((Branch(),))
 ROWS = 100_000
 SHORT = 2_000
+BARRED = Visible(
+    (Branch(),),
+    (
+        Exclusion((Term(Dimension.LABEL, frozenset({"a"})),)),
+        Exclusion(
+            (Term(Dimension.NUMBER, frozenset({"a"})), Term(Dimension.LABEL, frozenset({"b"})))
+        ),
+    ),
+)
+"""A label is barred, and another on one number."""
 OPEN = Given("item.state = {}", ("open",))
 SCHEMA = """
 CREATE TABLE item (
@@ -399,8 +409,35 @@ def test_rare_branches_read_little_though_an_or_would_walk_the_whole_list(table)
     )
     query = filters.page(DRIVEN, rare, OPEN, limit=50, style=Placeholders.PSYCOPG)
 
+    assert blocks_read(table, query) < 50
+
+
+def test_exclusions_are_asked_of_the_rows_of_the_page_alone(table):
+    query = filters.page(LISTING, BARRED, OPEN, limit=50, style=Placeholders.PSYCOPG)
+
+    plan = plan_of(table, query)
+    assert "Join" not in plan
+    assert "hashed" not in plan
+    assert blocks_read(table, query) < 500
+
+
+def test_exclusions_that_are_no_queries_of_their_own_are_seen_in_the_plan(table):
+    query = filters.page(LISTING, BARRED, OPEN, limit=50, style=Placeholders.PSYCOPG)
+    bare = replace(query, sql=query.sql.replace("(SELECT EXISTS", "(EXISTS"))
+
+    plan = plan_of(table, bare)
+    assert "Join" in plan
+    assert "hashed" in plan
+    assert blocks_read(table, bare) > 500
+
+
+def plan_of(table: Table, query: filters.Query) -> str:
+    explained = table.connection.execute(f"EXPLAIN {query.sql}", query.values)
+    return "\n".join(line for (line,) in explained)
+
+
+def blocks_read(table: Table, query: filters.Query) -> int:
     plan = table.connection.execute(
         f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query.sql}", query.values
     ).fetchone()[0][0]["Plan"]
-
-    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 50
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]

@@ -252,7 +252,9 @@ class _Writer:
                 case Column() as column:
                     yield f"({column.sql} IS NULL OR {self._term(term, column)})"
                 case Exists() as exists:
-                    yield self._term(term, exists)
+                    # A query of its own, so that it is asked row by row. Bare, the planner weighs a
+                    # join in each range, or reads the whole side table into a hash for one page.
+                    yield f"(SELECT {self._term(term, exists)})"
 
     def _source(self, driving: Column | Exists | None) -> tuple[str, tuple[str, ...]]:
         """Say what a branch reads from, and what that is ordered by."""
