@@ -21,6 +21,7 @@ ROWS = 100_000
 PRINCIPALS = 5
 BY_NAME = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 DATABASE = "conversations"
+BARRED = "mine or my teams', but a label is barred"
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,23 @@ def passed_over_on_a_number(measured: Measured) -> float:
         plans.passed_over(measured.explain(visible.page(filter_)))
         for _, _, filter_ in visible.filters_of(shape, 20)
     )
+
+
+def test_a_barred_label_is_not_looked_up(measured: Measured) -> None:
+    assert "conversation_label" not in str(measured.explain(visible.page(filter_of(BARRED))))
+
+
+def test_a_row_that_does_not_know_its_labels_is_seen_in_the_plan(
+    measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = visible.LISTING
+    bare = {
+        dimension: replace(serving, array="") if isinstance(serving, Exists) else serving
+        for dimension, serving in listing.dimensions.items()
+    }
+    monkeypatch.setattr(visible, "LISTING", replace(listing, dimensions=bare))
+
+    assert "conversation_label" in str(measured.explain(visible.page(filter_of(BARRED))))
 
 
 def test_one_where_with_or_is_seen_in_the_plan(measured: Measured) -> None:

@@ -51,6 +51,9 @@ class Exists:
     """Its own copies of columns that serve other dimensions, always equal to the row's, NULL where
     that is. A branch that it drives asks them instead, so that an index on the value and on them
     tells apart what would be found out only row by row."""
+    array: str = ""
+    """The listed table's own array of its values, always equal to them, never NULL. With it, rows
+    that something else drives are asked without a look-up for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,10 +254,12 @@ class _Writer:
             match self._serving(term.dimension):
                 case Column() as column:
                     yield f"({column.sql} IS NULL OR {self._term(term, column)})"
-                case Exists() as exists:
+                case Exists(array="") as exists:
                     # A query of its own, so that it is asked row by row. Bare, the planner weighs a
                     # join in each range, or reads the whole side table into a hash for one page.
                     yield f"(SELECT {self._term(term, exists)})"
+                case Exists() as exists:
+                    yield self._term(term, exists)
 
     def _source(self, driving: Column | Exists | None) -> tuple[str, tuple[str, ...]]:
         """Say what a branch reads from, and what that is ordered by."""
@@ -298,6 +303,9 @@ class _Writer:
                 return f"{serving.sql} IS NULL"
             case Column():
                 return self._among(serving.sql, term, serving)
+            case Exists() if serving.array:
+                values = self.parameters.add(sorted(term.values))
+                return f"{serving.array} && {values}::{serving.type}[]"
             case Exists():
                 matching = f"{serving.match} AND {self._among(serving.value, term, serving)}"
                 return f"EXISTS (SELECT FROM {serving.table} WHERE {matching})"

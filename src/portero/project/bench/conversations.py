@@ -36,7 +36,7 @@ DROP TABLE IF EXISTS conversation, conversation_label, conversation_participant;
 CREATE UNLOGGED TABLE conversation (
     workspace_id uuid NOT NULL, id uuid NOT NULL, waba text NOT NULL, number text NOT NULL,
     team_id uuid NOT NULL, owner_id uuid, country text NOT NULL, integration_id uuid, bot_id uuid,
-    last_at timestamptz NOT NULL, preview text NOT NULL
+    labels uuid[] NOT NULL, last_at timestamptz NOT NULL, preview text NOT NULL
 );
 CREATE UNLOGGED TABLE conversation_label (
     workspace_id uuid NOT NULL, conversation_id uuid NOT NULL, label_id uuid NOT NULL,
@@ -62,9 +62,12 @@ SELECT pg_temp.make(0, CASE WHEN ours < .95 THEN 1 ELSE 2 + (ours * 1e6)::int % 
        (ARRAY['MX', 'ES', 'CO', 'AR', 'PE', 'CL'])[1 + floor(busy * 6)::int],
        CASE WHEN team < .2 THEN pg_temp.make(4, number) END,
        CASE WHEN team > .7 THEN pg_temp.make(5, number) END,
+       array_remove(ARRAY[CASE WHEN labelled < .3 THEN pg_temp.make(6, label) END,
+                          CASE WHEN barred < .05 THEN pg_temp.make(6, 39) END], NULL),
        timestamptz '2024-01-01' + last * interval '700 days',
        'Thank you! When will it arrive? ' || i
 FROM (SELECT i, random() ours, random() owned, random() busy, random() team, random() last,
+             random() labelled, random() barred, floor(power(random(), 3) * 39)::int AS label,
              CASE WHEN random() < .005 THEN 19 + floor(random() * 5)::int
                   ELSE floor(random() * 19)::int END AS number
       FROM generate_series(1, {rows}) AS i) AS dice;
@@ -74,10 +77,7 @@ SELECT workspace_id, id,
                             ELSE 1 + floor(random() * 999)::int END), number, last_at
 FROM conversation WHERE random() < .1;
 INSERT INTO conversation_label
-SELECT workspace_id, id, pg_temp.make(6, floor(power(random(), 3) * 39)::int), last_at
-FROM conversation WHERE random() < .3;
-INSERT INTO conversation_label
-SELECT workspace_id, id, pg_temp.make(6, 39), last_at FROM conversation WHERE random() < .05;
+SELECT workspace_id, id, unnest(labels), last_at FROM conversation;
 """
 # One for the list as it is, one for each dimension that drives a branch, and two for two at once: of
 # somebody's conversations, assigned or taken part in, those on one number.
@@ -125,7 +125,9 @@ LISTING = Listing(
             _side("conversation_participant", "principal_id"),
             copies={Dimension.NUMBER: Column("conversation_participant.number", "text")},
         ),
-        Dimension.LABEL: _side("conversation_label", "label_id"),
+        Dimension.LABEL: replace(
+            _side("conversation_label", "label_id"), array="conversation.labels"
+        ),
         Dimension.NUMBER: Column("conversation.number", "text"),
         Dimension.TEAM: Column("conversation.team_id"),
         Dimension.BOT: Column("conversation.bot_id"),
