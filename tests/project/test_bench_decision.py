@@ -11,7 +11,7 @@ import pytest
 
 from databases import Database
 from portero.engine import Reach, compile_policy
-from portero.project.bench import decision, full, rivals, workload
+from portero.project.bench import decision, engines, full, workload
 from portero.project.bench.crowd import crowd
 from portero.project.bench.database import write_policy
 from portero.project.bench.measuring import NotMeasured
@@ -69,7 +69,7 @@ def test_control_a_wrong_translation_is_found(monkeypatch):
     assert wrong(SMALL) > 0
 
 
-@pytest.mark.parametrize("rival", [rivals.cedar_sliced, rivals.cedar_plain, rivals.casbin])
+@pytest.mark.parametrize("rival", [engines.cedar_sliced, engines.cedar_plain, engines.casbin])
 def test_every_rival_answers_right(rival):
     decide = rival(SMALL)
 
@@ -79,7 +79,7 @@ def test_every_rival_answers_right(rival):
 
 
 @pytest.mark.parametrize(
-    ("name", "rival"), [("cedarpy", rivals.cedar_sliced), ("casbin", rivals.casbin)]
+    ("name", "rival"), [("cedarpy", engines.cedar_sliced), ("casbin", engines.casbin)]
 )
 def test_a_rival_that_is_not_installed_is_not_measured(name, rival, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)

@@ -112,7 +112,7 @@ def test_g19_slow_clients_are_cut_off_in_time_while_others_are_served(
 ) -> None:
     """The limits of production are ten seconds; two show the same sooner."""
     quick = partial(BodyLimits, silence_s=2.0, grace_s=2.0)
-    monkeypatch.setattr(graph, "BodyLimits", quick)
+    monkeypatch.setattr(graph, "_LIMITS", quick(max_bytes=graph.BODY_MAX))
     monkeypatch.setattr(upload_door, "BodyLimits", quick)
     monkeypatch.setattr(process, "Listener", partial(Listener, limits=HttpLimits(head_s=2.0)))
     gateway, seen = house.another_gateway(), dict[str, Any]()
