@@ -17,6 +17,7 @@ from portero.project.bench.database import write_policy
 from portero.project.bench.measuring import NotMeasured
 from portero.project.bench.report import as_markdown
 from portero.project.bench.workload import Among
+from portero.store.listed import in_workspace
 from portero.store.policy import load_policy
 from portero.store.sealing import KeyRing
 
@@ -92,11 +93,12 @@ def test_a_crowd_comes_out_of_the_database_as_it_went_in(database: Database):
     policy = crowd(60)
 
     async def load():
-        connection = await asyncpg.connect(database.dsn("gateway"))
-        try:
-            return await load_policy(connection, UUID(policy.workspace))
-        finally:
-            await connection.close()
+        workspace = UUID(policy.workspace)
+        async with (
+            asyncpg.create_pool(database.dsn("gateway"), min_size=1, max_size=1) as pool,
+            in_workspace(pool, workspace, readonly=True) as connection,
+        ):
+            return await load_policy(connection, workspace)
 
     write_policy(database.dsn(), policy, KeyRing.generate())
     loaded = asyncio.run(load()).policy

@@ -81,6 +81,8 @@ async def gateway(pool: asyncpg.Pool, workspace: UUID, kek: KeyRing) -> dict[str
 class _Still:
     """The presence of a process in a database where nothing moves."""
 
+    def when_moved(self, hearer: Callable[[UUID], None]) -> None: ...
+
     def head(self, _workspace: UUID) -> int:
         return 0
 
