@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import psycopg
 import pytest
 
+from databases import Database
+from portero.project.migrate import migrate
+from portero.project.postgres import Cluster
 from portero.store import recorder as module
 from portero.store.admission import Admission, Admitted, Note, Unavailable, Verdict
 from portero.store.idempotency import Settled
@@ -153,7 +160,25 @@ def test_ended_backends_cost_only_the_calls_they_were_serving(shop: Shop) -> Non
     assert open_calls(shop) >= 100  # admitted and, in this test, never ended
 
 
-def test_a_server_that_restarts_is_found_again(shop: Shop) -> None:
+@pytest.fixture
+def shop_apart() -> Iterator[Shop]:
+    """A shop on a server of its own: the other one serves the whole run."""
+    state = Path(tempfile.mkdtemp(prefix="portero-away-"))
+    state.chmod(0o755)  # the server's own account passes through
+    cluster = Cluster(state)
+    try:
+        cluster.start()
+        cluster.create_database("apart")
+        migrate(cluster.dsn("migrate", "apart"))
+        yield Shop.open(Database(cluster, "apart"))
+    finally:
+        cluster.stop()
+        shutil.rmtree(state)
+
+
+def test_a_server_that_restarts_is_found_again(shop_apart: Shop) -> None:
+    shop = shop_apart
+
     async def go() -> Verdict:
         async with recording(connector(shop.database)) as recorder:
             admission = claimed(shop)
