@@ -72,7 +72,7 @@ def mix_of(key: str) -> list[Request]:
 def run(*, rounds: int, quick: bool, progress: Callable[[str], None]) -> Report:
     """Measure throughput, then latency at two rates."""
     report = Report("gateway", machine())
-    seconds = 1 if quick else 4
+    seconds = 1 if quick else 2
     with ExitStack() as stack:
         upstream = stack.enter_context(_instant())
         place = stack.enter_context(stand(f"http://127.0.0.1:{upstream}"))

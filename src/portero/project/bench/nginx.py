@@ -36,24 +36,29 @@ server {{
   }}
 }}
 """
+# Headers set in a location are all that are set there: connections stay open by that one, too.
 PROXY = """
 upstream meta {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 100000000; }}
 upstream judge {{ server 127.0.0.1:{judge}; keepalive 128; keepalive_requests 100000000; }}
 server {{
   listen 127.0.0.1:{port};
-  proxy_http_version 1.1; proxy_set_header Connection "";
-  location / {{ proxy_pass http://meta; proxy_set_header Authorization "Bearer {token}"; }}
+  proxy_http_version 1.1;
+  location / {{
+    proxy_pass http://meta;
+    proxy_set_header Connection ""; proxy_set_header Authorization "Bearer {token}";
+  }}
 }}
 server {{
   listen 127.0.0.1:{judged};
-  proxy_http_version 1.1; proxy_set_header Connection "";
+  proxy_http_version 1.1;
   location / {{
     auth_request /judge;
-    proxy_pass http://meta; proxy_set_header Authorization "Bearer {token}";
+    proxy_pass http://meta;
+    proxy_set_header Connection ""; proxy_set_header Authorization "Bearer {token}";
   }}
   location = /judge {{
     internal; proxy_pass http://judge; proxy_pass_request_body off;
-    proxy_set_header Content-Length ""; proxy_set_header X-Original-URI $request_uri;
+    proxy_set_header Connection ""; proxy_set_header Content-Length ""; proxy_set_header X-Original-URI $request_uri;
   }}
 }}
 """
