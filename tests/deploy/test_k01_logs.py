@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 import pytest
 
@@ -62,4 +64,7 @@ def test_k01_control_usual_log_settings_would_hold_it(spoilt: dict[str, str]) ->
     with running("nginx", **ports, spoilt=spoilt) as proxy:
         with httpx.Client(base_url=proxy.url, verify=proxy.trust) as client:
             client.get("/v23.0/1?access_token=CANARY3f9c")
+        within = time.monotonic() + 5  # the line follows the answer
+        while "CANARY3f9c" not in proxy.logged() and time.monotonic() < within:
+            time.sleep(0.02)
         assert "CANARY3f9c" in proxy.logged()

@@ -97,7 +97,7 @@ def test_a_pid_file_that_names_a_living_stranger_does_not_keep_the_cluster_down(
 
 def programs_in(folder: Path, **instead: str) -> dict[str, str]:
     """An environment whose programs are the usual ones, but for scripts `instead` of some."""
-    usual = Cluster(folder.parent, {}).status().programs
+    usual = Cluster(folder.parent).status().programs
     folder.mkdir()
     for name in ("postgres", "initdb", "pg_ctl"):
         if name in instead:
