@@ -76,6 +76,7 @@ def watch(
     superuser: psycopg.Connection[Row],
 ) -> Iterator[Watch]:
     """The general oracles: they look after every test."""
+    house.gateway._until_alive()  # what ran before in this process may have starved its beat
     house.settle()
     house.sandbox.reset()
     log = Lines()
