@@ -127,9 +127,19 @@ class Loop:
         return self.run(begin())
 
     def close(self) -> None:
+        # uvloop lets what is left run on while it closes: a task that connects anew would keep it.
+        self.run(_cancel_the_rest())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()
+
+
+async def _cancel_the_rest() -> None:
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=10)
 
 
 class Sandbox:
