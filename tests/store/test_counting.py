@@ -10,14 +10,17 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 
 from portero.engine import Metric, Per
-from portero.store import counting
+from portero.store import looking
 from portero.store.admission import Admission, Admitted, Refused, Unavailable, Verdict
-from portero.store.counting import Counts
+from portero.store.appending import insert_records_and_counts
+from portero.store.counting import Counted, Counts
 from portero.store.ids import uuid7
 from portero.store.limits import Demand, LimitReached, Take, Window
+from portero.store.looking import look
 from portero.store.recorder import Recorder
 from store.shop import Shop, connected, connector, limit_of, recording, tally
 
@@ -56,8 +59,8 @@ def test_four_processes_that_hammer_one_limit_admit_exactly_so_many(
 def test_without_the_row_lock_four_processes_admit_too_many(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unlocked = counting._LOCK_COUNTERS.replace("FOR UPDATE OF u", "")
-    monkeypatch.setattr(counting, "_LOCK_COUNTERS", unlocked)
+    unlocked = looking._LOOK.replace("FOR UPDATE OF u", "")
+    monkeypatch.setattr(looking, "_LOOK", unlocked)
     limit = limit_of(200)
 
     told = admit(shop, [shop.admission(takes=(limit,)) for _ in range(600)], PROCESSES)
@@ -115,8 +118,8 @@ def test_no_second_has_more_than_a_limit_over_several_processes(shop: Shop) -> N
 def test_without_the_row_lock_some_second_has_too_many(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unlocked = counting._LOCK_WINDOWS.replace("FOR UPDATE OF s", "")
-    monkeypatch.setattr(counting, "_LOCK_WINDOWS", unlocked)
+    unlocked = looking._LOOK.replace("FOR UPDATE OF s", "")
+    monkeypatch.setattr(looking, "_LOOK", unlocked)
 
     times = asyncio.run(hammered(shop, (50,), 0.6))
 
@@ -314,10 +317,18 @@ async def take_at(
     shop: Shop, when: datetime, zone: ZoneInfo, *takes: Take, who: UUID | None = None
 ) -> LimitReached | None:
     async with connected(shop.database, shop.id) as connection:
-        counts = await Counts.lock(connection, [(shop.id, take) for take in takes])
+        counts = await locked(connection, shop, zone, *takes)
         contacts = frozenset({who} if who else ())
         [reached] = await counts.take(connection, [Demand(shop.id, zone, takes, 1, contacts)], when)
+        await insert_records_and_counts(connection, [], counts)
     return reached
+
+
+async def locked(
+    connection: asyncpg.Connection, shop: Shop, zone: ZoneInfo, *takes: Take
+) -> Counts:
+    seen = await look(connection, counted=[Counted(shop.id, zone, take) for take in takes])
+    return seen.counts
 
 
 @pytest.mark.parametrize(
@@ -377,7 +388,7 @@ def test_a_process_that_waited_for_the_lock_does_not_grant_in_the_past(shop: Sho
     async def go() -> tuple[datetime, datetime]:
         await take_at(shop, datetime.now(UTC), ZoneInfo("UTC"), limit)
         async with connected(shop.database, shop.id) as connection:
-            await Counts.lock(connection, [(shop.id, limit)])
+            await locked(connection, shop, ZoneInfo("UTC"), limit)
             waiting = asyncio.ensure_future(grant())
             await asyncio.sleep(0.3)
             released = await connection.fetchval("SELECT clock_timestamp()")
@@ -396,11 +407,12 @@ def test_a_stored_window_reads_back_as_it_was(shop: Shop) -> None:
         found = []
         for _ in range(2):
             async with connected(shop.database, shop.id) as connection:
-                counts = await Counts.lock(connection, [(shop.id, limit)])
+                counts = await locked(connection, shop, ZoneInfo("UTC"), limit)
                 found.append(counts._windows[shop.id, limit.limit])
                 await counts.take(
                     connection, [Demand(shop.id, ZoneInfo("UTC"), (limit,), 1, frozenset())], when
                 )
+                await insert_records_and_counts(connection, [], counts)
         return found
 
     written, read = asyncio.run(go())

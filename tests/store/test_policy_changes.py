@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -13,8 +14,9 @@ import pytest
 from psycopg import sql
 
 from portero.store import transaction
-from portero.store.admission import Admitted, Moved
+from portero.store.admission import Admission, Admitted, Moved
 from portero.store.ids import workspace_lock
+from portero.store.looking import Look
 from portero.store.recorder import Recorder
 from portero.store.transaction import RecordingTransaction
 from store.shop import Shop, connector, recording
@@ -114,11 +116,12 @@ def test_k05_with_a_head_read_before_the_lock_some_do(
             "SELECT version FROM policy_head WHERE workspace_id = $1", shop.id
         )
         found = await original(self)
+        look = self._look
 
-        async def nothing_new(_workspaces: object) -> None:
-            self.heads = {shop.id: head}
+        async def with_the_old_head(admissions: Sequence[Admission]) -> Look:
+            return replace(await look(admissions), heads={shop.id: head})
 
-        monkeypatch.setattr(self, "_read_heads", nothing_new)
+        monkeypatch.setattr(self, "_look", with_the_old_head)
         return found
 
     monkeypatch.setattr(RecordingTransaction, "_enter", reads_first)

@@ -54,10 +54,7 @@ def believe_the_first_head() -> None:
 def forget_what_is_used() -> None:
     """The fault of a count that is looked at and not written back."""
 
-    async def nothing(_counts: Counts, _connection: object) -> None:
-        return
-
-    Counts._store = nothing  # type: ignore[method-assign]  # the sabotage
+    Counts.changes = lambda _counts: [[]] * 12  # type: ignore[method-assign]  # the sabotage
 
 
 SABOTAGE = {

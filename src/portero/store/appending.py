@@ -1,7 +1,8 @@
-"""Records as rows: both halves of many, appended by one statement."""
+"""Records as rows: both halves of many, and what their calls have taken, by one statement."""
 
 from collections.abc import Sequence
 
+from portero.store.counting import Counts
 from portero.store.listed import Connection
 from portero.store.records import SealedRecord, canonical
 
@@ -9,19 +10,29 @@ from portero.store.records import SealedRecord, canonical
 async def insert_records(connection: Connection, sealed: Sequence[SealedRecord]) -> None:
     """Append to the current transaction. Raises UniqueViolationError for what is there already."""
     if sealed:
-        await connection.execute(
-            _APPEND,
-            [one.leaf.decode() for one in sealed],
-            [one.record.process for one in sealed],
-            [one.salt for one in sealed],
-            [canonical(one.record.body).decode() for one in sealed],
-        )
+        await connection.execute(_APPEND, *_columns(sealed))
+
+
+async def insert_records_and_counts(
+    connection: Connection, sealed: Sequence[SealedRecord], counts: Counts
+) -> None:
+    """Append, and write the counts back. Raises as `insert_records`."""
+    await connection.execute(_APPEND_AND_COUNT, *_columns(sealed), *counts.changes())
+
+
+def _columns(sealed: Sequence[SealedRecord]) -> list[list[object]]:
+    return [
+        [one.leaf.decode() for one in sealed],
+        [one.record.process for one in sealed],
+        [one.salt for one in sealed],
+        [canonical(one.record.body).decode() for one in sealed],
+    ]
 
 
 # The columns are read from the leaf that the proofs cover, so they say what it says; and a batch
 # travels as four lists, not as one for each column. The months of `record` have no key that spans
 # them; that of `record_open` keeps a call from ending twice.
-_APPEND = """
+_RECORDS = """
 WITH appended AS MATERIALIZED (
     SELECT r.*, convert_to(s.leaf, 'UTF8') AS leaf, s.process, s.salt, s.body::jsonb AS open
       FROM unnest($1::text[], $2::uuid[], $3::bytea[], $4::text[]) AS s (leaf, process, salt, body),
@@ -38,7 +49,25 @@ WITH appended AS MATERIALIZED (
            checks, resources, effect, reason, policy_version, because, obligations,
            upstream_attempt, outcome, leaf, sha256(leaf), process
       FROM appended
-)
+)"""
+_OPEN = """
 INSERT INTO record_open (workspace_id, call_id, kind, attempt, salt, body, at)
 SELECT workspace, call, kind, attempt, salt, open, at FROM appended
 """
+# Lists travel as text: PostgreSQL has no unnest over rows of ragged arrays. People need no
+# ON CONFLICT: nobody else adds any while their counter is locked.
+_COUNTS = """, windows AS (
+    UPDATE limit_slice s
+       SET grants = string_to_array(t.g, ' ')::float8[], amounts = string_to_array(t.a, ' ')::int[]
+      FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[]) AS t(w, l, g, a)
+     WHERE s.workspace_id = t.w AND s.limit_id = t.l
+), counters AS (
+    UPDATE limit_use u SET used = t.n
+      FROM unnest($9::uuid[], $10::uuid[], $11::timestamptz[], $12::bigint[]) AS t(w, l, s, n)
+     WHERE u.workspace_id = t.w AND u.limit_id = t.l AND u.starts = t.s
+), people AS (
+    INSERT INTO limit_recipient (workspace_id, limit_id, starts, contact_id)
+    SELECT * FROM unnest($13::uuid[], $14::uuid[], $15::timestamptz[], $16::uuid[])
+)"""
+_APPEND = _RECORDS + _OPEN
+_APPEND_AND_COUNT = _RECORDS + _COUNTS + _OPEN

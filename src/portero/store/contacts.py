@@ -31,15 +31,21 @@ def key_of(identity: Identity) -> IdentityKey:
     return (identity.workspace, identity.kind, identity.digest)
 
 
-async def resolve(connection: Connection, identities: Iterable[Identity]) -> Known:
-    """The contact of each identity; whoever was never met becomes a contact now."""
+async def resolve(
+    connection: Connection, identities: Iterable[Identity], found: Known | None = None
+) -> Known:
+    """The contact of each identity; whoever was never met becomes a contact now.
+
+    `found` are those that a statement of the caller's has found already; others are strangers.
+    """
     wanted = {key_of(identity): identity for identity in identities}
-    found = await _find(connection, wanted)
+    if found is None:
+        found = await _find(connection, wanted)
     strangers = [wanted[key] for key in wanted.keys() - found.keys()]
     if not strangers:
         return found
     await _add(connection, [(uuid7(), stranger) for stranger in strangers])
-    return found | await _find(connection, map(key_of, strangers))
+    return {**found, **await _find(connection, map(key_of, strangers))}
 
 
 async def link(connection: Connection, groups: Sequence[Sequence[Identity]]) -> None:

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import asyncpg
 
+from portero.store.columns import columns
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -70,7 +72,7 @@ async def claim(connection: asyncpg.Connection, claims: Sequence[Claim]) -> dict
 async def _claim_free(connection: asyncpg.Connection, claims: Sequence[Claim]) -> set[UUID]:
     rows = await connection.fetch(
         _CLAIM,
-        *_columns([key_of(claim) for claim in claims]),
+        *columns([key_of(claim) for claim in claims], 4),
         [claim.digest for claim in claims],
         [claim.call for claim in claims],
     )
@@ -78,17 +80,13 @@ async def _claim_free(connection: asyncpg.Connection, claims: Sequence[Claim]) -
 
 
 async def _look(connection: asyncpg.Connection, claims: Sequence[Claim]) -> dict[ClaimKey, Earlier]:
-    rows = await connection.fetch(_LOOK, *_columns([key_of(claim) for claim in claims]))
+    rows = await connection.fetch(_LOOK, *columns([key_of(claim) for claim in claims], 4))
     return {
         (row["workspace_id"], row["principal"], row["operation"], row["key"]): Earlier(
             row["call_id"], row["digest"], row["state"], row["status"], row["answer"]
         )
         for row in rows
     }
-
-
-def _columns(keys: Sequence[ClaimKey]) -> list[list[object]]:
-    return [list(column) for column in zip(*keys, strict=True)]
 
 
 async def settle(connection: asyncpg.Connection, settled: Sequence[Settled]) -> None:

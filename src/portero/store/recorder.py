@@ -2,7 +2,8 @@
 
 Whatever gathered while the last commit ran goes into the next one: group commit without a fixed
 window. A call may go out only after the commit that holds its intent. If that cannot commit, every
-call of the batch is told so, and nothing is sent.
+call of the batch is told so, and nothing is sent. How calls ended is waited for by nobody: it joins
+the next commit, or has one of its own when none came within a few milliseconds.
 
 Two things outlive a lost connection. An outcome happened, so it is written when the database is
 back. And a commit that was under way may have succeeded: the next connection asks what became of
@@ -29,6 +30,7 @@ from portero.store.transaction import Held, RecordingTransaction
 
 BATCH_MAX = 256
 PATIENCE_S = 5.0
+LATER_S = 0.005
 HELD_RETRY_S = 0.002
 RECONNECT_S = 0.2
 DOUBT_RETRY_S = 0.05
@@ -80,11 +82,13 @@ class Recorder:
         self._held: list[_Waiting] = []
         self._doubt: _Doubt | None = None
         self._wake = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
         self._in_flight: dict[asyncio.Future[Verdict | None], UUID] = {}
 
     async def admit(self, admission: Admission) -> Verdict:
         """Record the intent and take what it obliges to. Raises Unavailable."""
         done = self._enqueue(admission)
+        self._wake.set()
         try:
             verdict = await asyncio.shield(done)
         except asyncio.CancelledError:
@@ -96,7 +100,9 @@ class Recorder:
 
     async def note(self, note: Note) -> None:
         """Record, and return once it is durable. Raises Unavailable."""
-        await asyncio.shield(self._enqueue(note))
+        done = self._enqueue(note)
+        self._wake.set()
+        await asyncio.shield(done)
 
     def note_later(self, note: Note) -> None:
         """Record with the next commit, or when the database is back.
@@ -104,6 +110,8 @@ class Recorder:
         If the process dies before that, the intent is found open and ended `unknown`.
         """
         self._enqueue(note, patient=True).add_done_callback(_log_loss)
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LATER_S, self._it_is_later)
 
     async def settled(self, workspace: UUID | None = None) -> None:
         """Wait until what was handed in so far is durable or has failed, of one workspace or of all.
@@ -112,6 +120,7 @@ class Recorder:
         """
         waiting = [done for done, whose in self._in_flight.items() if workspace in (None, whose)]
         if waiting:
+            self._wake.set()
             await asyncio.wait(waiting, timeout=PATIENCE_S)
 
     async def run(self) -> None:
@@ -134,25 +143,29 @@ class Recorder:
         self._in_flight[done] = item.record.workspace
         done.add_done_callback(self._in_flight.pop)
         self._queue.append(_Waiting(item, done, time.monotonic() + PATIENCE_S, patient))
-        self._wake.set()
         return done
+
+    def _it_is_later(self) -> None:
+        self._later = None
+        self._wake.set()
 
     async def _run_on_one_connection(self) -> None:
         connection = await asyncio.wait_for(self._connect(), PATIENCE_S)
         try:
             await self._settle_doubt(connection)
+            self._wake.set()  # for what the last connection left
             while True:
-                while self._queue:
-                    size = min(BATCH_MAX, len(self._queue))
-                    await self._commit(connection, [self._queue.popleft() for _ in range(size)])
+                if len(self._queue) < BATCH_MAX:
+                    await self._wake.wait()
                 self._wake.clear()
-                await self._wake.wait()
+                size = min(BATCH_MAX, len(self._queue))
+                await self._commit(connection, [self._queue.popleft() for _ in range(size)])
         finally:
             connection.terminate()
 
     async def _commit(self, connection: asyncpg.Connection, batch: _Batch) -> None:
         """Commit; around an item that cannot be recorded, in parts that can."""
-        parts = [batch]
+        parts = [batch] if batch else []
         try:
             while parts:
                 parts += await self._commit_or_part(connection, parts.pop())

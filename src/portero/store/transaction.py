@@ -14,11 +14,12 @@ import asyncpg
 
 from portero.store import contacts, idempotency, registry
 from portero.store.admission import Admission, Admitted, Moved, Note, Refused, Repeated, Verdict
-from portero.store.appending import insert_records
-from portero.store.counting import Counts
+from portero.store.appending import insert_records, insert_records_and_counts
+from portero.store.counting import Counted, Counts
 from portero.store.idempotency import Settled
 from portero.store.ids import workspace_lock
 from portero.store.limits import Demand, LimitReached
+from portero.store.looking import Look, look
 from portero.store.records import Record, RecordKind, seal_all
 
 # How long a transaction of ours may lie idle before the server ends it. A process that was frozen
@@ -54,13 +55,18 @@ class RecordingTransaction:
         self._notes = notes
         self._records: list[Record] = []
         self._now: datetime
+        self._counts: Counts | None = None
 
     async def run(self) -> None:
         admissible = await self._enter()
         if admissible:
             await self._admit(admissible)
         self._records.extend(note.record for note in self._notes)
-        await insert_records(self._connection, seal_all(self._records, self._now))
+        sealed = seal_all(self._records, self._now)
+        if self._counts is None:
+            await insert_records(self._connection, sealed)
+        else:
+            await insert_records_and_counts(self._connection, sealed, self._counts)
         await self._write_what_notes_say()
 
     async def _enter(self) -> list[Admission]:
@@ -87,13 +93,13 @@ class RecordingTransaction:
         return admissible
 
     async def _admit(self, admissions: Sequence[Admission]) -> None:
-        counts = await Counts.lock(
-            self._connection, [(a.record.workspace, take) for a in admissions for take in a.takes]
-        )
-        await self._read_heads({admission.record.workspace for admission in admissions})
+        seen = await self._look(admissions)
+        self._now, self.heads, self._counts = seen.now, seen.heads, seen.counts
         fresh = await self._without_repeated(self._without_moved(admissions))
-        known = await contacts.resolve(self._connection, [i for a in fresh for i in a.recipients])
-        reached = await counts.take(self._connection, [_demand(a, known) for a in fresh], self._now)
+        people = [identity for admission in fresh for identity in admission.recipients]
+        known = await contacts.resolve(self._connection, people, seen.known)
+        demands = [_demand(admission, known) for admission in fresh]
+        reached = await seen.counts.take(self._connection, demands, self._now)
         released = []
         for admission, limit in zip(fresh, reached, strict=True):
             if limit is None:
@@ -105,11 +111,16 @@ class RecordingTransaction:
                 released.append(Settled(admission.claim, "released"))
         await idempotency.settle(self._connection, released)
 
-    async def _read_heads(self, workspaces: set[UUID]) -> None:
+    async def _look(self, admissions: Sequence[Admission]) -> Look:
         # A statement of its own: its snapshot must be younger than the locks, and so must the time.
-        rows = await self._connection.fetch(_HEADS, list(workspaces))
-        self.heads = {row["workspace_id"]: row["version"] or 0 for row in rows}
-        self._now = rows[0]["now"]
+        return await look(
+            self._connection,
+            workspaces={admission.record.workspace for admission in admissions},
+            counted=[
+                Counted(a.record.workspace, a.zone, take) for a in admissions for take in a.takes
+            ],
+            identities=[identity for a in admissions for identity in a.recipients],
+        )
 
     def _without_moved(self, admissions: Sequence[Admission]) -> list[Admission]:
         current = []
@@ -189,8 +200,4 @@ SELECT set_config('portero.workspaces', $1, true),
        clock_timestamp() AS now,
        ARRAY(SELECT k FROM unnest($3::bigint[]) AS t(k) WHERE pg_try_advisory_xact_lock_shared(k))
            AS got
-"""
-_HEADS = """
-SELECT t.w AS workspace_id, h.version, clock_timestamp() AS now
-  FROM unnest($1::uuid[]) AS t(w) LEFT JOIN policy_head h ON h.workspace_id = t.w
 """
