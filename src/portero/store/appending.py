@@ -33,7 +33,7 @@ def _columns(sealed: Sequence[SealedRecord]) -> list[list[object]]:
 # travels as four lists, not as one for each column. The months of `record` have no key that spans
 # them; that of `record_open` keeps a call from ending twice.
 _RECORDS = """
-WITH appended AS MATERIALIZED (
+appended AS MATERIALIZED (
     SELECT r.*, convert_to(s.leaf, 'UTF8') AS leaf, s.process, s.salt, s.body::jsonb AS open
       FROM unnest($1::text[], $2::uuid[], $3::bytea[], $4::text[]) AS s (leaf, process, salt, body),
            LATERAL json_to_record(s.leaf::json) AS r (
@@ -50,13 +50,10 @@ WITH appended AS MATERIALIZED (
            upstream_attempt, outcome, leaf, sha256(leaf), process
       FROM appended
 )"""
-_OPEN = """
-INSERT INTO record_open (workspace_id, call_id, kind, attempt, salt, body, at)
-SELECT workspace, call, kind, attempt, salt, open, at FROM appended
-"""
 # Lists travel as text: PostgreSQL has no unnest over rows of ragged arrays. People need no
 # ON CONFLICT: nobody else adds any while their counter is locked.
-_COUNTS = """, windows AS (
+_COUNTS = """
+windows AS (
     UPDATE limit_slice s
        SET grants = string_to_array(t.g, ' ')::float8[], amounts = string_to_array(t.a, ' ')::int[]
       FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[]) AS t(w, l, g, a)
@@ -69,5 +66,15 @@ _COUNTS = """, windows AS (
     INSERT INTO limit_recipient (workspace_id, limit_id, starts, contact_id)
     SELECT * FROM unnest($13::uuid[], $14::uuid[], $15::timestamptz[], $16::uuid[])
 )"""
-_APPEND = _RECORDS + _OPEN
-_APPEND_AND_COUNT = _RECORDS + _COUNTS + _OPEN
+
+
+def _append(*parts: str) -> str:
+    return f"""
+WITH {", ".join(parts)}
+INSERT INTO record_open (workspace_id, call_id, kind, attempt, salt, body, at)
+SELECT workspace, call, kind, attempt, salt, open, at FROM appended
+"""
+
+
+_APPEND = _append(_RECORDS)
+_APPEND_AND_COUNT = _append(_RECORDS, _COUNTS)

@@ -59,6 +59,10 @@ class RecordingTransaction:
 
     async def run(self) -> None:
         admissible = await self._enter()
+        # First: who asks again with an idempotency key may be in the batch that holds the end of
+        # their first request.
+        settled = [note.settled for note in self._notes if note.settled is not None]
+        await idempotency.settle(self._connection, settled)
         if admissible:
             await self._admit(admissible)
         self._records.extend(note.record for note in self._notes)
@@ -160,9 +164,6 @@ class RecordingTransaction:
             for kind, meta_id in note.forgotten:
                 await registry.forget(self._connection, note.record.workspace, kind, [meta_id])
         await contacts.link(self._connection, [group for n in self._notes for group in n.people])
-        await idempotency.settle(
-            self._connection, [n.settled for n in self._notes if n.settled is not None]
-        )
 
 
 def _demand(admission: Admission, known: contacts.Known) -> Demand:
