@@ -69,11 +69,11 @@ windows AS (
 
 
 def _append(*parts: str) -> str:
-    return f"""
-WITH {", ".join(parts)}
+    readable = """
 INSERT INTO record_open (workspace_id, call_id, kind, attempt, salt, body, at)
 SELECT workspace, call, kind, attempt, salt, open, at FROM appended
 """
+    return "\nWITH " + ", ".join(parts) + readable
 
 
 _APPEND = _append(_RECORDS)
