@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+import psycopg
 import pytest
 
 from portero.store import registry
@@ -68,6 +69,41 @@ def test_a_parent_is_filled_in_once_and_never_changed(shop: Shop, in_one_batch: 
         learn(shop, *part)
 
     assert find(shop, "7") == [template(shop, "9")]
+
+
+@pytest.mark.parametrize("told", [{}, {"name": "hello"}])
+def test_what_tells_nothing_new_writes_nothing_until_an_hour_has_passed(
+    shop: Shop, told: dict[str, str]
+) -> None:
+    learn(shop, template(shop, "9", name="hello", status="APPROVED"))
+    [first] = shop.rows(_VERSION)
+
+    learn(shop, template(shop, "9", **told))
+    assert shop.rows(_VERSION) == [first]
+
+    with psycopg.connect(shop.database.dsn("superuser"), autocommit=True) as db:
+        db.execute("UPDATE resource SET seen_at = seen_at - interval '61 minutes'")
+    learn(shop, template(shop, "9", **told))
+    [later] = shop.rows(_VERSION)
+    assert later["seen_at"] > first["seen_at"]
+
+
+_VERSION: Final = "SELECT ctid::text, seen_at FROM resource WHERE workspace_id = %s"
+
+
+def test_learning_looks_at_no_row_but_those_it_is_told_of(shop: Shop) -> None:
+    """Whatever the planner believes of the registry's size: a plan may be older than its rows."""
+
+    async def plan(connection: Any) -> list[str]:
+        rows = await connection.fetch(
+            f"EXPLAIN {registry._LEARN}", [shop.id], ["media"], ["7"], ["9"], [None], ["{}"]
+        )
+        return [row[0] for row in rows]
+
+    lines = in_workspace(shop, plan)
+
+    assert any("Conflict Arbiter Indexes: resource_pkey" in line for line in lines)
+    assert not [line for line in lines if "Scan" in line and "Function Scan" not in line]
 
 
 def test_one_id_may_bear_several_kinds(shop: Shop) -> None:

@@ -101,22 +101,22 @@ SELECT kind, meta_id, parent, number, attributes
    AND attributes->>'name' = $3 AND ($4::text IS NULL OR attributes->>'language' = $4)
 """
 # An empty answer must not blank what was known: attributes are merged, parents only filled in.
-# What tells nothing new is passed over: every message names its number, and processes that all
-# wrote that row would wait for each other. So `seen_at` is true to the hour.
+# What tells nothing new writes nothing, so `seen_at` is true to the hour. Whether it is known is
+# asked of the primary key alone: a query for it could be planned while the registry was small, and
+# then read all of it for every batch.
 _LEARN = """
 INSERT INTO resource (workspace_id, kind, meta_id, parent, number, attributes, seen_at)
 SELECT w, k, m, p, n, a::jsonb, now()
   FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
     AS t(w, k, m, p, n, a)
- WHERE NOT EXISTS (
-    SELECT FROM resource r
-     WHERE r.workspace_id = t.w AND r.kind = t.k AND r.meta_id = t.m
-       AND (t.p IS NULL OR r.parent IS NOT NULL) AND (t.n IS NULL OR r.number IS NOT NULL)
-       AND r.attributes @> t.a::jsonb AND r.seen_at > now() - interval '1 hour')
 ON CONFLICT (workspace_id, kind, meta_id) DO UPDATE
    SET parent = coalesce(resource.parent, excluded.parent),
        number = coalesce(resource.number, excluded.number),
        attributes = resource.attributes || excluded.attributes,
        seen_at = excluded.seen_at
+ WHERE (resource.parent IS NULL AND excluded.parent IS NOT NULL)
+    OR (resource.number IS NULL AND excluded.number IS NOT NULL)
+    OR NOT resource.attributes @> excluded.attributes
+    OR resource.seen_at <= now() - interval '1 hour'
 """
 _FORGET = "DELETE FROM resource WHERE workspace_id = $1 AND kind = $2 AND meta_id = ANY($3)"
