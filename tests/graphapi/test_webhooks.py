@@ -83,17 +83,13 @@ def test_without_a_secret_nothing_is_accepted() -> None:
     assert not webhooks.verify(webhooks.signature(b"", RAW), RAW, [])
 
 
-def test_an_entry_names_its_account_its_fields_and_its_numbers() -> None:
+def test_an_entry_names_its_account_and_teaches_its_numbers() -> None:
     payload = envelope("messages", {"messaging_product": "whatsapp", "metadata": METADATA})
     payload["entry"][0]["changes"].append({"field": "account_update", "value": {"event": "X"}})
 
     (entry,) = webhooks.entries(payload)
 
-    assert (entry.waba, entry.fields, entry.numbers) == (
-        WABA,
-        ("messages", "account_update"),
-        (NUMBER,),
-    )
+    assert entry.waba == WABA
     assert entry.learned == (Learned(Kind.NUMBER, NUMBER, parent=WABA),)
 
 
@@ -225,10 +221,9 @@ def test_an_integer_too_long_to_print_is_passed_over() -> None:
     assert learned("flows", {"flow_id": 10**5000}) == set()
 
 
-def test_an_unknown_field_is_kept_by_name_and_teaches_nothing() -> None:
+def test_an_unknown_field_teaches_nothing() -> None:
     (entry,) = webhooks.entries(envelope("brand_new", {"id": "123", "media": {"id": "4"}}))
 
-    assert entry.fields == ("brand_new",)
     assert entry.learned == ()
 
 

@@ -4,12 +4,11 @@ Payloads are Meta's to shape and change; whatever is not recognised here is pass
 webhook that cannot be read must still be stored and acknowledged.
 """
 
-import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import Final
 
@@ -29,7 +28,7 @@ _EMPTY: Mapping[str, object] = MappingProxyType({})
 
 def signature(secret: bytes, raw: bytes) -> str:
     """The `X-Hub-Signature-256` of a body: "sha256=" and the HMAC by the app secret, in hex."""
-    return "sha256=" + hmac.new(secret, raw, hashlib.sha256).hexdigest()
+    return "sha256=" + hmac.digest(secret, raw, "sha256").hex()
 
 
 def verify(header: str | None, raw: bytes, secrets: Sequence[bytes]) -> bool:
@@ -49,22 +48,20 @@ class Entry:
 
     Attributes:
         waba: the id the entry is about, normally a WhatsApp Business Account.
-        fields: the webhook fields that changed, in order.
-        numbers: the business phone numbers named, in order.
         learned: ids for the registry, each once.
         people: the customers named in several ways, each once, as `names_of` gives them.
     """
 
     waba: str
-    fields: tuple[str, ...]
-    numbers: tuple[str, ...]
     learned: tuple[Learned, ...]
     people: tuple[tuple[str, ...], ...]
 
 
 def entries(payload: object) -> tuple[Entry, ...]:
     """The recognisable entries of a parsed payload; never raises, whatever its shape."""
-    return tuple(_entry(entry) for entry in _objects(_object(payload), "entry") if _id_of(entry))
+    return tuple(
+        [_entry(one, waba) for one in _objects(_object(payload), "entry") if (waba := _id_of(one))]
+    )
 
 
 _NAMES: Final = ("wa_id", "user_id", "parent_user_id")
@@ -79,18 +76,16 @@ def names_of(contact: Mapping[str, object]) -> tuple[str, ...]:
     return named if len(named) > 1 else ()
 
 
-def _entry(entry: Mapping[str, object]) -> Entry:
-    waba = _id_of(entry)
-    changes = tuple(_objects(entry, "changes"))
-    told = (one for change in changes for one in _learned_from(change, waba))
-    learned = _each_once(islice(told, _MAX_LEARNED))
-    values = (_object(change.get("value")) for change in changes)
-    contacts = (contact for value in values for contact in _objects(value, "contacts"))
+def _entry(entry: Mapping[str, object], waba: str) -> Entry:
+    values = [
+        (_text(change, "field"), _object(change.get("value")))
+        for change in _objects(entry, "changes")
+    ]
+    told = chain.from_iterable(_learned_from(field, value, waba) for field, value in values)
+    contacts = [contact for _, value in values for contact in _objects(value, "contacts")]
     return Entry(
         waba=waba,
-        fields=tuple(dict.fromkeys(_text(change, "field") for change in changes)),
-        numbers=tuple(one.id for one in learned if one.kind is Kind.NUMBER),
-        learned=learned,
+        learned=_each_once(islice(told, _MAX_LEARNED)),
         people=tuple(dict.fromkeys(filter(None, map(names_of, contacts)))),
     )
 
@@ -99,10 +94,11 @@ def _each_once(told: Iterable[Learned]) -> tuple[Learned, ...]:
     """Every id once, with all that is told about it; what comes later is newer."""
     merged: dict[tuple[Kind, str], Learned] = {}
     for one in told:
-        known = merged.get((one.kind, one.id))
+        key = (one.kind, one.id)
+        known = merged.get(key)
         if known is not None:
             one = replace(one, attributes={**known.attributes, **one.attributes})
-        merged[one.kind, one.id] = one
+        merged[key] = one
     return tuple(merged.values())
 
 
@@ -111,18 +107,17 @@ def _id_of(entry: Mapping[str, object]) -> str:
     return text if has_shape(Kind.WABA, text) else ""
 
 
-def _learned_from(change: Mapping[str, object], waba: str) -> Iterator[Learned]:
-    value = _object(change.get("value"))
+def _learned_from(field: str, value: Mapping[str, object], waba: str) -> Iterator[Learned]:
     number = _text(_object(value.get("metadata")), "phone_number_id")
     known_number = number if has_shape(Kind.NUMBER, number) else None
     if known_number is not None:
-        yield Learned(Kind.NUMBER, known_number, parent=waba)
-    reader = _READERS.get(_text(change, "field"))
+        yield Learned(Kind.NUMBER, known_number, waba)
+    reader = _READERS.get(field)
     if reader is None:
         return
     for kind, text, attributes in reader(value):
         if has_shape(kind, text):
-            yield Learned(kind, text, parent=waba, number=known_number, attributes=attributes)
+            yield Learned(kind, text, waba, known_number, attributes)
 
 
 _Told = tuple[Kind, str, dict[str, str]]
@@ -220,18 +215,21 @@ def _object(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else _EMPTY
 
 
-def _objects(parent: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
+def _objects(parent: Mapping[str, object], name: str) -> Sequence[Mapping[str, object]]:
     value = parent.get(name)
-    items = value[:_MAX_ITEMS] if isinstance(value, list) else []
-    return (item for item in items if isinstance(item, dict))
+    if not isinstance(value, list):
+        return ()
+    return [item for item in value[:_MAX_ITEMS] if isinstance(item, dict)]
 
 
 def _text(parent: Mapping[str, object], name: str) -> str:
     """A member as text; ids come as strings in some fields and as numbers in others."""
     value = parent.get(name)
+    if isinstance(value, str):
+        return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if 0 <= value <= _MAX_NUMERIC_ID else ""
-    return value if isinstance(value, str) else ""
+    return ""
 
 
 def _attributes(parent: Mapping[str, object], **members: str) -> dict[str, str]:
