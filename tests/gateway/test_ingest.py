@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+import itertools
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,10 +12,11 @@ import httpx
 import psycopg
 import pytest
 
-from gateway.house import APP_SECRET, LUCIA, VENTAS, VERIFY_TOKEN, WABA, House, text
+from gateway.house import APP_SECRET, LUCIA, VENTAS, VERIFY_TOKEN, WABA, House, Workspace, text
 from portero.store import intake
 
 PATH = "/webhooks/whatsapp"
+_CONFLICT = "ON CONFLICT (workspace_id, digest)"
 
 
 def post(house: House, payload: Any, *, secret: str = APP_SECRET) -> httpx.Response:
@@ -129,6 +132,29 @@ def test_t09_entries_of_others_are_dropped(house: House) -> None:
     assert b"wamid.HBgLdGhlaXJz" not in stored(house)[-1]
 
 
+def test_t09_an_account_that_others_add_is_theirs_as_soon_as_their_head_is_heard_of(
+    house: House,
+) -> None:
+    shared = "100000000000800"
+    assert post(house, message("wamid.HBgLbm9ib2R5", shared)).status_code == 401
+
+    for owners in (1, 2):
+        Workspace(house.database, house.kek, house.pepper).create(waba=shared, numbers=())
+        ends = time.monotonic() + 5
+        for number in itertools.count():
+            message_id = f"wamid.HBgLc2hhcmVk{owners}{number:04}"
+            post(house, message(message_id, shared))
+            if owners_of(house, message_id) == owners:
+                break
+            assert time.monotonic() < ends
+
+
+def owners_of(house: House, message_id: str) -> int:
+    with psycopg.connect(house.database.dsn("superuser")) as db:
+        row = db.execute("SELECT count(*) FROM resource WHERE meta_id = %s", [message_id])
+        return int(row.fetchone()[0])  # type: ignore[index]  # a count is always there
+
+
 @pytest.mark.parametrize(
     "header",
     ["", "sha1=abc", "sha256=", "sha256=" + "0" * 63, "sha256=" + "0" * 64, "SHA256=" + "0" * 64],
@@ -161,8 +187,8 @@ def test_posts_that_come_together_are_all_stored_and_a_bad_one_keeps_out_no_othe
     payloads = [json.dumps(message(f"wamid.HBgTOGETHER{n:03d}")).encode() for n in range(24)]
     digest = hashlib.sha256(payloads[7]).hexdigest()
     # The database takes every post but one.
-    fails = f"1 / (CASE WHEN '\\x{digest}'::bytea = ANY($3) THEN 0 ELSE 1 END) = 1"
-    refusing = intake._STORE.replace("ON CONFLICT", f"WHERE {fails} ON CONFLICT")
+    fails = f"1 / (CASE WHEN '\\x{digest}'::bytea = ANY($10) THEN 0 ELSE 1 END) = 1"
+    refusing = intake._STORE.replace(_CONFLICT, f"WHERE {fails} {_CONFLICT}")
     monkeypatch.setattr(intake, "_STORE", refusing)
 
     with ThreadPoolExecutor(len(payloads)) as pool:

@@ -169,3 +169,16 @@ def tally(items: list[Any]) -> Mapping[str, int]:
     """How many there are of each type."""
     names = [type(item).__name__ for item in items]
     return {name: names.count(name) for name in sorted(set(names))}
+
+
+@contextmanager
+def isolated_by_default(shop: Shop, level: str) -> Iterator[None]:
+    """A server whose administrator chose another isolation for every transaction."""
+    change = sql.SQL("ALTER DATABASE {} {} default_transaction_isolation {}")
+    name = sql.Identifier(shop.database.name)
+    with psycopg.connect(shop.database.dsn(), autocommit=True) as db:
+        db.execute(change.format(name, sql.SQL("SET"), sql.SQL("= {}").format(level)))
+        try:
+            yield
+        finally:
+            db.execute(change.format(name, sql.SQL("RESET"), sql.SQL("")))

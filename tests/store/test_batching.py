@@ -36,6 +36,22 @@ def test_what_gathers_while_one_batch_runs_goes_into_the_next() -> None:
     assert desk.batches == [[1], [2, 3, 2, 5], [6]]
 
 
+def test_a_second_lane_waits_for_no_first() -> None:
+    desk = Desk()
+
+    async def go() -> list[int]:
+        ask = Batching(desk.double, most=2, lanes=2)
+        asked = [asyncio.ensure_future(ask(n)) for n in (1, 2, 3, 4, 5)]
+        await asyncio.sleep(0.001)
+        assert desk.batches == [[1, 2], [3, 4]]
+        answers = await asyncio.gather(*asked)
+        assert not ask._workers
+        return [*answers, await ask(6)]
+
+    assert asyncio.run(go()) == [2, 4, 6, 8, 10, 12]
+    assert desk.batches == [[1, 2], [3, 4], [5], [6]]
+
+
 def test_a_failure_is_told_to_its_own_batch_only() -> None:
     desk = Desk()
 
@@ -70,8 +86,8 @@ def test_a_worker_that_is_ended_tells_who_waits() -> None:
         ask = Batching(desk.double)
         asked = asyncio.ensure_future(ask(1))
         await asyncio.sleep(0.001)
-        assert ask._worker is not None
-        ask._worker.cancel()
+        [worker] = ask._workers
+        worker.cancel()
         with pytest.raises(RuntimeError, match="stopped"):
             await asked
 

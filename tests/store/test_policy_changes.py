@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import asyncpg
-import psycopg
 import pytest
-from psycopg import sql
 
 from portero.store import transaction
 from portero.store.admission import Admission, Admitted, Moved
@@ -19,7 +16,7 @@ from portero.store.ids import workspace_lock
 from portero.store.looking import Look
 from portero.store.recorder import Recorder
 from portero.store.transaction import RecordingTransaction
-from store.shop import Shop, connector, recording
+from store.shop import Shop, connector, isolated_by_default, recording
 
 ROUNDS = 300
 PATIENCE_S = 120.0
@@ -129,19 +126,6 @@ def test_k05_with_a_head_read_before_the_lock_some_do(
     late, _ = asyncio.run(admitted_too_late(shop, ROUNDS // 3))
 
     assert late > 0
-
-
-@contextmanager
-def isolated_by_default(shop: Shop, level: str) -> Iterator[None]:
-    """A server whose administrator chose another isolation for every transaction."""
-    change = sql.SQL("ALTER DATABASE {} {} default_transaction_isolation {}")
-    name = sql.Identifier(shop.database.name)
-    with psycopg.connect(shop.database.dsn(), autocommit=True) as db:
-        db.execute(change.format(name, sql.SQL("SET"), sql.SQL("= {}").format(level)))
-        try:
-            yield
-        finally:
-            db.execute(change.format(name, sql.SQL("RESET"), sql.SQL("")))
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])

@@ -34,6 +34,7 @@ from portero.gateway.upstream import Upstream, split_url
 from portero.gateway.workspaces import Workspaces
 from portero.store.failures import DATABASE_ERRORS
 from portero.store.ids import uuid7
+from portero.store.listed import read_committed
 from portero.store.presence import Presence
 from portero.store.reconcile import close_the_dead
 from portero.store.recorder import Recorder
@@ -99,6 +100,7 @@ async def assembled(settings: Settings) -> AsyncIterator[Parts]:
                 max_size=POOL_MAX,
                 command_timeout=COMMAND_S,
                 timeout=COMMAND_S,
+                init=read_committed,
                 reset=_as_it_is,
             )
         )

@@ -15,24 +15,30 @@ Answer = TypeVar("Answer")
 class Batching(Generic[Item, Answer]):
     """Call it with an item; `work` gets many at once and answers each in its place.
 
-    What `work` raises comes out of every call of that batch. Belongs to the loop that calls it.
+    With several lanes a batch need not wait for the end of the one before. What `work` raises
+    comes out of every call of that batch. Belongs to the loop that calls it.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]], *, most: int = 256
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
+        *,
+        most: int = 256,
+        lanes: int = 1,
     ) -> None:
         self._work = work
         self._most = most
+        self._lanes = lanes
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
 
     async def __call__(self, item: Item) -> Answer:
         """The answer for this item."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, done))
-        if self._worker is None:
-            self._worker = loop.create_task(self._drain())
+        if len(self._workers) < self._lanes:
+            self._workers.add(loop.create_task(self._drain()))
         return await done
 
     async def _drain(self) -> None:
@@ -41,7 +47,7 @@ class Batching(Generic[Item, Answer]):
                 size = min(self._most, len(self._waiting))
                 await self._run([self._waiting.popleft() for _ in range(size)])
         finally:
-            self._worker = None
+            self._workers -= {asyncio.current_task()}
 
     async def _run(self, batch: Sequence[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
         try:

@@ -18,6 +18,14 @@ async def list_workspaces(connection: Connection, workspaces: Iterable[UUID]) ->
     await connection.execute(_LIST, ",".join(str(workspace) for workspace in workspaces))
 
 
+async def read_committed(connection: Connection) -> None:
+    """Prepare a pool's connection: a statement that is a transaction of its own cannot say this.
+
+    Whatever the server's default, a row that somebody just committed is found and not failed on.
+    """
+    await connection.execute("SET default_transaction_isolation = 'read committed'")
+
+
 @asynccontextmanager
 async def in_workspace(
     pool: asyncpg.Pool, workspace: UUID, *, readonly: bool = False

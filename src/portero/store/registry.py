@@ -5,7 +5,7 @@ see. So every id of a request is looked up here first; what is not here is not t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import asyncpg
@@ -42,34 +42,41 @@ async def find_template(
 
 async def learn(connection: Connection, resources: Iterable[Resource]) -> None:
     """Register what answers and webhooks tell; what is known gets its newest attributes."""
-    rows = _merged(resources)
-    if not rows:
-        return
-    await connection.execute(
-        _LEARN,
-        [r.workspace for r in rows],
-        [r.kind for r in rows],
-        [r.meta_id for r in rows],
-        [r.parent for r in rows],
-        [r.number for r in rows],
-        [orjson.dumps(dict(r.attributes)).decode() for r in rows],
-    )
+    columns = columns_of(resources)
+    if columns[0]:
+        await connection.execute(_LEARN, *columns)
 
 
-def _merged(resources: Iterable[Resource]) -> list[Resource]:
-    """One of each, in the order in which rows are locked; a statement meets a row only once."""
+def columns_of(resources: Iterable[Resource]) -> Sequence[Sequence[object]]:
+    """What `learning` takes, a column each; a row once, in the order in which rows are locked."""
     known: dict[tuple[UUID, str, str], Resource] = {}
     for one in resources:
         key = (one.workspace, one.kind, one.meta_id)
         before = known.get(key)
-        told = {name: value for name, value in one.attributes.items() if value}
-        known[key] = Resource(
-            *key,
-            parent=(before and before.parent) or one.parent or None,
-            number=(before and before.number) or one.number or None,
-            attributes={**before.attributes, **told} if before else told,
-        )
-    return [known[key] for key in sorted(known)]
+        known[key] = one if before is None else _together(before, one)
+    rows = [known[key] for key in sorted(known)]
+    return (
+        [r.workspace for r in rows],
+        [r.kind for r in rows],
+        [r.meta_id for r in rows],
+        [r.parent or None for r in rows],
+        [r.number or None for r in rows],
+        [orjson.dumps(_told(r)).decode() if r.attributes else "{}" for r in rows],
+    )
+
+
+def _together(before: Resource, later: Resource) -> Resource:
+    return replace(
+        before,
+        parent=before.parent or later.parent,
+        number=before.number or later.number,
+        attributes={**_told(before), **_told(later)},
+    )
+
+
+def _told(resource: Resource) -> dict[str, str]:
+    """An attribute without a value tells nothing."""
+    return {name: value for name, value in resource.attributes.items() if value}
 
 
 async def forget(
@@ -100,15 +107,19 @@ SELECT kind, meta_id, parent, number, attributes
  WHERE workspace_id = $1 AND kind = 'template' AND parent = $2
    AND attributes->>'name' = $3 AND ($4::text IS NULL OR attributes->>'language' = $4)
 """
-# An empty answer must not blank what was known: attributes are merged, parents only filled in.
-# What tells nothing new writes nothing, so `seen_at` is true to the hour. Whether it is known is
-# asked of the primary key alone: a query for it could be planned while the registry was small, and
-# then read all of it for every batch.
-_LEARN = """
+
+
+def learning(source: str) -> str:
+    """The statement that registers rows of columns w, k, m, p, n and a, as `columns_of` gives them.
+
+    An empty answer must not blank what was known: attributes are merged, parents only filled in.
+    What tells nothing new writes nothing, so `seen_at` is true to the hour. Whether it is known is
+    asked of the primary key alone: a query for it could be planned while the registry was small,
+    and then read all of it for every batch.
+    """
+    return f"""
 INSERT INTO resource (workspace_id, kind, meta_id, parent, number, attributes, seen_at)
-SELECT w, k, m, p, n, a::jsonb, now()
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-    AS t(w, k, m, p, n, a)
+SELECT w, k, m, p, n, a::jsonb, now() FROM {source}
 ON CONFLICT (workspace_id, kind, meta_id) DO UPDATE
    SET parent = coalesce(resource.parent, excluded.parent),
        number = coalesce(resource.number, excluded.number),
@@ -118,5 +129,11 @@ ON CONFLICT (workspace_id, kind, meta_id) DO UPDATE
     OR (resource.number IS NULL AND excluded.number IS NOT NULL)
     OR NOT resource.attributes @> excluded.attributes
     OR resource.seen_at <= now() - interval '1 hour'
-"""
+"""  # noqa: S608 - the source is ours
+
+
+_LEARN = learning(
+    "unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
+    " AS t(w, k, m, p, n, a)"
+)
 _FORGET = "DELETE FROM resource WHERE workspace_id = $1 AND kind = $2 AND meta_id = ANY($3)"
