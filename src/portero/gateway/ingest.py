@@ -7,7 +7,7 @@ registry in the same transaction, so that a message just received can be answere
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -15,12 +15,14 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from portero.gateway.accounts import Accounts
 from portero.gateway.customers import people_named
 from portero.gateway.protocol import BodyError, BodyLimits, BodyReader, TooLarge
 from portero.gateway.replies import Reply
 from portero.gateway.request import Request
 from portero.gateway.workspaces import Workspaces, WorkspaceState
 from portero.graphapi import webhooks
+from portero.graphapi.kinds import Kind
 from portero.graphapi.learned import Learned
 from portero.store.batching import Batching
 from portero.store.intake import Post, store_posts
@@ -28,6 +30,8 @@ from portero.store.registry import Resource
 
 PATH = "/webhooks/whatsapp"
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_STORED = Reply(200, b"stored", (_TEXT,))
+_UNSIGNED = Reply(401, b"signature does not match", (_TEXT,))
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +42,9 @@ class WebhookDoor:
     def __init__(self, *, pool: asyncpg.Pool, workspaces: Workspaces) -> None:
         self._pool = pool
         self._workspaces = workspaces
-        self._rows_of = Batching(self._look_up)
-        self._keep = Batching(partial(store_posts, pool))
+        self._accounts = Accounts(pool=pool, workspaces=workspaces)
+        # While one batch is committed the next is on its way.
+        self._keep = Batching(partial(store_posts, pool), lanes=2)
 
     async def verify(self, request: Request) -> Reply:
         """The handshake: the challenge comes back only to who knows a verify token."""
@@ -62,55 +67,53 @@ class WebhookDoor:
         except BodyError:
             return Reply(400, b"incomplete", (_TEXT,))
         entries = webhooks.entries(_lenient(raw))
-        owners = await self._owners({entry.waba for entry in entries})
-        genuine = [(state, wabas) for state, wabas in owners if _signed_by(state, signature, raw)]
-        if not genuine:
-            return Reply(401, b"signature does not match", (_TEXT,))
-        for state, wabas in genuine:
-            failure = await self._keep(_post(state, raw, entries, wabas))
-            if failure is not None:
-                raise failure
-        spoken_for = {waba for _, wabas in genuine for waba in wabas}
+        spoken_for: set[str] = set()
+        for state, wabas in await self._owners({entry.waba for entry in entries}):
+            if _signed_by(state, signature, raw):
+                spoken_for |= wabas
+                await self._store(_post(state, raw, entries, wabas))
+        if not spoken_for:
+            return _UNSIGNED
         if any(entry.waba not in spoken_for for entry in entries):
             logger.warning("webhook: dropped entries of accounts the signature does not speak for")
-        return Reply(200, b"stored", (_TEXT,))
+        return _STORED
+
+    async def _store(self, post: Post) -> None:
+        failure = await self._keep(post)
+        if failure is not None:
+            raise failure
 
     async def _is_known(self, verify_token: str) -> bool:
         """Whether a connected app has it. Digests are looked up: their time tells of no token."""
         digest = hashlib.sha256(verify_token.encode()).digest()
         return await self._pool.fetchval(_IS_KNOWN, digest) is True
 
-    async def _owners(self, wabas: set[str]) -> list[tuple[WorkspaceState, frozenset[str]]]:
+    async def _owners(self, wabas: set[str]) -> list[tuple[WorkspaceState, set[str]]]:
         """The workspaces that know one of the accounts, with those they know."""
-        rows = await self._rows_of(wabas)
         known: dict[UUID, set[str]] = {}
-        for waba, workspace in rows:
-            known.setdefault(workspace, set()).add(waba)
-        return [
-            (await self._workspaces.current(workspace), frozenset(ids))
-            for workspace, ids in known.items()
-        ]
-
-    async def _look_up(self, asked: Sequence[set[str]]) -> Sequence[list[tuple[str, UUID]]]:
-        """For each set of accounts the pairs (account, workspace); several workspaces may know one."""
-        rows = await self._pool.fetch(_OWNERS, sorted(set().union(*asked)))
-        return [
-            [(r["meta_id"], r["workspace_id"]) for r in rows if r["meta_id"] in w] for w in asked
-        ]
+        for waba, workspaces in (await self._accounts.owners(wabas)).items():
+            for workspace in workspaces:
+                known.setdefault(workspace, set()).add(waba)
+        return [(await self._workspaces.current(one), ids) for one, ids in known.items()]
 
 
 def _post(
     state: WorkspaceState,
     raw: bytes,
     entries: Sequence[webhooks.Entry],
-    wabas: frozenset[str],
+    wabas: Set[str],
 ) -> Post:
     mine = [entry for entry in entries if entry.waba in wabas]
     return Post(
         workspace=state.id,
         digest=hashlib.sha256(raw).digest(),
         body=raw if len(mine) == len(entries) else _only(raw, wabas),
-        learned=tuple(_registered(state, one) for entry in mine for one in entry.learned),
+        learned=[
+            Resource(state.id, one.kind, one.id, one.parent, one.number, one.attributes)
+            for entry in mine
+            for one in entry.learned
+            if not _is_in_state(state, one)
+        ],
         people=people_named(state, {names for entry in mine for names in entry.people}),
     )
 
@@ -120,8 +123,9 @@ def _signed_by(state: WorkspaceState, signature: str | None, raw: bytes) -> bool
     return secret is not None and webhooks.verify(signature, raw, [secret])
 
 
-def _registered(state: WorkspaceState, one: Learned) -> Resource:
-    return Resource(state.id, one.kind, one.id, one.parent, one.number, one.attributes)
+def _is_in_state(state: WorkspaceState, one: Learned) -> bool:
+    """Numbers that were added are in the registry since; every post names one of them again."""
+    return one.kind is Kind.NUMBER and state.numbers.get(one.id) == one.parent
 
 
 def _lenient(raw: bytes) -> object:
@@ -132,7 +136,7 @@ def _lenient(raw: bytes) -> object:
     return payload
 
 
-def _only(raw: bytes, wabas: frozenset[str]) -> bytes:
+def _only(raw: bytes, wabas: Set[str]) -> bytes:
     """The post without the entries of others: no byte of another workspace is kept."""
     payload = orjson.loads(raw)
     kept = [entry for entry in payload["entry"] if str(entry.get("id")) in wabas]
@@ -140,4 +144,3 @@ def _only(raw: bytes, wabas: frozenset[str]) -> bytes:
 
 
 _IS_KNOWN = "SELECT EXISTS (SELECT FROM meta_app WHERE verify_token_digest = $1)"
-_OWNERS = "SELECT meta_id, workspace_id FROM waba WHERE meta_id = ANY($1)"

@@ -124,7 +124,8 @@ class Workspaces:
         self._states: dict[UUID, WorkspaceState] = {}
         self._loading: dict[UUID, asyncio.Task[WorkspaceState]] = {}
         self._workspace_of_key: dict[str, UUID] = {}
-        presence.when_moved(self._load_ahead)
+        self.moves = 0  # of any workspace's head that this process has heard of
+        presence.when_moved(self._moved)
 
     async def of_key(self, public_id: str) -> WorkspaceState | None:
         """The workspace a key belongs to; None when no such key was ever made."""
@@ -147,6 +148,10 @@ class Workspaces:
             if workspace not in self._loading:
                 self._begin_to_load(workspace)
             await asyncio.shield(self._loading[workspace])
+
+    def _moved(self, workspace: UUID) -> None:
+        self.moves += 1
+        self._load_ahead(workspace)
 
     def _load_ahead(self, workspace: UUID) -> None:
         """Load what moved before the next call asks for it, so that a refusal is not waited for."""
