@@ -27,6 +27,15 @@ def test_ids_of_one_process_increase_and_never_repeat() -> None:
     assert len(set(made)) == len(made)
 
 
+def test_many_at_once_are_ids_like_those_made_one_by_one() -> None:
+    before, made, after = ids.uuid7(), ids.uuid7s(500), ids.uuid7()
+
+    assert [before, *made, after] == sorted({before, *made, after})
+    assert {(one.version, one.variant) for one in made} == {(7, RFC_4122)}
+    assert len({one.int & 0xFFFF_FFFF for one in made}) > 490  # their last bits are random
+    assert ids.uuid7s(0) == []
+
+
 def test_threads_never_get_the_same_id() -> None:
     with ThreadPoolExecutor(4) as threads:
         batches = threads.map(lambda _: [ids.uuid7() for _ in range(2_000)], range(4))

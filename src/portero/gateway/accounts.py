@@ -20,19 +20,24 @@ class Accounts:
     def __init__(self, *, pool: asyncpg.Pool, workspaces: Workspaces) -> None:
         self._pool = pool
         self._workspaces = workspaces
-        self._look_up = Batching(self._in_database)
+        self._ask = Batching(self._in_database)
         self._known: dict[str, Owners] = {}
         self._as_of = 0
 
-    async def owners(self, accounts: Set[str]) -> Mapping[str, Owners]:
-        """The workspaces that know each account; several may, and nobody need."""
-        moves = self._workspaces.moves
-        if moves != self._as_of:
+    def remembered(self, accounts: Set[str]) -> Mapping[str, Owners] | None:
+        """The workspaces that know each account; None where the database must be asked."""
+        if self._as_of != self._workspaces.moves:
             self._known.clear()
-            self._as_of = moves
-        if accounts <= self._known.keys():
-            return {account: self._known[account] for account in accounts}
-        found = await self._look_up(accounts)
+            self._as_of = self._workspaces.moves
+        known = self._known
+        if accounts <= known.keys():
+            return {account: known[account] for account in accounts}
+        return None
+
+    async def look_up(self, accounts: Set[str]) -> Mapping[str, Owners]:
+        """The same from the database; several workspaces may know one, and nobody need."""
+        moves = self._workspaces.moves
+        found = await self._ask(accounts)
         if moves == self._workspaces.moves == self._as_of:
             self._known |= found
         return found

@@ -66,22 +66,23 @@ class WebhookDoor:
             return Reply(413, b"too large", (_TEXT,))
         except BodyError:
             return Reply(400, b"incomplete", (_TEXT,))
+        return await self.take_in(raw, signature)
+
+    async def take_in(self, raw: bytes, signature: str | None) -> Reply:
+        """Answer a whole post, once what it brings for each workspace is durable."""
         entries = webhooks.entries(_lenient(raw))
         spoken_for: set[str] = set()
         for state, wabas in await self._owners({entry.waba for entry in entries}):
             if _signed_by(state, signature, raw):
                 spoken_for |= wabas
-                await self._store(_post(state, raw, entries, wabas))
+                failure = await self._keep(_post(state, raw, entries, wabas))
+                if failure is not None:
+                    raise failure
         if not spoken_for:
             return _UNSIGNED
         if any(entry.waba not in spoken_for for entry in entries):
             logger.warning("webhook: dropped entries of accounts the signature does not speak for")
         return _STORED
-
-    async def _store(self, post: Post) -> None:
-        failure = await self._keep(post)
-        if failure is not None:
-            raise failure
 
     async def _is_known(self, verify_token: str) -> bool:
         """Whether a connected app has it. Digests are looked up: their time tells of no token."""
@@ -91,7 +92,10 @@ class WebhookDoor:
     async def _owners(self, wabas: set[str]) -> list[tuple[WorkspaceState, set[str]]]:
         """The workspaces that know one of the accounts, with those they know."""
         known: dict[UUID, set[str]] = {}
-        for waba, workspaces in (await self._accounts.owners(wabas)).items():
+        owners = self._accounts.remembered(wabas)
+        if owners is None:
+            owners = await self._accounts.look_up(wabas)
+        for waba, workspaces in owners.items():
             for workspace in workspaces:
                 known.setdefault(workspace, set()).add(waba)
         return [(await self._workspaces.current(one), ids) for one, ids in known.items()]

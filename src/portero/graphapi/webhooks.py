@@ -6,9 +6,9 @@ webhook that cannot be read must still be stored and acknowledged.
 
 import hmac
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -77,29 +77,24 @@ def names_of(contact: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _entry(entry: Mapping[str, object], waba: str) -> Entry:
-    values = [
-        (_text(change, "field"), _object(change.get("value")))
-        for change in _objects(entry, "changes")
-    ]
-    told = chain.from_iterable(_learned_from(field, value, waba) for field, value in values)
-    contacts = [contact for _, value in values for contact in _objects(value, "contacts")]
-    return Entry(
-        waba=waba,
-        learned=_each_once(islice(told, _MAX_LEARNED)),
-        people=tuple(dict.fromkeys(filter(None, map(names_of, contacts)))),
-    )
+    learned: dict[tuple[Kind, str], Learned] = {}
+    people: dict[tuple[str, ...], None] = {}
+    room = _MAX_LEARNED
+    for change in _objects(entry, "changes"):
+        value = _object(change.get("value"))
+        for one in islice(_learned_from(_text(change, "field"), value, waba), room):
+            room -= 1
+            known = learned.get((one.kind, one.id))
+            learned[one.kind, one.id] = one if known is None else _together(known, one)
+        for contact in _objects(value, "contacts"):
+            if names := names_of(contact):
+                people[names] = None
+    return Entry(waba, tuple(learned.values()), tuple(people))
 
 
-def _each_once(told: Iterable[Learned]) -> tuple[Learned, ...]:
-    """Every id once, with all that is told about it; what comes later is newer."""
-    merged: dict[tuple[Kind, str], Learned] = {}
-    for one in told:
-        key = (one.kind, one.id)
-        known = merged.get(key)
-        if known is not None:
-            one = replace(one, attributes={**known.attributes, **one.attributes})
-        merged[key] = one
-    return tuple(merged.values())
+def _together(known: Learned, later: Learned) -> Learned:
+    """All that is told of one id; what comes later is newer."""
+    return replace(later, attributes={**known.attributes, **later.attributes})
 
 
 def _id_of(entry: Mapping[str, object]) -> str:

@@ -32,14 +32,14 @@ class Batching(Generic[Item, Answer]):
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, item: Item) -> Answer:
-        """The answer for this item."""
+    def __call__(self, item: Item) -> asyncio.Future[Answer]:
+        """The answer for this item, to be awaited."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, done))
         if len(self._workers) < self._lanes:
             self._workers.add(loop.create_task(self._drain()))
-        return await done
+        return done
 
     async def _drain(self) -> None:
         try:

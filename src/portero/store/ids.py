@@ -20,17 +20,25 @@ def uuid7() -> UUID:
     48 bits of milliseconds, a 42-bit counter that starts at random in each millisecond, 32 random
     bits. A clock that goes back does not make ids go back.
     """
-    return _compose(*_next_tick())
+    return _compose(*_next_tick(), secrets.randbits(32))
+
+
+def uuid7s(count: int) -> list[UUID]:
+    """Make so many ids, in order; cheaper than one by one."""
+    tails = secrets.token_bytes(4 * count)
+    return [
+        _compose(*_next_tick(), int.from_bytes(tails[at : at + 4], "big"))
+        for at in range(0, 4 * count, 4)
+    ]
 
 
 def uuid7_of(ms: int) -> UUID:
     """Make the id of something that happened at a millisecond in the past, for imported history."""
-    return _compose(ms, secrets.randbits(_COUNTER_BITS))
+    return _compose(ms, secrets.randbits(_COUNTER_BITS), secrets.randbits(32))
 
 
-def _compose(ms: int, counter: int) -> UUID:
+def _compose(ms: int, counter: int, tail: int) -> UUID:
     high, low = counter >> 30, counter & 0x3FFF_FFFF
-    tail = secrets.randbits(32)
     return UUID(int=ms << 80 | high << 64 | low << 32 | tail | _VERSION_AND_VARIANT)
 
 

@@ -9,7 +9,7 @@ import asyncpg
 from portero.store import contacts, registry
 from portero.store.contacts import Identity
 from portero.store.failures import AWAY
-from portero.store.ids import uuid7
+from portero.store.ids import uuid7s
 from portero.store.listed import Connection
 from portero.store.registry import Resource
 
@@ -61,7 +61,7 @@ async def _store(pool: asyncpg.Pool, posts: Sequence[Post]) -> None:
 
 async def _insert(connection: Connection, posts: Sequence[Post]) -> None:
     # In the order in which rows are locked: repetitions of the same posts may come side by side.
-    rows = sorted(zip(posts, [uuid7() for _ in posts], strict=True), key=lambda row: row[0].digest)
+    rows = sorted(zip(posts, uuid7s(len(posts)), strict=True), key=lambda row: row[0].digest)
     await connection.execute(
         _STORE,
         ",".join({str(post.workspace) for post in posts}),
