@@ -22,13 +22,14 @@ class Accounts:
         self._workspaces = workspaces
         self._ask = Batching(self._in_database)
         self._known: dict[str, Owners] = {}
-        self._as_of = 0
+        self._as_of: int | None = None
 
     def remembered(self, accounts: Set[str]) -> Mapping[str, Owners] | None:
         """The workspaces that know each account; None where the database must be asked."""
-        if self._as_of != self._workspaces.moves:
+        moves = self._workspaces.moves()
+        if moves is None or moves != self._as_of:
             self._known.clear()
-            self._as_of = self._workspaces.moves
+            self._as_of = moves
         known = self._known
         if accounts <= known.keys():
             return {account: known[account] for account in accounts}
@@ -36,9 +37,9 @@ class Accounts:
 
     async def look_up(self, accounts: Set[str]) -> Mapping[str, Owners]:
         """The same from the database; several workspaces may know one, and nobody need."""
-        moves = self._workspaces.moves
+        moves = self._workspaces.moves()
         found = await self._ask(accounts)
-        if moves == self._workspaces.moves == self._as_of:
+        if moves is not None and moves == self._workspaces.moves() == self._as_of:
             self._known |= found
         return found
 

@@ -124,7 +124,7 @@ class Workspaces:
         self._states: dict[UUID, WorkspaceState] = {}
         self._loading: dict[UUID, asyncio.Task[WorkspaceState]] = {}
         self._workspace_of_key: dict[str, UUID] = {}
-        self.moves = 0  # of any workspace's head that this process has heard of
+        self._moves = 0
         presence.when_moved(self._moved)
 
     async def of_key(self, public_id: str) -> WorkspaceState | None:
@@ -149,8 +149,12 @@ class Workspaces:
                 self._begin_to_load(workspace)
             await asyncio.shield(self._loading[workspace])
 
+    def moves(self) -> int | None:
+        """How often a head has moved, of any workspace; None while nobody would tell us."""
+        return self._moves if self._presence.alive() else None
+
     def _moved(self, workspace: UUID) -> None:
-        self.moves += 1
+        self._moves += 1
         self._load_ahead(workspace)
 
     def _load_ahead(self, workspace: UUID) -> None:
