@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import asyncpg
 import pytest
 
 from databases import Database, insert
-from portero.gateway.accounts import Accounts
+from portero.gateway.accounts import Accounts, Owners
 from portero.gateway.workspaces import Workspaces
 from portero.store.ids import uuid7
 from portero.store.presence import Presence
@@ -70,8 +70,8 @@ def add_account(shop: Shop, meta_id: str) -> str:
 
 async def until_heard(desk: Desk, account: str, owners: set[UUID]) -> None:
     async with asyncio.timeout(5):
-        found: Mapping[str, frozenset[UUID]] = {}
-        while found.get(account) != owners:
+        found: Owners = {}
+        while found.keys() != owners:
             await asyncio.sleep(0.01)
             remembered = desk.accounts.remembered({account})
             found = await desk.accounts.look_up({account}) if remembered is None else remembered

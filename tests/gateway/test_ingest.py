@@ -187,7 +187,7 @@ def test_posts_that_come_together_are_all_stored_and_a_bad_one_keeps_out_no_othe
     payloads = [json.dumps(message(f"wamid.HBgTOGETHER{n:03d}")).encode() for n in range(24)]
     digest = hashlib.sha256(payloads[7]).hexdigest()
     # The database takes every post but one.
-    fails = f"1 / (CASE WHEN '\\x{digest}'::bytea = ANY($10) THEN 0 ELSE 1 END) = 1"
+    fails = f"1 / (CASE WHEN '\\x{digest}'::bytea = ANY($5) THEN 0 ELSE 1 END) = 1"
     refusing = intake._STORE.replace(_CONFLICT, f"WHERE {fails} {_CONFLICT}")
     monkeypatch.setattr(intake, "_STORE", refusing)
 

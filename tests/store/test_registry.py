@@ -94,10 +94,10 @@ _VERSION: Final = "SELECT ctid::text, seen_at FROM resource WHERE workspace_id =
 def test_learning_looks_at_no_row_but_those_it_is_told_of(shop: Shop) -> None:
     """Whatever the planner believes of the registry's size: a plan may be older than its rows."""
 
+    one = template(shop, "9", name="hello")
+
     async def plan(connection: Any) -> list[str]:
-        rows = await connection.fetch(
-            f"EXPLAIN {registry._LEARN}", [shop.id], ["media"], ["7"], ["9"], [None], ["{}"]
-        )
+        rows = await connection.fetch(f"EXPLAIN {registry._LEARN}", registry.rows_of([one]))
         return [row[0] for row in rows]
 
     lines = in_workspace(shop, plan)

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Sequence, Set
 from functools import partial
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 import asyncpg
 import orjson
@@ -71,8 +70,13 @@ class WebhookDoor:
     async def take_in(self, raw: bytes, signature: str | None) -> Reply:
         """Answer a whole post, once what it brings for each workspace is durable."""
         entries = webhooks.entries(_lenient(raw))
+        accounts = {entry.waba for entry in entries}
+        owners = self._accounts.remembered(accounts)
+        if owners is None:
+            owners = await self._accounts.look_up(accounts)
         spoken_for: set[str] = set()
-        for state, wabas in await self._owners({entry.waba for entry in entries}):
+        for workspace, wabas in owners.items():
+            state = await self._workspaces.current(workspace)
             if _signed_by(state, signature, raw):
                 spoken_for |= wabas
                 failure = await self._keep(_post(state, raw, entries, wabas))
@@ -80,7 +84,7 @@ class WebhookDoor:
                     raise failure
         if not spoken_for:
             return _UNSIGNED
-        if any(entry.waba not in spoken_for for entry in entries):
+        if not accounts <= spoken_for:
             logger.warning("webhook: dropped entries of accounts the signature does not speak for")
         return _STORED
 
@@ -88,17 +92,6 @@ class WebhookDoor:
         """Whether a connected app has it. Digests are looked up: their time tells of no token."""
         digest = hashlib.sha256(verify_token.encode()).digest()
         return await self._pool.fetchval(_IS_KNOWN, digest) is True
-
-    async def _owners(self, wabas: set[str]) -> list[tuple[WorkspaceState, set[str]]]:
-        """The workspaces that know one of the accounts, with those they know."""
-        known: dict[UUID, set[str]] = {}
-        owners = self._accounts.remembered(wabas)
-        if owners is None:
-            owners = await self._accounts.look_up(wabas)
-        for waba, workspaces in owners.items():
-            for workspace in workspaces:
-                known.setdefault(workspace, set()).add(waba)
-        return [(await self._workspaces.current(one), ids) for one, ids in known.items()]
 
 
 def _post(
@@ -108,6 +101,7 @@ def _post(
     wabas: Set[str],
 ) -> Post:
     mine = [entry for entry in entries if entry.waba in wabas]
+    people = {names for entry in mine for names in entry.people}
     return Post(
         workspace=state.id,
         digest=hashlib.sha256(raw).digest(),
@@ -118,7 +112,7 @@ def _post(
             for one in entry.learned
             if not _is_in_state(state, one)
         ],
-        people=people_named(state, {names for entry in mine for names in entry.people}),
+        people=people_named(state, people) if people else (),
     )
 
 

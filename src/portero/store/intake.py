@@ -65,7 +65,7 @@ async def _insert(connection: Connection, posts: Sequence[Post]) -> None:
     await connection.execute(
         _STORE,
         ",".join({str(post.workspace) for post in posts}),
-        *registry.columns_of(one for post in posts for one in post.learned),
+        registry.rows_of(one for post in posts for one in post.learned),
         [post.workspace for post, _ in rows],
         [event for _, event in rows],
         [post.digest for post, _ in rows],
@@ -73,18 +73,14 @@ async def _insert(connection: Connection, posts: Sequence[Post]) -> None:
     )
 
 
-_LEARNED = (
-    "listed, unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])"
-    " AS t(w, k, m, p, n, a)"
-)
 # One statement, so that a batch is one round trip and commits by itself. Row-level security reads
 # the list when it meets the first row, and there is none before the list is made; if that were not
 # so, it would read an empty one and let nothing in.
 _STORE = f"""
 WITH listed AS MATERIALIZED (SELECT set_config('portero.workspaces', $1, true)),
-     learned AS ({registry.learning(_LEARNED)})
+     learned AS ({registry.learning("listed, jsonb_to_recordset($2::jsonb)")})
 INSERT INTO webhook_event (workspace_id, id, digest, body)
 SELECT w, i, d, b
-  FROM listed, unnest($8::uuid[], $9::uuid[], $10::bytea[], $11::bytea[]) AS t(w, i, d, b)
+  FROM listed, unnest($3::uuid[], $4::uuid[], $5::bytea[], $6::bytea[]) AS t(w, i, d, b)
 ON CONFLICT (workspace_id, digest) DO NOTHING
 """  # noqa: S608 - of our own words

@@ -6,6 +6,7 @@ see. So every id of a request is looked up here first; what is not here is not t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -42,27 +43,35 @@ async def find_template(
 
 async def learn(connection: Connection, resources: Iterable[Resource]) -> None:
     """Register what answers and webhooks tell; what is known gets its newest attributes."""
-    columns = columns_of(resources)
-    if columns[0]:
-        await connection.execute(_LEARN, *columns)
+    rows = rows_of(resources)
+    if rows != _NO_ROWS:
+        await connection.execute(_LEARN, rows)
 
 
-def columns_of(resources: Iterable[Resource]) -> Sequence[Sequence[object]]:
-    """What `learning` takes, a column each; a row once, in the order in which rows are locked."""
+def rows_of(resources: Iterable[Resource]) -> str:
+    """What `learning` takes, as JSON: a row once, in the order in which rows are locked."""
     known: dict[tuple[UUID, str, str], Resource] = {}
     for one in resources:
         key = (one.workspace, one.kind, one.meta_id)
         before = known.get(key)
         known[key] = one if before is None else _together(before, one)
-    rows = [known[key] for key in sorted(known)]
-    return (
-        [r.workspace for r in rows],
-        [r.kind for r in rows],
-        [r.meta_id for r in rows],
-        [r.parent or None for r in rows],
-        [r.number or None for r in rows],
-        [orjson.dumps(_told(r)).decode() if r.attributes else "{}" for r in rows],
-    )
+    names = {workspace: str(workspace) for workspace, _, _ in known}
+    rows = [_row(known[key], names[key[0]]) for key in sorted(known)]
+    return orjson.dumps(rows).decode()
+
+
+_NO_ROWS: Final = "[]"
+
+
+def _row(one: Resource, workspace: str) -> dict[str, object]:
+    return {
+        "w": workspace,
+        "k": one.kind,
+        "m": one.meta_id,
+        "p": one.parent or None,
+        "n": one.number or None,
+        "a": _told(one) if one.attributes else {},
+    }
 
 
 def _together(before: Resource, later: Resource) -> Resource:
@@ -109,8 +118,8 @@ SELECT kind, meta_id, parent, number, attributes
 """
 
 
-def learning(source: str) -> str:
-    """The statement that registers rows of columns w, k, m, p, n and a, as `columns_of` gives them.
+def learning(place: str) -> str:
+    """The statement that registers what `rows_of` gives, from its `place` in a FROM clause.
 
     An empty answer must not blank what was known: attributes are merged, parents only filled in.
     What tells nothing new writes nothing, so `seen_at` is true to the hour. Whether it is known is
@@ -119,7 +128,8 @@ def learning(source: str) -> str:
     """
     return f"""
 INSERT INTO resource (workspace_id, kind, meta_id, parent, number, attributes, seen_at)
-SELECT w, k, m, p, n, a::jsonb, now() FROM {source}
+SELECT w, k, m, p, n, a, now()
+  FROM {place} AS t(w uuid, k text, m text, p text, n text, a jsonb)
 ON CONFLICT (workspace_id, kind, meta_id) DO UPDATE
    SET parent = coalesce(resource.parent, excluded.parent),
        number = coalesce(resource.number, excluded.number),
@@ -129,11 +139,8 @@ ON CONFLICT (workspace_id, kind, meta_id) DO UPDATE
     OR (resource.number IS NULL AND excluded.number IS NOT NULL)
     OR NOT resource.attributes @> excluded.attributes
     OR resource.seen_at <= now() - interval '1 hour'
-"""  # noqa: S608 - the source is ours
+"""  # noqa: S608 - of our own words
 
 
-_LEARN = learning(
-    "unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
-    " AS t(w, k, m, p, n, a)"
-)
+_LEARN = learning("jsonb_to_recordset($1::jsonb)")
 _FORGET = "DELETE FROM resource WHERE workspace_id = $1 AND kind = $2 AND meta_id = ANY($3)"
