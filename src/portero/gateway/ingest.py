@@ -117,8 +117,8 @@ def _post(
 
 
 def _signed_by(state: WorkspaceState, signature: str | None, raw: bytes) -> bool:
-    secret = state.app_secret()
-    return secret is not None and webhooks.verify(signature, raw, [secret])
+    signer = state.signer()
+    return signer is not None and webhooks.verify(signature, raw, [signer])
 
 
 def _is_in_state(state: WorkspaceState, one: Learned) -> bool:

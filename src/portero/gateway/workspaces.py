@@ -19,6 +19,7 @@ import asyncpg
 
 from portero import engine
 from portero.graphapi.leaks import Needles, needles_of
+from portero.graphapi.webhooks import Signer
 from portero.store.listed import in_workspace
 from portero.store.policy import KeyRow, load_policy
 from portero.store.presence import Presence
@@ -71,6 +72,11 @@ class WorkspaceState:
 
     def app_secret(self) -> bytes | None:
         return None if self.app is None else self._open("meta_app", "app_secret", self.app)
+
+    def signer(self) -> Signer | None:
+        """What the Meta app signs its posts with; None without an app."""
+        secret = self.app_secret()
+        return None if secret is None else self._once("signer", lambda: Signer(secret))
 
     def proof(self, token: bytes) -> str | None:
         """Meta's proof that the token's app sends it (B4.8), in hex; None without an app."""

@@ -31,10 +31,13 @@ class Batching(Generic[Item, Answer]):
         self._lanes = lanes
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __call__(self, item: Item) -> asyncio.Future[Answer]:
         """The answer for this item, to be awaited."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:  # to find it is a system call
+            loop = self._loop = asyncio.get_running_loop()
         done: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, done))
         if len(self._workers) < self._lanes:
