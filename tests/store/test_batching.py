@@ -36,20 +36,29 @@ def test_what_gathers_while_one_batch_runs_goes_into_the_next() -> None:
     assert desk.batches == [[1], [2, 3, 2, 5], [6]]
 
 
-def test_a_second_lane_waits_for_no_first() -> None:
-    desk = Desk()
+def test_a_crowd_waits_for_no_first_batch_and_a_few_do() -> None:
+    async def go() -> None:
+        batches: list[list[int]] = []
+        may_end = asyncio.Event()
 
-    async def go() -> list[int]:
-        ask = Batching(desk.double, most=2, lanes=2)
-        asked = [asyncio.ensure_future(ask(n)) for n in (1, 2, 3, 4, 5)]
-        await asyncio.sleep(0.001)
-        assert desk.batches == [[1, 2], [3, 4]]
-        answers = await asyncio.gather(*asked)
-        assert not ask._workers
-        return [*answers, await ask(6)]
+        async def work(numbers: Sequence[int]) -> Sequence[int]:
+            batches.append(list(numbers))
+            await may_end.wait()
+            return numbers
 
-    assert asyncio.run(go()) == [2, 4, 6, 8, 10, 12]
-    assert desk.batches == [[1, 2], [3, 4], [5], [6]]
+        ask = Batching(work, lanes=2, crowd=3)
+        asked = []
+        for number, begun in ((1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2), (7, 2)):
+            asked.append(ask(number))
+            await asyncio.sleep(0)
+            assert len(batches) == begun
+        may_end.set()
+
+        assert await asyncio.gather(*asked) == [1, 2, 3, 4, 5, 6, 7]
+        assert batches == [[1], [2, 3, 4], [5, 6, 7]]
+        assert await ask(8) == 8
+
+    asyncio.run(go())
 
 
 def test_a_failure_is_told_to_its_own_batch_only() -> None:

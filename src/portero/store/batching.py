@@ -15,8 +15,9 @@ Answer = TypeVar("Answer")
 class Batching(Generic[Item, Answer]):
     """Call it with an item; `work` gets many at once and answers each in its place.
 
-    With several lanes a batch need not wait for the end of the one before. What `work` raises
-    comes out of every call of that batch. Belongs to the loop that calls it.
+    With several lanes a crowd need not wait for the end of the batch before it; fewer do, because
+    every batch has its own price. What `work` raises comes out of every call of that batch.
+    Belongs to the loop that calls it.
     """
 
     def __init__(
@@ -25,10 +26,12 @@ class Batching(Generic[Item, Answer]):
         *,
         most: int = 256,
         lanes: int = 1,
+        crowd: int = 16,
     ) -> None:
         self._work = work
         self._most = most
         self._lanes = lanes
+        self._crowd = crowd
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -40,7 +43,8 @@ class Batching(Generic[Item, Answer]):
             loop = self._loop = asyncio.get_running_loop()
         done: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, done))
-        if len(self._workers) < self._lanes:
+        busy = len(self._workers)
+        if not busy or (busy < self._lanes and len(self._waiting) >= self._crowd):
             self._workers.add(loop.create_task(self._drain()))
         return done
 
