@@ -39,11 +39,10 @@ class Answering:
     def answer(self, permission: str, entry: Entry) -> Answer | OneBinding:
         """Prepare the answer of an entry that has at least one clause."""
         allow = partial(self._allow, permissions=(permission,))
-        clauses = tuple((self._prepared(clause), (clause.id,)) for clause in entry.clauses)
+        clauses = tuple(map(self._prepared, entry.clauses))
         taking = entry.narrowing.restrictions or entry.denials or entry.demands
-        if len(clauses) == 1 and not taking:
-            [(tests, because)] = clauses
-            return OneBinding(tests, allow(because, entry.limits))
+        if len(clauses) == 1 and clauses[0] and not taking:
+            return OneBinding(clauses[0], allow((entry.clauses[0].id,), entry.limits))
         denials = tuple(map(self._bite, entry.denials))
         return Answer(entry, clauses, denials, allow, self._refusals)
 
@@ -66,16 +65,21 @@ class Answering:
 
 
 class OneBinding:
-    """The answer where a single binding gives and nothing takes away."""
+    """The answer where a single binding gives, under at least one test, and nothing takes away."""
 
-    __slots__ = ("_allowed", "_tests")
+    __slots__ = ("_allowed", "_holds", "_others", "_refused")
 
     def __init__(self, tests: tuple[Test, ...], allowed: Decision) -> None:
-        self._tests = tests
+        # The first test, mostly the only one, stands here itself: each step to an object that is in
+        # no cache takes as long as the test.
+        (self._holds, self._refused), *others = tests
+        self._others = tuple(others)
         self._allowed = allowed
 
     def decide(self, resource: Resource, context: Context) -> Decision:
-        for holds, refused in self._tests:
+        if not self._holds(resource, context):
+            return self._refused
+        for holds, refused in self._others:
             if not holds(resource, context):
                 return refused
         return self._allowed
@@ -98,7 +102,7 @@ class Answer:
     def __init__(
         self,
         entry: Entry,
-        clauses: tuple[tuple[tuple[Test, ...], tuple[str]], ...],
+        clauses: tuple[tuple[Test, ...], ...],
         denials: tuple[Holds, ...],
         allow: Allow,
         refusals: Mapping[Reason, Decision],
@@ -106,25 +110,27 @@ class Answer:
         self._entry = entry
         self._allow = allow
         self._refusals = refusals
-        self._clauses = clauses
+        self._clauses = tuple((1 << n, tests) for n, tests in enumerate(clauses))
         self._narrowing = tuple(one.holds for one in entry.narrowing.restrictions)
         self._denials = denials
-        self._demands = tuple((1 << n, one.bites) for n, one in enumerate(entry.demands))
-        self._allowed: dict[tuple[int, tuple[str, ...]], Decision] = {}
-        """What has been given out, by the demands that bit, as bits, and the bindings that allowed."""
+        self._demands = tuple(
+            (1 << n, one.bites) for n, one in enumerate(entry.demands, len(clauses))
+        )
+        self._allowed: dict[int, Decision] = {}
+        """What has been given out, by the bindings that allowed and the demands that bit, as bits."""
 
     def decide(self, resource: Resource, context: Context) -> Decision:
         """Settle a check of this subject for this permission."""
-        because: tuple[str, ...] = ()
+        settled = 0
         refusal = None
-        for tests, clause in self._clauses:
+        for bit, tests in self._clauses:
             for holds, refused in tests:
                 if not holds(resource, context):
                     refusal = refused
                     break
             else:
-                because += clause
-        if not because:
+                settled |= bit
+        if not settled:
             if refusal is not None and len(self._clauses) == 1:
                 return refusal
             return self._closest_miss(resource, context)
@@ -134,16 +140,15 @@ class Answer:
         for bites in self._denials:
             if bites(resource, context):
                 return self._taken_away(resource, context)
-        required = 0
         for bit, asks in self._demands:
             if asks(resource):
-                required |= bit
-        return self._allowed.get((required, because)) or self._allowing(required, because, resource)
+                settled |= bit
+        return self._allowed.get(settled) or self._allowing(settled, resource)
 
     def _closest_miss(self, resource: Resource, context: Context) -> Decision:
         """Where no binding allows, the closest gives the reason."""
         closest = _FARTHEST, self._refusals[Reason.PERMISSION_MISSING]
-        for tests, _ in self._clauses:
+        for _, tests in self._clauses:
             failing, first = 0, None
             for holds, refused in tests:
                 if not holds(resource, context):
@@ -164,8 +169,9 @@ class Answer:
         biting = tuple(denial.guardrail.id for denial in judgement.bitten)
         return Decision(Effect.DENY, judgement.reason, biting, (), refusal.policy_version)
 
-    def _allowing(self, required: int, because: tuple[str, ...], resource: Resource) -> Decision:
+    def _allowing(self, settled: int, resource: Resource) -> Decision:
+        because = tuple(c.id for n, c in enumerate(self._entry.clauses) if settled >> n & 1)
         decision = self._allow(because, self._entry.obligations(resource))
         if len(self._allowed) < _ALLOWED_MAX:
-            self._allowed[required, because] = decision
+            self._allowed[settled] = decision
         return decision

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from portero.engine.answer import Decision, Obligation, Reason
 from portero.engine.policy import Binding, Guardrail
@@ -13,6 +13,7 @@ from portero.engine.restrictions import ContentsAre, Moment, Place, Restriction
 
 if TYPE_CHECKING:
     from portero.engine.answering import Answer, OneBinding
+    from portero.engine.explaining import Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +185,8 @@ class Subject:
     answers: dict[str, Answer | OneBinding | Decision] = field(default_factory=dict)
     """By permission, what settles a check; a decision where neither resource nor context has a say.
     They are parts of the compiled policy like the entries, and no memory of what was asked."""
-    accounts: dict[str, tuple[Any, ...] | None] = field(default_factory=dict)
-    """By permission, what an account says beside the check, in the same sense; None = it depends."""
+    tellings: dict[str, Told] = field(default_factory=dict)
+    """By permission, what gives accounts, in the same sense."""
 
     def standing(self, context: Context) -> Reason | None:
         """Why nothing at all is allowed now, or None."""

@@ -1,19 +1,21 @@
 """Why: every rule that was looked at, how each fared, and what would have to change.
 
-Accounts are named tuples: making one costs a fifth of what a data class would.
+Accounts are named tuples: making one costs a fifth of what a data class would. What every account
+of one subject and one permission has in common is made once, and stands in all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 from portero.engine.answer import Decision, Reason
 from portero.engine.changes import Change, ChangeKind, RuleKind, step
-from portero.engine.compiled import Denial, Entry, Judgement, Subject, Trial
+from portero.engine.compiled import Clause, Denial, Entry, Judgement, Subject, Trial, distance
 from portero.engine.policy import GuardrailKind
 from portero.engine.request import Check, Context, Resource
-from portero.engine.restrictions import ContentsAre, Restriction
+from portero.engine.restrictions import OtherPermission, Restriction
 
 
 class Failing(NamedTuple):
@@ -58,30 +60,39 @@ class CheckAccount(NamedTuple):
     """The credential, where its own restrictions do not hold."""
     guardrails: tuple[GuardrailAccount, ...] = ()
     """The guardrails that deny, also where no binding allows; by id."""
-    changes: tuple[Change, ...] = ()
-    """The steps which together would make this check allow; empty when nothing could."""
 
 
-class Account(NamedTuple):
-    """How a decision came about."""
-
-    checks: tuple[CheckAccount, ...]
-    changes: tuple[Change, ...]
+# A named tuple's own constructor is a function of Python's around this one, and takes twice as long.
+_failing: Callable[[tuple[str, object, object]], Failing] = partial(tuple.__new__, Failing)
+_rule: Callable[[tuple[str, str | None, tuple[Failing, ...]]], RuleAccount]
+_rule = partial(tuple.__new__, RuleAccount)
+_check: Callable[[tuple[Any, ...]], CheckAccount] = partial(tuple.__new__, CheckAccount)
 
 
 class Explanation:
     """A decision and the account of how it came about.
 
-    The account is given when it is first read: most of it is for people, who seldom ask.
+    Each part of the account is given when it is first read: most of it is for people, who seldom ask.
     """
 
-    __slots__ = ("_account", "_decision", "_give")
+    __slots__ = ("_changes", "_checks", "_context", "_decision", "_given", "_subject", "_telling")
 
-    def __init__(self, decision: Decision, give: Callable[[], Account]) -> None:
-        """Make an explanation; `give` must return the same account whenever it is called."""
+    def __init__(
+        self,
+        decision: Decision,
+        subject: Subject,
+        checks: tuple[Check, ...],
+        context: Context,
+        telling: Callable[[Subject, str], Told],
+    ) -> None:
+        """Make an explanation; `telling` makes what tells of a subject and a permission."""
         self._decision = decision
-        self._give = give
-        self._account: Account | None = None
+        self._subject = subject
+        self._checks = checks
+        self._context = context
+        self._telling = telling
+        self._given: tuple[CheckAccount, ...] | None = None
+        self._changes: tuple[Change, ...] | None = None
 
     @property
     def decision(self) -> Decision:
@@ -90,7 +101,10 @@ class Explanation:
     @property
     def checks(self) -> tuple[CheckAccount, ...]:
         """In the order asked; empty when the principal or credential may not ask at all."""
-        return self._given().checks
+        given = self._given
+        if given is None:
+            given = self._given = self._give()
+        return given
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -99,31 +113,46 @@ class Explanation:
         The closest binding's come first. Empty on an allow, and when nothing could. Where principal
         or credential may not ask at all, the step after which there is more to say.
         """
-        return self._given().changes
+        if self._changes is None:
+            self._changes = self._find_changes()
+        return self._changes
 
     @property
     def change(self) -> Change | None:
         """The first step."""
         return self.changes[0] if self.changes else None
 
-    def _given(self) -> Account:
-        if self._account is None:
-            self._account = self._give()
-        return self._account
+    def _give(self) -> tuple[CheckAccount, ...]:
+        if self._subject.standing(self._context) is not None:
+            return ()
+        checks = self._checks
+        if len(checks) == 1:  # mostly
+            return (self._tell(checks[0]),)
+        return tuple(map(self._tell, checks))
 
+    def _tell(self, check: Check) -> CheckAccount:
+        subject = self._subject
+        telling = subject.tellings.get(check.permission)
+        if telling is None:
+            telling = self._telling(subject, check.permission)
+        if isinstance(telling, tuple):
+            return _check((check, *telling))
+        return telling.tell(check, self._context)
 
-def account(
-    subject: Subject, asked: Sequence[tuple[Check, Entry | None]], context: Context
-) -> Account:
-    """Tell how the checks fare; an entry of None = there is no such permission."""
-    standing = subject.standing(context)
-    if standing is not None:
-        return Account((), tuple(_entrance(standing, subject)))
-    checks = tuple([_told(check, subject, entry, context) for check, entry in asked])
-    for check in checks:
-        if not check.allowed:
-            return Account(checks, check.changes)
-    return Account(checks, ())
+    def _find_changes(self) -> tuple[Change, ...]:
+        standing = self._subject.standing(self._context)
+        if standing is not None:
+            return tuple(_entrance(standing, self._subject))
+        for given in self.checks:
+            if not given.allowed:
+                return tuple(self._steps_to(given.check))
+        return ()
+
+    def _steps_to(self, check: Check) -> Iterator[Change]:
+        entry = self._subject.entries.get(check.permission)
+        if entry is not None:  # there is such a permission
+            judgement = entry.judge(check.resource, self._context)
+            yield from _changes(check, self._subject, judgement, self._context)
 
 
 def _entrance(standing: Reason, subject: Subject) -> Iterator[Change]:
@@ -138,57 +167,101 @@ def _entrance(standing: Reason, subject: Subject) -> Iterator[Change]:
             yield Change(kind, RuleKind.CREDENTIAL, subject.credential or "")
 
 
-def _told(check: Check, subject: Subject, entry: Entry | None, context: Context) -> CheckAccount:
-    """Give an account, in which neither resource nor context may have a say: then it stands ready."""
+class Telling:
+    """Tells how checks of one subject for one permission fare."""
+
+    __slots__ = ("_credential", "_denials", "_permission", "_reasons", "_rules")
+
+    def __init__(self, permission: str, entry: Entry) -> None:
+        self._permission, self._denials = permission, entry.denials
+        self._rules = tuple(map(_ready, entry.clauses))
+        self._credential = _ready(entry.narrowing) if entry.narrowing.restrictions else None
+        self._reasons = {r.dimension: r.reason for c in entry.clauses for r in c.restrictions}
+
+    def tell(self, check: Check, context: Context) -> CheckAccount:
+        """Give the account of a check."""
+        resource = check.resource
+        matched: tuple[RuleAccount, ...] = ()
+        missed: tuple[RuleAccount, ...] = ()
+        for restrictions, allows in self._rules:
+            account = _fared(restrictions, allows, resource, context)
+            if account is allows:
+                matched += (account,)
+            else:
+                missed += (account,)
+        if len(missed) > 1:
+            missed = tuple(sorted(missed, key=self._closeness))
+        credential = None
+        if self._credential is not None:
+            restrictions, allows = self._credential
+            account = _fared(restrictions, allows, resource, context)
+            credential = None if account is allows else account
+        guardrails: tuple[GuardrailAccount, ...] = ()
+        for denial in self._denials:
+            if denial.bites(resource, context):
+                guardrails += (_guardrail(denial, resource, context),)
+        allowed = bool(matched) and credential is None and not guardrails
+        is_given = allowed or (missed and not matched)
+        missing = None if is_given else self._missing(matched, credential)
+        return _check((check, allowed, missing, matched, missed, credential, guardrails))
+
+    def _missing(
+        self, matched: tuple[RuleAccount, ...], credential: RuleAccount | None
+    ) -> str | None:
+        """The permission, where no binding gives it, or one allows and the credential lacks it."""
+        if not matched:
+            return self._permission
+        if credential is None or credential.failing[0].dimension != OtherPermission.dimension:
+            return None
+        return self._permission
+
+    def _closeness(self, missed: RuleAccount) -> tuple[int, int, str]:
+        first = self._reasons[missed.failing[0].dimension]
+        return *distance(len(missed.failing), first), missed.id
+
+
+Told = Telling | tuple[Any, ...]
+"""What gives accounts: what they say beside the check, where neither resource nor context has a say."""
+
+
+def telling(permission: str, entry: Entry | None) -> Told:
+    """Prepare accounts of a permission; an entry of None = there is no such permission."""
     if entry is None:
-        return CheckAccount(check, allowed=False, missing=check.permission)
-    try:
-        standing = subject.accounts[check.permission]
-    except KeyError:
-        made = _account(check, subject, entry, context)
-        standing = made[1:] if entry.is_unconditional() else None
-        subject.accounts[check.permission] = standing
-        return made
-    if standing is None:
-        return _account(check, subject, entry, context)
-    return CheckAccount(check, *standing)
+        return CheckAccount(cast(Check, None), allowed=False, missing=permission)[1:]
+    if not entry.is_unconditional():
+        return Telling(permission, entry)
+    matched = tuple(RuleAccount(clause.id, clause.role) for clause in entry.clauses)
+    missing = None if matched else permission
+    return CheckAccount(cast(Check, None), allowed=bool(matched), missing=missing, matched=matched)[
+        1:
+    ]
 
 
-def _account(check: Check, subject: Subject, entry: Entry, context: Context) -> CheckAccount:
-    resource = check.resource
-    judgement = entry.judge(resource, context)
-    matched, missed, narrowing, bitten = judgement
-    allowed = bool(matched) and not (narrowing.failing or bitten)
-    return CheckAccount(
-        check,
-        allowed,
-        None if allowed or judgement.reason is not Reason.PERMISSION_MISSING else check.permission,
-        tuple([RuleAccount(clause.id, clause.role) for clause, _ in matched]),
-        tuple([_rule(trial, resource, context) for trial in missed]) if missed else (),
-        _rule(narrowing, resource, context) if narrowing.failing else None,
-        tuple([_guardrail(denial, resource, context) for denial in bitten]) if bitten else (),
-        () if allowed else tuple(_changes(check, subject, judgement, context)),
-    )
+def _ready(clause: Clause) -> tuple[tuple[Restriction, ...], RuleAccount]:
+    """What a rule restricts, and the account of it where all that holds."""
+    return clause.restrictions, RuleAccount(clause.id, clause.role)
 
 
-def _rule(trial: Trial, resource: Resource, context: Context) -> RuleAccount:
-    clause, failing = trial
-    return RuleAccount(
-        clause.id, clause.role, tuple([_failing(one, resource, context) for one in failing])
-    )
+def _fared(
+    restrictions: tuple[Restriction, ...],
+    allows: RuleAccount,
+    resource: Resource,
+    context: Context,
+) -> RuleAccount:
+    """Tell how a rule fared; `allows` is the account where all of it holds."""
+    failing: tuple[Failing, ...] = ()
+    for one in restrictions:
+        if not one.holds(resource, context):
+            failing += (_failing((one.dimension, one.wanted, one.actual(resource, context))),)
+    return _rule((allows.id, allows.role, failing)) if failing else allows
 
 
 def _guardrail(denial: Denial, resource: Resource, context: Context) -> GuardrailAccount:
     rule, unless = denial.guardrail, denial.unless
-    failing = _failing(unless, resource, context) if unless is not None else None
+    failing = None
+    if unless is not None:
+        failing = Failing(unless.dimension, unless.wanted, unless.actual(resource, context))
     return GuardrailAccount(rule.id, rule.name, rule.kind, failing)
-
-
-def _failing(
-    restriction: Restriction | ContentsAre, resource: Resource, context: Context
-) -> Failing:
-    actual = restriction.actual(resource, context)
-    return Failing(restriction.dimension, restriction.wanted, actual)
 
 
 def _changes(

@@ -62,6 +62,10 @@ class Overlap:
         return self.read(resource)
 
 
+# To find a member of an enumeration takes Python 3.11 as long as the rest of the test.
+_OWN, _QUEUE, _TEAM, _ALL = Reach.OWN, Reach.QUEUE, Reach.TEAM, Reach.ALL
+
+
 @dataclass(frozen=True, slots=True)
 class WithinReach:
     """The resource is mine, in my queue, or my teams', as far as `wanted` goes (never `all`)."""
@@ -78,10 +82,10 @@ class WithinReach:
     def actual(self, resource: Resource, context: Context) -> Reach:
         """The least reach that would do."""
         if resource.owner == self.me or self.me in resource.participants:
-            return Reach.OWN
+            return _OWN
         if resource.team not in self.teams:
-            return Reach.ALL
-        return Reach.QUEUE if resource.owner is None else Reach.TEAM
+            return _ALL
+        return _QUEUE if resource.owner is None else _TEAM
 
 
 @dataclass(frozen=True, slots=True)

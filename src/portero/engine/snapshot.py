@@ -11,7 +11,7 @@ from portero.engine.answering import Answer, Answering, OneBinding
 from portero.engine.catalogue import PERMISSIONS
 from portero.engine.compiled import Entry, Subject
 from portero.engine.compiling import Compiler
-from portero.engine.explaining import Account, Explanation, account
+from portero.engine.explaining import Explanation, Told, telling
 from portero.engine.holding import Holders
 from portero.engine.policy import Policy
 from portero.engine.request import Check, Context
@@ -114,18 +114,15 @@ class Snapshot:
     ) -> Explanation:
         """Tell how `decide` comes to its answer, and what would change it."""
         decision = self.decide(principal, checks, context, credential)
-        return Explanation(
-            decision, partial(self._account, principal, tuple(checks), context, credential)
-        )
-
-    def _account(
-        self, principal: str, checks: Sequence[Check], context: Context, credential: str | None
-    ) -> Account:
         subject = self._subject(principal, credential)
-        if subject.refusal is not None:
-            return account(subject, (), context)
-        asked = [(check, self._entry(subject, check.permission)) for check in checks]
-        return account(subject, asked, context)
+        return Explanation(decision, subject, tuple(checks), context, self._telling)
+
+    def _telling(self, subject: Subject, permission: str) -> Told:
+        entry = self._entry(subject, permission)
+        made = telling(permission, entry)
+        if entry is not None:  # of what does not exist there is no end
+            subject.tellings[permission] = made
+        return made
 
     def visible(
         self,
