@@ -228,6 +228,23 @@ def test_a_binding_to_a_role_without_a_version_gives_nothing(furnished: Database
     assert [binding.role for binding in loaded.bindings] == [str(ROLE)]
 
 
+def test_people_whose_ids_end_alike_are_told_apart(furnished: Database) -> None:
+    alike = [UUID(int=n << 80 | 7 << 76 | ANA.int % (1 << 64)) for n in (1, 2, 3)]
+    with psycopg.connect(furnished.dsn(), autocommit=True) as connection:
+        for person in alike:
+            insert(connection, "principal", _principal(person, "person"))
+        for person in alike[:2]:
+            row = {"id": uuid7(), "principal_id": person, "role_id": ROLE, "reason": ""}
+            where = {"workspace_id": WORKSPACE, "valid_from": 1, "scope": {}, "conditions": {}}
+            insert(connection, "binding", {**row, **where})
+
+    bindings = load_as_gateway(furnished).policy.bindings
+
+    assert isinstance(bindings, engine.Bindings)
+    assert [len(bindings.of(str(person))) for person in alike] == [1, 1, 0]
+    assert sorted(b.principal for b in bindings) == sorted(map(str, [*alike[:2], TEAM]))
+
+
 def test_many_bindings_with_much_in_common_are_each_read(furnished: Database) -> None:
     scopes = [{}, {"numbers": ["1"]}, {"numbers": ["1", "2"]}]
     wanted = set()

@@ -9,8 +9,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, compress
 from math import inf
 from operator import attrgetter
 from typing import NamedTuple, Protocol
@@ -23,9 +23,9 @@ _UUID = 16
 
 
 class Giving(NamedTuple):
-    """What a binding says about who holds a role where and when, conditions apart."""
+    """What bindings say about who hold a role where and when, conditions apart."""
 
-    holder: str
+    holders: Sequence[str]
     role: str
     where: tuple[Place, ...]
     since: float | None
@@ -132,10 +132,12 @@ class Bindings:
         return None if found is None or found.principal in self._changed else found
 
     def giving(self, roles: Collection[str]) -> Iterator[Giving]:
-        """Tell in short what the bindings to any of these roles give."""
+        """Tell in short what the bindings to any of these roles give; alike ones may come as one."""
         changed = self._changed
         for one in self._rules.giving(roles):
-            if one.holder not in changed:
+            if changed:
+                yield one._replace(holders=[who for who in one.holders if who not in changed])
+            else:
                 yield one
         for binding in chain.from_iterable(changed.values()):
             if binding.role in roles:
@@ -267,19 +269,26 @@ class _Packed:
 
     def giving(self, roles: Collection[str]) -> Iterator[Giving]:
         columns = self._columns
-        giving = {n: role for n, role in enumerate(columns.roles) if role in roles}
-        wheres = [places(terms.scope) for terms in columns.all_terms]
-        for role, holder, terms, since, until in zip(
-            columns.role, columns.holder, columns.terms, columns.since, columns.until, strict=True
+        giving = [role in roles for role in columns.roles]
+        rows = zip(
+            columns.holder, columns.role, columns.terms, columns.since, columns.until, strict=True
+        )
+        # Of a million, those of other roles are passed over without a step of the interpreter's.
+        alike: dict[tuple[int, int, float, float], list[int]] = defaultdict(list)
+        for holder, role, terms, since, until in compress(
+            rows, map(giving.__getitem__, columns.role)
         ):
-            if role in giving:
-                yield Giving(
-                    columns.holders[holder],
-                    giving[role],
-                    wheres[terms],
-                    None if since == -inf else since,
-                    None if until == inf else until,
-                )
+            alike[role, terms, since, until].append(holder)
+        wheres = [places(terms.scope) for terms in columns.all_terms]
+        name = columns.holders.__getitem__
+        for (role, terms, since, until), holders in alike.items():
+            yield Giving(
+                list(map(name, holders)),
+                columns.roles[role],
+                wheres[terms],
+                _since(since),
+                _until(until),
+            )
 
     def _binding(self, place: int) -> Binding:
         columns = self._columns
@@ -311,7 +320,7 @@ def _uuid(id_: bytes) -> str:
 
 def _giving(binding: Binding) -> Giving:
     where = places(binding.scope)
-    return Giving(binding.principal, binding.role, where, binding.since, binding.until)
+    return Giving((binding.principal,), binding.role, where, binding.since, binding.until)
 
 
 def _by_id(bindings: Iterable[Binding]) -> tuple[Binding, ...]:

@@ -48,12 +48,16 @@ class People:
             p.id for p in principals.values() if p.active and p.kind is PrincipalKind.TEAM
         }
 
-    def given(self, holder: str) -> Sequence[int]:
-        """The places of those to whom a binding of this holder gives."""
-        if holder in self._teams:
-            return self._members.get(holder, ())
-        place = self._places.get(holder)
-        return () if place is None else (place,)
+    def given(self, holders: Iterable[str]) -> list[int]:
+        """The places of those to whom bindings of these holders give."""
+        given: list[int] = []
+        for holder in holders:
+            place = self._places.get(holder)
+            if place is not None:
+                given.append(place)
+            elif holder in self._teams:
+                given += self._members.get(holder, ())
+        return given
 
     def near(self, resource: Resource) -> set[int]:
         """The places of those for whom a reach below `all` may mean this resource."""
@@ -123,9 +127,9 @@ def holders(people: People, given: Iterable[Giving], reaches: Mapping[str, Reach
     always = bytearray(p.owner and p.kind is PrincipalKind.PERSON for p in people.all)
     restricted: list[Giving] = []
     for one in given:
-        holder, role, where, since, until = one
+        whose, role, where, since, until = one
         if since is None and until is None and not where and reaches[role] is Reach.ALL:
-            for place in people.given(holder):
+            for place in people.given(whose):
                 always[place] = True
         else:
             restricted.append(one)
@@ -146,8 +150,8 @@ def _others(
     whens: dict[_When, int] = {}
     sometimes: dict[_Where, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     reaching: dict[int, list[tuple[Reach, _Where, _When]]] = defaultdict(list)
-    for holder, role, where, since, until in restricted:
-        waiting = [place for place in people.given(holder) if not always[place]]
+    for whose, role, where, since, until in restricted:
+        waiting = [place for place in people.given(whose) if not always[place]]
         if not waiting:
             continue
         when, reach = dates(since, until), reaches[role]

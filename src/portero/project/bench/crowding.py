@@ -26,7 +26,7 @@ from portero.engine import Bindings, Check, Context, Policy, Resource, Snapshot,
 from portero.gateway.workspaces import Workspaces
 from portero.project.bench.crowd import NOW, NUMBERS
 from portero.store.listed import in_workspace
-from portero.store.policy import POLICY_QUERIES, policy_from_rows
+from portero.store.policy import policy_from_rows, policy_rows
 from portero.store.presence import Presence
 from portero.store.sealing import KeyRing
 
@@ -49,7 +49,7 @@ async def engine(pool: asyncpg.Pool, workspace: UUID, _kek: KeyRing) -> dict[str
     before = _trimmed_mib()
     began = time.perf_counter()
     async with in_workspace(pool, workspace, readonly=True) as connection:
-        rows = {name: await connection.fetch(q, workspace) for name, q in POLICY_QUERIES.items()}
+        rows = await policy_rows(connection, workspace)
     building, cpu = time.perf_counter(), time.process_time()
     loaded = policy_from_rows(workspace, rows)
     snapshot = compile_policy(loaded.policy)
