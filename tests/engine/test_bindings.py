@@ -80,6 +80,17 @@ def test_columns_hold_the_same_bindings():
         assert given(packed, held) == given(Bindings.listed(policy.bindings), held)
 
 
+def test_who_has_a_role_everywhere_and_always_need_not_be_named_again():
+    once = Binding(str(UUID(int=1)), "ana", "writer")
+    again = replace(once, id=str(UUID(int=2)), role="reader", until=1.0)
+    other = replace(again, id=str(UUID(int=3)), principal="beto")
+    packed = Bindings.packed(columns((once, again, other)))
+
+    told = [(one.holders, one.until) for one in packed.giving({"writer", "reader"}, {"writer"})]
+
+    assert told == [(("ana",), None), (("beto",), 1.0)]
+
+
 def given(bindings: Bindings, roles: set[str]):
     """What they give, one holder at a time."""
     return sorted(

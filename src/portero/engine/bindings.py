@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress
+from itertools import chain, compress, islice
 from math import inf
 from operator import attrgetter
 from typing import NamedTuple, Protocol
@@ -73,7 +73,7 @@ class _Rules(Protocol):
     def of(self, holder: str) -> tuple[Binding, ...]: ...
     def to(self, role: str) -> Iterator[Binding]: ...
     def find(self, id_: str) -> Binding | None: ...
-    def giving(self, roles: Collection[str]) -> Iterator[Giving]: ...
+    def giving(self, roles: Collection[str], fully: Collection[str]) -> Iterator[Giving]: ...
 
 
 class Bindings:
@@ -131,10 +131,13 @@ class Bindings:
         found = self._rules.find(id_)
         return None if found is None or found.principal in self._changed else found
 
-    def giving(self, roles: Collection[str]) -> Iterator[Giving]:
-        """Tell in short what the bindings to any of these roles give; alike ones may come as one."""
+    def giving(self, roles: Collection[str], fully: Collection[str] = ()) -> Iterator[Giving]:
+        """Tell in short what the bindings to any of these roles give.
+
+        To whom one of `fully` among them is given everywhere and always, nothing else need be said.
+        """
         changed = self._changed
-        for one in self._rules.giving(roles):
+        for one in self._rules.giving(roles, fully):
             if changed:
                 yield one._replace(holders=[who for who in one.holders if who not in changed])
             else:
@@ -210,7 +213,7 @@ class _Listed:
     def find(self, id_: str) -> Binding | None:
         return next((binding for binding in self if binding.id == id_), None)
 
-    def giving(self, roles: Collection[str]) -> Iterator[Giving]:
+    def giving(self, roles: Collection[str], fully: Collection[str]) -> Iterator[Giving]:
         return (_giving(binding) for binding in self if binding.role in roles)
 
 
@@ -267,28 +270,33 @@ class _Packed:
         found = self._binding(at // _UUID)
         return found if found.id == id_ else None
 
-    def giving(self, roles: Collection[str]) -> Iterator[Giving]:
-        columns = self._columns
-        giving = [role in roles for role in columns.roles]
+    def giving(self, roles: Collection[str], fully: Collection[str]) -> Iterator[Giving]:
+        columns, wheres = self._columns, [places(terms.scope) for terms in self._columns.all_terms]
         rows = zip(
             columns.holder, columns.role, columns.terms, columns.since, columns.until, strict=True
         )
+        given = [role in roles for role in columns.roles]
+        full = [role in fully for role in columns.roles]
+        have_all = bytearray(len(columns.holders))
+        others: list[tuple[int, int, int, float, float]] = []
         # Of a million, those of other roles are passed over without a step of the interpreter's.
-        alike: dict[tuple[int, int, float, float], list[int]] = defaultdict(list)
-        for holder, role, terms, since, until in compress(
-            rows, map(giving.__getitem__, columns.role)
-        ):
-            alike[role, terms, since, until].append(holder)
-        wheres = [places(terms.scope) for terms in columns.all_terms]
-        name = columns.holders.__getitem__
-        for (role, terms, since, until), holders in alike.items():
-            yield Giving(
-                list(map(name, holders)),
-                columns.roles[role],
-                wheres[terms],
-                _since(since),
-                _until(until),
-            )
+        for row in compress(rows, map(given.__getitem__, columns.role)):
+            holder, role, terms, since, until = row
+            if full[role] and until == inf and since == -inf and not wheres[terms]:
+                have_all[holder] = True
+            else:
+                others.append(row)
+        for any_role in islice(fully, 1):
+            yield Giving(tuple(compress(columns.holders, have_all)), any_role, (), None, None)
+        for holder, role, terms, since, until in others:
+            if not have_all[holder]:
+                yield Giving(
+                    (columns.holders[holder],),
+                    columns.roles[role],
+                    wheres[terms],
+                    _since(since),
+                    _until(until),
+                )
 
     def _binding(self, place: int) -> Binding:
         columns = self._columns

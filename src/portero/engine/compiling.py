@@ -126,7 +126,8 @@ class Compiler:
         """Find everybody who holds a known permission. Takes as long as there are bindings."""
         reaches = {role: self._reach_of(role, permission) for role in self._roles}
         giving = {role: reach for role, reach in reaches.items() if reach is not Reach.NONE}
-        return holders(self.everybody.people, self.bindings.giving(giving), giving)
+        fully = [role for role, reach in giving.items() if reach is Reach.ALL]
+        return holders(self.everybody.people, self.bindings.giving(giving, fully), giving)
 
     def binding_limits(
         self, bindings: Iterable[str], permissions: Iterable[str]
