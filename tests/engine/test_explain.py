@@ -12,6 +12,7 @@ from engine.readings import DECISIONS, readings
 from portero.engine import (
     Change,
     ChangeKind,
+    CheckAccount,
     Effect,
     GuardrailKind,
     Reach,
@@ -83,6 +84,47 @@ def test_an_account_names_exactly_the_rules_that_settled_it():
             assert tuple(rule.id for rule in refused[0].guardrails) == decision.because
         else:
             assert refused or not asked.checks
+
+
+def test_an_account_tells_what_a_look_at_every_rule_finds():
+    """Accounts are given from parts that stand ready; a judgement is made anew each time."""
+    told = 0
+    for _, snapshot, asked in readings(DECISIONS // 2):
+        arguments = (asked.principal, asked.checks, asked.context, asked.credential)
+        for account in snapshot.explain(*arguments).checks:
+            subject = snapshot._subject(asked.principal, asked.credential)
+            entry = snapshot._entry(subject, account.check.permission)
+            if entry is None:
+                assert account == CheckAccount(account.check, False, account.check.permission)
+                continue
+            judged = entry.judge(account.check.resource, asked.context)
+            assert [rule.id for rule in account.matched] == [t.clause.id for t in judged.matched]
+            assert list(map(fared, account.missed)) == list(
+                map(found(account, asked), judged.missed)
+            )
+            narrowing = found(account, asked)(judged.narrowing)
+            assert fared(account.credential) == (narrowing if judged.narrowing.failing else None)
+            assert [g.id for g in account.guardrails] == [d.guardrail.id for d in judged.bitten]
+            assert account.allowed == (judged.reason is Reason.ALLOWED)
+            missing = judged.reason is Reason.PERMISSION_MISSING
+            assert account.missing == (account.check.permission if missing else None)
+            told += bool(judged.missed)
+
+    assert told > 1000
+
+
+def fared(rule):
+    return None if rule is None else (rule.id, rule.role, list(rule.failing))
+
+
+def found(account, asked):
+    resource, context = account.check.resource, asked.context
+
+    def of(trial):
+        failing = [(r.dimension, r.wanted, r.actual(resource, context)) for r in trial.failing]
+        return trial.clause.id, trial.clause.role, failing
+
+    return of
 
 
 def test_every_missed_binding_fails_where_a_naive_reading_says_so():

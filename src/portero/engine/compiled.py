@@ -55,7 +55,10 @@ class Denial:
     def bites(self, resource: Resource, context: Context) -> bool:
         if self.unless is not None and self.unless.holds(resource, context):
             return False
-        return _may_be_inside(self.where, resource)
+        for place in self.where:  # noqa: SIM110 - a generator takes twice as long
+            if not place.may_hold(resource):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,10 @@ class Demand:
         audience = resource.audience
         if self.above is not None and audience is not None and audience <= self.above:
             return False
-        return _may_be_inside(self.where, resource)
-
-
-def _may_be_inside(where: tuple[Place, ...], resource: Resource) -> bool:
-    for place in where:  # noqa: SIM110 - a generator takes twice as long
-        if not place.may_hold(resource):
-            return False
-    return True
+        for place in self.where:  # noqa: SIM110 - a generator takes twice as long
+            if not place.may_hold(resource):
+                return False
+        return True
 
 
 class Judgement(NamedTuple):
