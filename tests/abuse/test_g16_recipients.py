@@ -14,7 +14,7 @@ from abuse.watched_house import WatchedHouse
 from gateway.house import APP_SECRET, LUCIA, SOPORTE, VENTAS, Key, Workspace, text
 from portero.gateway import graph
 from portero.graphapi.kinds import Recipient
-from portero.graphapi.webhooks import signature
+from portero.graphapi.webhooks import Signer
 
 SPELLINGS = (
     LUCIA, f"+{LUCIA}", "+52 55 1234 5678", "+52 (55) 1234-5678", "52.55.1234.5678", "+52-55-12345678",
@@ -173,7 +173,7 @@ def tell(house: WatchedHouse, contact: dict[str, Any], **message: str) -> None:
     answer = house.gateway.http.post(
         "/webhooks/whatsapp",
         content=raw,
-        headers={"x-hub-signature-256": signature(APP_SECRET.encode(), raw)},
+        headers={"x-hub-signature-256": Signer(APP_SECRET.encode()).signature(raw)},
     )
     assert answer.status_code == 200, answer.text
 

@@ -122,6 +122,45 @@ def test_outcomes_are_not_starved_by_admissions(
     assert run(shop, work) > 20
 
 
+def test_what_a_batch_cannot_hold_goes_into_the_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without waiting for somebody else to come: the last of a crowd would be stranded."""
+    monkeypatch.setattr(module, "BATCH_MAX", 4)
+
+    async def work(recorder: Recorder) -> list[Any]:
+        crowd = [recorder.admit(shop.admission()) for _ in range(10)]
+        return await asyncio.wait_for(asyncio.gather(*crowd), 2)
+
+    assert tally(run(shop, work)) == {"Admitted": 10}
+
+
+def test_how_calls_ended_shares_a_commit_or_has_its_own_soon(shop: Shop) -> None:
+    commits = 0
+    original = RecordingTransaction.run
+
+    async def counted(self: RecordingTransaction) -> None:
+        nonlocal commits
+        commits += 1
+        await original(self)
+
+    async def work(recorder: Recorder) -> tuple[int, int]:
+        first = [shop.admission() for _ in range(3)]
+        await asyncio.gather(*(recorder.admit(one) for one in first))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(RecordingTransaction, "run", counted)
+            for one in first:
+                recorder.note_later(ended(one))
+            await recorder.admit(shop.admission())
+            together = commits
+            recorder.note_later(ended(shop.admission()))
+            await asyncio.sleep(20 * module.LATER_S)
+            return together, commits
+
+    assert run(shop, work) == (1, 2)
+    assert shop.count("record") == 8
+
+
 # Items that cannot be recorded
 
 

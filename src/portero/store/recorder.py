@@ -155,11 +155,12 @@ class Recorder:
             await self._settle_doubt(connection)
             self._wake.set()  # for what the last connection left
             while True:
-                if len(self._queue) < BATCH_MAX:
-                    await self._wake.wait()
-                self._wake.clear()
+                await self._wake.wait()
                 size = min(BATCH_MAX, len(self._queue))
-                await self._commit(connection, [self._queue.popleft() for _ in range(size)])
+                batch = [self._queue.popleft() for _ in range(size)]
+                if not self._queue:  # what one batch could not hold waits for nobody's call
+                    self._wake.clear()
+                await self._commit(connection, batch)
         finally:
             connection.terminate()
 
