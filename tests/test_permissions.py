@@ -22,7 +22,7 @@ def enforced() -> set[str]:
         p for c in ("UTILITY", "MARKETING", "AUTHENTICATION") for p in category_permissions([c])
     }
     found |= {p for case in CASES for p in parse_message(case.body).permissions}
-    for folder in ("domain", "gateway"):
+    for folder in ("domain", "gateway", "console"):
         for file in (SRC / folder).rglob("*.py"):
             if str(file.relative_to(SRC)) not in _ASK_NOTHING:
                 found |= set(_NAMED.findall(file.read_text()))

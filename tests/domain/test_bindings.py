@@ -141,13 +141,13 @@ def test_a_refusal_is_on_record_under_the_version_it_was_decided_under(
     cast: Cast, sender: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = head(cast)
-    record = changes._record_refusal
+    record = changes.record_refusal
 
     def after_another_change(refusal: AccessDenied, **of: Any) -> None:
         access.create_team(actor=cast.ana, name="Faster than the record")
         record(refusal, **of)
 
-    monkeypatch.setattr(changes, "_record_refusal", after_another_change)
+    monkeypatch.setattr(changes, "record_refusal", after_another_change)
 
     with pytest.raises(AccessDenied):
         access.create_binding(actor=cast.dora, principal=cast.beto.principal, role=sender)

@@ -209,6 +209,11 @@ class Workspace:
     owner: UUID = field(default_factory=uuid7)
     keys: WorkspaceKeys = field(init=False)
 
+    @property
+    def email(self) -> str:
+        """The owner's address."""
+        return f"ana-{self.owner}@tienda.test"
+
     def create(
         self,
         *,
@@ -223,9 +228,7 @@ class Workspace:
             insert(db, "workspace", {"id": self.id, "name": name, "timezone": timezone})
             insert(db, "policy_head", {"workspace_id": self.id, "version": 1})
             person = uuid7()
-            insert(
-                db, "person", {"id": person, "email": f"ana-{person}@tienda.test", "name": "Ana"}
-            )
+            insert(db, "person", {"id": person, "email": self.email, "name": "Ana"})
             insert(
                 db,
                 "principal",

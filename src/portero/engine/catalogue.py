@@ -164,6 +164,8 @@ report:read_delivery | . | - | See how many messages were sent and delivered | P
 report:read_cost | ! | - | See what messages cost | Per day and category.
 
 [Access]
+member:read | . | - | See who is here and what they may do | Who may answer on *Soporte*?
+role:read | . | - | See the roles and what they give | What does an agent have?
 role:update | !! | - | Create and change roles | Give *Support* the right to react.
 role:assign | !! | - | Give roles to people, teams and service accounts | Ana becomes an agent.
 guardrail:update | !! | - | Create and change guardrails | "Exports need a second factor."
@@ -173,6 +175,7 @@ service_account:create | !! | - | Create service accounts | One for the order sy
 service_account:disable | ! | - | Disable service accounts | The order system was retired.
 api_key:create | !! | - | Create keys of service accounts | A key for the order system.
 api_key:revoke | ! | - | Revoke keys | A key found in a log file.
+audit:read | ! | p | Read what was done and refused | Who sent the invoice yesterday?
 credential:update | !! | - | Replace the credential with which Meta is called | Every 60 days.
 """
 

@@ -19,3 +19,9 @@ class InvalidLifetime(AccountsError):
     """A key lives at least a moment and at most a year."""
 
     code = "invalid_lifetime"
+
+
+class LinkNotValid(AccountsError):
+    """The link was used, has expired, or never was one."""
+
+    code = "link_not_valid"

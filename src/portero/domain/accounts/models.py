@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Lower, Now
 from typing_extensions import override
@@ -9,17 +11,60 @@ from typing_extensions import override
 from portero.domain.audit.models import WorkspaceModel
 
 
-class Person(models.Model):
+class People(models.Manager["Person"]):
+    def get_by_natural_key(self, email: str) -> Person:
+        """The person who signs in with an address, however it is spelled."""
+        return self.get(email__iexact=email)
+
+
+class Person(AbstractBaseUser):
     """A human being. Memberships (`access.Principal`) are per workspace; the person is not."""
 
     id = models.UUIDField(primary_key=True)
     email = models.TextField()
     name = models.TextField()
+    password = models.TextField(db_default="")
+    """Argon2id, or no password anybody has: who was only invited cannot sign in yet."""
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = People()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
 
     class Meta:
         db_table = "person"
         constraints = [models.UniqueConstraint(Lower("email"), name="person_email")]
+
+    @override
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Session(AbstractBaseSession):
+    """A browser in which somebody signed in. The key is a digest: the cookie is not in here."""
+
+    session_key = models.TextField(primary_key=True)
+    person_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "session"
+        indexes = [models.Index(fields=["person_id"], name="session_person")]
+
+
+class SignInLink(models.Model):
+    """A link with which a person chooses a password, once. Only a digest of it is kept."""
+
+    id = models.UUIDField(primary_key=True)
+    digest = models.BinaryField(unique=True)
+    person_id = models.UUIDField()
+    made_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "sign_in_link"
 
     @override
     def __str__(self) -> str:

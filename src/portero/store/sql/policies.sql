@@ -22,6 +22,7 @@ DECLARE
     -- The inner SELECT makes the list once for a statement, not once for a row.
     in_list constant text :=
         '%I = ANY ((SELECT string_to_array(nullif(current_setting(''portero.workspaces'', true), ''''), '','')::uuid[])::uuid[])';
+    me constant text := 'nullif(current_setting(''portero.person'', true), '''')::uuid';
 BEGIN
     REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
     REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
@@ -31,7 +32,10 @@ BEGIN
     END LOOP;
 
     -- Tables of no workspace.
-    GRANT SELECT, INSERT, UPDATE (email, name) ON person TO portero_app;
+    GRANT SELECT, INSERT, UPDATE (email, name, password, last_login) ON person TO portero_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE
+       ON session, mfa_authenticator, account_emailaddress, console_cache TO portero_app;
+    GRANT SELECT, INSERT, UPDATE (used_at) ON sign_in_link TO portero_app;
     GRANT SELECT ON gateway_process TO portero_app;
     GRANT SELECT, INSERT, UPDATE, DELETE ON gateway_process TO portero_gateway;
 
@@ -99,6 +103,12 @@ BEGIN
             END IF;
         END;
     END LOOP;
+
+    -- Before somebody is in a workspace: where they are a member, and what those places are called.
+    EXECUTE format('CREATE POLICY own_memberships ON principal FOR SELECT TO portero_app'
+        ' USING (person_id = %s)', me);
+    EXECUTE format('CREATE POLICY own_memberships ON workspace FOR SELECT TO portero_app'
+        ' USING (id IN (SELECT workspace_id FROM principal WHERE person_id = %s))', me);
 
     -- Partitions are reached through their parent only: no grants, no policies, so no rows.
     FOR one IN SELECT inhrelid::regclass AS partition FROM pg_inherits WHERE inhparent = 'record'::regclass LOOP

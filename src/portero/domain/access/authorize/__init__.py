@@ -12,6 +12,7 @@ from portero.domain.access.authorize.giving import (
     resources_in,
     stricter,
 )
+from portero.domain.access.authorize.recording import record_refusal
 
 __all__ = [
     "Actor",
@@ -22,6 +23,7 @@ __all__ = [
     "gifts_by_template_set",
     "gifts_of_key",
     "narrowed",
+    "record_refusal",
     "require_held",
     "require_held_somewhere",
     "resources_in",

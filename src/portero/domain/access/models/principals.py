@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from portero.domain.audit.models import WorkspaceModel
 
@@ -21,6 +21,7 @@ class Principal(WorkspaceModel):
 
     class Meta:
         db_table = "principal"
+        indexes = [models.Index("workspace_id", Lower("name"), "id", name="principal_name")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(kind__in=["person", "service_account", "team"]),

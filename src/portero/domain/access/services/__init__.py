@@ -11,7 +11,12 @@ from portero.domain.access.services.principals import (
     require_service_account,
     set_team_members,
 )
-from portero.domain.access.services.roles import create_builtin_roles, create_role, update_role
+from portero.domain.access.services.roles import (
+    create_builtin_roles,
+    create_role,
+    renew_builtin_roles,
+    update_role,
+)
 
 __all__ = [
     "Change",
@@ -25,6 +30,7 @@ __all__ = [
     "create_team",
     "disable_principal",
     "policy_change",
+    "renew_builtin_roles",
     "require_service_account",
     "retire_guardrail",
     "retire_limit",

@@ -13,6 +13,7 @@ from portero.domain.access.authorize import (
     Actor,
     Gift,
     authorize,
+    record_refusal,
     require_held,
     require_held_somewhere,
     resources_in,
@@ -110,7 +111,7 @@ def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Chang
             transaction.on_commit(partial(await_confirmation, xid=xid))
     except AccessDenied as refusal:
         with in_workspace(actor.workspace):
-            _record_refusal(
+            record_refusal(
                 refusal, actor=actor, version=decided_under, operation=operation, event=event
             )
         raise
@@ -132,7 +133,7 @@ def changes_together(*, actor: Actor, operation: str, event: str) -> Iterator[No
     except AccessDenied as refusal:
         # What the refused change recorded by itself is undone with the others.
         with in_workspace(actor.workspace):
-            _record_refusal(
+            record_refusal(
                 refusal, actor=actor, version=began_from, operation=operation, event=event
             )
         raise
@@ -156,27 +157,6 @@ def _record(change: Change, *, operation: str, event: str) -> None:
             body=_readable(change.body),
         ),
         touched=change.touched,
-    )
-
-
-def _record_refusal(
-    refusal: AccessDenied, *, actor: Actor, version: int, operation: str, event: str
-) -> None:
-    audit.write_record(
-        Record(
-            workspace=actor.workspace,
-            call=uuid7(),
-            kind=RecordKind.EVENT,
-            event=event,
-            operation=operation,
-            effect=Effect.DENY,
-            reason=refusal.reason,
-            policy_version=version,
-            actor=actor.id,
-            checks=refusal.checks,
-            because=refusal.because,
-            body={"sentence": refusal.sentence},
-        )
     )
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from uuid import UUID
+
+from django.db import transaction
 
 from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import NameTaken, NotFound, RoleIsBuiltIn
 from portero.domain.access.models import Role, RoleVersion
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 from portero.domain.access.services.changes import Change, policy_change
+from portero.domain.access.services.confirmation import await_confirmation, move_head
 from portero.domain.access.services.validation import require_cells, require_name
+from portero.domain.access.snapshot import current_state, lock_policy
+from portero.domain.audit import services as audit
+from portero.domain.audit.models import in_workspace
 from portero.domain.audit.services import Touched
-from portero.engine import Bindings, Reach
+from portero.engine import Bindings, Effect, Reach, Reason
 from portero.store.ids import uuid7
+from portero.store.records import Record, RecordKind
 
 
 def create_role(
@@ -74,6 +82,51 @@ def create_builtin_roles() -> None:
         RoleVersion.objects.create(
             id=uuid7(), role_id=role.id, cells=require_cells(cells), valid_from=1
         )
+
+
+def renew_builtin_roles(workspace: UUID) -> None:
+    """Bring the built-in roles to this release: an act of the installation, asked of nobody.
+
+    A release that knows more permissions gives them to the roles that stand for them. Returns once
+    every live gateway process has confirmed it. Raises NotConfirmed.
+    """
+    with in_workspace(workspace):
+        lock_policy(exclusive=True)
+        state = current_state()
+        version = state.policy.version + 1
+        stale = list(_stale_builtin_roles())
+        for role, cells in stale:
+            RoleVersion.objects.filter(role_id=role.id, valid_to=None).update(valid_to=version)
+            RoleVersion.objects.create(
+                id=uuid7(), role_id=role.id, cells=cells, valid_from=version, managed_by="portero"
+            )
+        if not stale:
+            return
+        xid = move_head(workspace)
+        audit.write_record(
+            Record(
+                workspace=workspace,
+                call=uuid7(),
+                kind=RecordKind.EVENT,
+                event="role.updated",
+                operation="renew_builtin_roles",
+                effect=Effect.ALLOW,
+                reason=Reason.ALLOWED,
+                policy_version=state.policy.version,
+                actor="portero",
+                body={"names": [role.name for role, _ in stale]},
+            ),
+            touched=[Touched("role", role.id) for role, _ in stale],
+        )
+        transaction.on_commit(partial(await_confirmation, xid=xid))
+
+
+def _stale_builtin_roles() -> Iterator[tuple[Role, dict[str, str]]]:
+    now = dict(RoleVersion.objects.filter(valid_to=None).values_list("role_id", "cells"))
+    for role in Role.objects.filter(builtin=True):
+        cells = dict(require_cells(BUILTIN_ROLES.get(role.name, {})))
+        if role.name in BUILTIN_ROLES and cells != now.get(role.id):
+            yield role, cells
 
 
 def _add_version(

@@ -1,0 +1,160 @@
+"""Questions a page asks before it shows anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from portero.domain.access.authorize import Actor, authorize, context_of, record_refusal
+from portero.domain.access.errors import AccessDenied, NotFound
+from portero.domain.access.models import Role
+from portero.domain.access.snapshot import current_state, lock_policy
+from portero.domain.audit.models import in_workspace
+from portero.engine import (
+    Binding,
+    Bindings,
+    Check,
+    Conditions,
+    Policy,
+    Principal,
+    PrincipalKind,
+    Reach,
+    Resource,
+    Scope,
+)
+
+_NAMED = 3
+
+
+def require(*, actor: Actor, permission: str, event: str) -> None:
+    """Demand a permission of the workspace itself; a refusal stays on record. Raises AccessDenied."""
+    version = 0
+    try:
+        with in_workspace(actor.workspace):
+            lock_policy(exclusive=False)
+            state = current_state()
+            version = state.policy.version
+            authorize(actor=actor, state=state, checks=[_check(permission)])
+    except AccessDenied as refusal:
+        # What was written before it was raised would be undone with its transaction.
+        with in_workspace(actor.workspace):
+            record_refusal(
+                refusal, actor=actor, version=version, operation="open_page", event=event
+            )
+        raise
+
+
+def allowed(*, actor: Actor, permissions: tuple[str, ...]) -> frozenset[str]:
+    """Those of the permissions that the actor holds in the workspace itself."""
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        state = current_state()
+        context = context_of(actor, state.zone)
+        return frozenset(
+            permission
+            for permission in permissions
+            if state.snapshot.decide(actor.id, [_check(permission)], context).allowed
+        )
+
+
+def who_can_give(*, actor: Actor, permission: str) -> list[str]:
+    """A few people who can give somebody a permission, by name: owners first."""
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        state = current_state()
+        grantors = set(state.snapshot.grantors(_check(permission), context_of(actor, state.zone)))
+    known = [p for p in state.policy.principals if p.id in grantors and p.id != actor.id]
+    return [p.name for p in sorted(known, key=lambda p: (not p.owner, p.name))[:_NAMED]]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A role that somebody has: through which binding, where, when and until when."""
+
+    binding: str
+    role: str
+    """Its id."""
+    cells: Mapping[str, Reach]
+    scope: Scope
+    conditions: Conditions
+    until: float | None
+    team: str | None
+    """The name of the team that has it, where it is not their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a principal has, as the policy in force says; guardrails and limits come on top."""
+
+    principal: Principal
+    teams: tuple[str, ...]
+    given: tuple[Given, ...]
+
+
+def access_of(*, actor: Actor, principal: UUID) -> Access:
+    """Raises NotFound."""
+    policy = _policy(actor)
+    known = {one.id: one for one in policy.principals}
+    found = known.get(str(principal))
+    if found is None:
+        raise NotFound(str(principal))
+    teams = tuple(sorted(known[team].name for team in found.teams))
+    return Access(found, teams, tuple(_given(policy, found, known)))
+
+
+def _given(policy: Policy, principal: Principal, known: Mapping[str, Principal]) -> Iterator[Given]:
+    cells = {role.id: role.cells for role in policy.roles}
+    bindings = Bindings.among(policy.bindings)
+    for holder in (principal.id, *sorted(principal.teams)):
+        team = None if holder == principal.id else known[holder].name
+        for one in bindings.of(holder):
+            yield _as_given(one, cells.get(one.role, {}), team)
+
+
+def _as_given(binding: Binding, cells: Mapping[str, Reach], team: str | None) -> Given:
+    return Given(
+        binding.id, binding.role, cells, binding.scope, binding.conditions, binding.until, team
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RoleInUse:
+    id: UUID
+    name: str
+    builtin: bool
+    cells: Mapping[str, Reach]
+    holders: int
+    """Bindings that give it, to people, teams and service accounts."""
+
+
+def roles(*, actor: Actor) -> list[RoleInUse]:
+    """Every role, those nobody can change first, then by name."""
+    policy = _policy(actor)
+    cells = {role.id: role.cells for role in policy.roles}
+    counts = Counter(binding.role for binding in policy.bindings)
+    with in_workspace(actor.workspace):
+        rows = list(Role.objects.order_by("-builtin", "name"))
+    return [
+        RoleInUse(row.id, row.name, row.builtin, cells.get(str(row.id), {}), counts[str(row.id)])
+        for row in rows
+    ]
+
+
+def holders_of(*, actor: Actor, role: UUID) -> list[tuple[UUID, str, PrincipalKind]]:
+    """Who has a role by a binding of their own: id, name and kind, by name."""
+    policy = _policy(actor)
+    holders = {one.principal for one in Bindings.among(policy.bindings).to(str(role))}
+    found = [p for p in policy.principals if p.id in holders]
+    return [(UUID(p.id), p.name, p.kind) for p in sorted(found, key=lambda p: p.name.casefold())]
+
+
+def _policy(actor: Actor) -> Policy:
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        return current_state().policy
+
+
+def _check(permission: str) -> Check:
+    return Check(permission, Resource(permission.partition(":")[0]))
