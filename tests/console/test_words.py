@@ -6,15 +6,20 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
-from portero.console.words import ENGLISH, SPANISH, Words
+from portero.console.words import BY_CODE, ENGLISH, Words
 from portero.graphapi.refusals import REASONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
 EVENTS = set(re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \|", PAGE, re.MULTILINE))
 
 
-@pytest.mark.parametrize("words", [SPANISH, ENGLISH], ids=lambda words: words.code)
+def test_the_page_speaks_every_language_of_the_console() -> None:
+    assert set(BY_CODE) == {code for code, _ in settings.LANGUAGES}
+
+
+@pytest.mark.parametrize("words", BY_CODE.values(), ids=lambda words: words.code)
 class TestEachLanguage:
     def test_every_event_has_words_and_nothing_else_does(self, words: Words) -> None:
         assert set(words.events) == EVENTS
@@ -32,10 +37,10 @@ class TestEachLanguage:
     def test_a_recipient_is_read_out_as_one_phrase(self, words: Words) -> None:
         assert f"{words.to} {words.recipient}" in {
             "a un número que termina en",
+            "para um número que termina em",
             "to a number ending in",
         }
 
-
-def test_both_languages_know_the_same_reasons() -> None:
-    assert set(SPANISH.reasons) == set(ENGLISH.reasons)
-    assert set(SPANISH.content) == set(ENGLISH.content)
+    def test_it_knows_the_reasons_and_contents_that_english_knows(self, words: Words) -> None:
+        assert set(words.reasons) == set(ENGLISH.reasons)
+        assert set(words.content) == set(ENGLISH.content)

@@ -1,12 +1,74 @@
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import URLPattern, URLResolver, include, path
 
-from portero.console import views
+from portero.console import assets, people, roles, views, welcome
+from portero.console.doors import (
+    EVERYBODY,
+    SIGNED_IN,
+    adopt,
+    close,
+    needs,
+    require_declarations,
+    route,
+)
 
 app_name = "console"
-urlpatterns = [
-    path("", views.show_activity, name="activity"),
-    path("-/health", views.health, name="health"),
-    path("assets/<str:digest>/<str:name>", views.asset, name="asset"),
+_ours: list[URLPattern] = [
+    route("", views.show_activity, "activity", GET=needs("audit:read", event="page.opened")),
+    route("people/", people.people, "people", GET=needs("member:read", event="page.opened")),
+    route(
+        "people/<uuid:principal>/",
+        people.person,
+        "person",
+        GET=needs("member:read", event="page.opened"),
+    ),
+    route("roles/", roles.roles, "roles", GET=needs("role:read", event="page.opened")),
+    route("roles/<uuid:role>/", roles.role, "role", GET=needs("role:read", event="page.opened")),
+    route("welcome/<str:token>", welcome.welcome, "welcome", GET=EVERYBODY, POST=EVERYBODY),
+    route("-/health", views.health, "health", GET=EVERYBODY),
+    route("assets/<str:digest>/<str:name>", assets.asset, "asset", GET=EVERYBODY),
 ]
+
+adopt("account_login", GET=EVERYBODY, POST=EVERYBODY)
+adopt("account_logout", GET=EVERYBODY, POST=EVERYBODY)
+adopt("mfa_authenticate", GET=EVERYBODY, POST=EVERYBODY)
+adopt("mfa_login_webauthn", GET=EVERYBODY, POST=EVERYBODY)
+for _name in (
+    "account_reauthenticate",
+    "mfa_reauthenticate",
+    "mfa_index",
+    "mfa_activate_totp",
+    "mfa_deactivate_totp",
+    "mfa_list_webauthn",
+    "mfa_add_webauthn",
+    "mfa_remove_webauthn",
+    "mfa_reauthenticate_webauthn",
+    "mfa_view_recovery_codes",
+    "mfa_generate_recovery_codes",
+):
+    adopt(_name, GET=SIGNED_IN, POST=SIGNED_IN)
+# People are invited and do not sign up; addresses and passwords are changed by pages to come.
+close(
+    "account_inactive",
+    "account_signup",
+    "account_email",
+    "account_email_verification_sent",
+    "account_confirm_email",
+    "account_confirm_login_code",
+    "account_change_password",
+    "account_set_password",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+    "mfa_edit_webauthn",
+    "mfa_download_recovery_codes",
+)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include((_ours, app_name))),
+    path("", include("allauth.account.urls")),
+    path("factors/", include("allauth.mfa.urls")),
+]
+require_declarations(urlpatterns)

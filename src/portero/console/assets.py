@@ -1,0 +1,52 @@
+"""Styles, icons and scripts, at addresses that change with their content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+_SCRIPT = "text/javascript; charset=utf-8"
+_TYPES: Mapping[str, str] = {
+    "console.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    "webauthn-json.js": _SCRIPT,
+    "webauthn.js": _SCRIPT,
+    "onload.js": _SCRIPT,
+}
+_OURS = ("portero.console", "static")
+_FROM_ALLAUTH: Mapping[str, tuple[str, ...]] = {
+    "webauthn-json.js": ("allauth.mfa", "static", "mfa", "js"),
+    "webauthn.js": ("allauth.mfa", "static", "mfa", "js"),
+    "onload.js": ("allauth.account", "static", "account", "js"),
+}
+
+
+@require_safe
+def asset(_request: HttpRequest, digest: str, name: str) -> HttpResponse:
+    if digest != current() or name not in _TYPES:
+        raise Http404
+    answer = HttpResponse(_all()[name], content_type=_TYPES[name])
+    # The address changes with the content, so a browser may keep it for good.
+    answer["Cache-Control"] = "public, max-age=31536000, immutable"
+    return answer
+
+
+@cache
+def current() -> str:
+    """The digest that stands in the addresses now."""
+    return sha256(b"".join(_all().values())).hexdigest()[:16]
+
+
+@cache
+def _all() -> dict[str, bytes]:
+    return {name: _read(name) for name in _TYPES}
+
+
+def _read(name: str) -> bytes:
+    package, *folders = _FROM_ALLAUTH.get(name, _OURS)
+    return files(package).joinpath(*folders, name).read_bytes()

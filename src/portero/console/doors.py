@@ -1,0 +1,156 @@
+"""Every route says, for each method, whom it opens for. What says nothing is not served.
+
+One declaration is read by the doorkeeper, who asks the engine, and by the tests, which knock at
+every door as everybody. A route without one does not start (B3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, URLResolver, path
+from django.urls import reverse as url_of
+from django.utils.http import urlencode
+
+from portero.console import visits
+from portero.domain.access import queries as access
+from portero.domain.access.errors import AccessDenied
+
+View = Callable[..., HttpResponseBase]
+
+
+class Opens(StrEnum):
+    """For whom a door without a permission opens."""
+
+    FOR_EVERYBODY = "everybody"
+    FOR_WHO_SIGNED_IN = "signed in"
+    """Also without a second factor or a workspace: to get them, and to leave."""
+    FOR_MEMBERS = "members"
+    FOR_NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What it takes to come in by one method of one route."""
+
+    opens: Opens
+    permission: str | None = None
+    event: str | None = None
+    """What a refusal is recorded as: the event that did not happen."""
+
+
+EVERYBODY = Door(Opens.FOR_EVERYBODY)
+SIGNED_IN = Door(Opens.FOR_WHO_SIGNED_IN)
+MEMBERS = Door(Opens.FOR_MEMBERS)
+CLOSED = Door(Opens.FOR_NOBODY)
+
+
+def needs(permission: str, *, event: str) -> Door:
+    """A door for members who hold a permission in the workspace."""
+    return Door(Opens.FOR_MEMBERS, permission, event)
+
+
+_doors: dict[str, Mapping[str, Door]] = {}
+
+
+def route(pattern: str, view: View, name: str, **doors: Door) -> URLPattern:
+    """A route of the console with its doors, by method: `GET=needs("audit:read", …)`."""
+    adopt(f"console:{name}", **doors)
+    return path(pattern, view, name=name)
+
+
+def adopt(name: str, **doors: Door) -> None:
+    """Declare the doors of a route that somebody else's URLs bring."""
+    _doors[name] = doors
+
+
+def close(*names: str) -> None:
+    """Shut routes that somebody else's URLs bring and that nobody here needs."""
+    for name in names:
+        adopt(name, GET=CLOSED, POST=CLOSED)
+
+
+def declared() -> Mapping[str, Mapping[str, Door]]:
+    """Every route by name, with its doors by method."""
+    return _doors
+
+
+def require_declarations(patterns: Iterable[URLPattern | URLResolver]) -> None:
+    """Raise ImproperlyConfigured when a route has no doors, or is declared and not there."""
+    found = set(_names(patterns, ()))
+    if undeclared := sorted(found - _doors.keys()):
+        raise ImproperlyConfigured(f"routes without a declaration: {', '.join(undeclared)}")
+    if missing := sorted(_doors.keys() - found):
+        raise ImproperlyConfigured(f"declared, but no route: {', '.join(missing)}")
+
+
+def _names(patterns: Iterable[URLPattern | URLResolver], spaces: tuple[str, ...]) -> Iterator[str]:
+    for one in patterns:
+        if isinstance(one, URLResolver):
+            inner = (*spaces, one.namespace) if one.namespace else spaces
+            yield from _names(one.url_patterns, inner)
+        else:
+            yield ":".join((*spaces, one.name or str(one.pattern)))
+
+
+class Doorkeeper:
+    """Looks at every request before its view does."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, _view: View, _args: object, _kwargs: object
+    ) -> HttpResponseBase | None:
+        """None lets the request in."""
+        match = request.resolver_match
+        doors = _doors.get(match.view_name, {}) if match is not None else {}
+        door = doors.get("GET" if request.method == "HEAD" else request.method or "")
+        if door is None:
+            return HttpResponseNotAllowed(sorted(doors))
+        return _answer(request, door)
+
+
+def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
+    if door.opens is Opens.FOR_EVERYBODY:
+        return None
+    if door.opens is Opens.FOR_NOBODY:
+        return render(request, "console/absent.html", status=404)
+    person = visits.person_of(request)
+    if person is None:
+        return redirect(f"{url_of('account_login')}?{urlencode({'next': request.get_full_path()})}")
+    if door.opens is Opens.FOR_WHO_SIGNED_IN:
+        return None
+    way = visits.way_to_a_factor(request, person)
+    if way is not None:
+        return redirect(way)
+    actor = visits.actor_of(request, person)
+    if actor is None:
+        return render(request, "console/nowhere.html", status=403)
+    if door.permission is None:
+        return None
+    try:
+        access.require(actor=actor, permission=door.permission, event=door.event or "")
+    except AccessDenied as refusal:
+        return _refusal(request, door.permission, refusal)
+    return None
+
+
+def _refusal(request: HttpRequest, permission: str, refusal: AccessDenied) -> HttpResponse:
+    actor = visits.actor(request)
+    context: dict[str, Any] = {
+        "permission": permission,
+        "reason": refusal.reason,
+        "who_can": access.who_can_give(actor=actor, permission=permission),
+    }
+    return render(request, "console/denied.html", context, status=403)

@@ -1,0 +1,102 @@
+"""Who is in the workspace, and what each of them may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from portero.console import saying, visits
+from portero.console.saying import Names
+from portero.domain.access import queries as access
+from portero.domain.access.queries import Access, Given
+from portero.domain.accounts import queries as accounts
+from portero.engine import PERMISSIONS, PermissionSpec, Reach
+
+SEARCH_MAX = 100
+
+
+def people(request: HttpRequest) -> HttpResponse:
+    workspace = visits.actor(request).workspace
+    containing = request.GET.get("q", "").strip()[:SEARCH_MAX]
+    page = accounts.members(workspace, containing=containing, after=_after(request))
+    return render(request, "console/people.html", {"page": page, "q": containing})
+
+
+def _after(request: HttpRequest) -> tuple[str, UUID] | None:
+    name, behind = request.GET.get("name"), request.GET.get("behind")
+    if name is None or behind is None:
+        return None
+    try:
+        return name, UUID(behind)
+    except ValueError:
+        raise Http404 from None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in which somebody has a permission."""
+
+    reach: Reach
+    role: str
+    role_id: str
+    team: str | None
+    where: list[str]
+    when: list[str]
+    until: datetime | None
+
+    @property
+    def step(self) -> str:
+        return self.reach.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    spec: PermissionSpec
+    ways: list[Way]
+
+
+def person(request: HttpRequest, principal: UUID) -> HttpResponse:
+    actor = visits.actor(request)
+    member = accounts.member(actor.workspace, principal)
+    if member is None:
+        raise Http404
+    found = access.access_of(actor=actor, principal=principal)
+    roles = {str(role.id): role.name for role in access.roles(actor=actor)}
+    names = Names.of(actor.workspace)
+    held = list(_held(found, roles, names))
+    groups = [(name, list(part)) for name, part in groupby(held, key=lambda one: one.spec.group)]
+    context = {"member": member, "access": found, "groups": groups, "count": len(held)}
+    return render(request, "console/person.html", context)
+
+
+def _held(found: Access, roles: dict[str, str], names: Names) -> Iterator[Held]:
+    """Every permission with its ways, in the catalogue's order."""
+    for spec in PERMISSIONS.values():
+        ways = [
+            _way(one, one.cells[spec.key], roles, names)
+            for one in found.given
+            if one.cells.get(spec.key, Reach.NONE) > Reach.NONE
+        ]
+        if found.principal.owner:
+            ways.insert(0, Way(Reach.ALL, _("Owner"), "", None, [], [], None))
+        if ways:
+            yield Held(spec, ways)
+
+
+def _way(given: Given, reach: Reach, roles: dict[str, str], names: Names) -> Way:
+    return Way(
+        reach=reach,
+        role=roles.get(given.role, given.role),
+        role_id=given.role,
+        team=given.team,
+        where=saying.where(given.scope, names),
+        when=saying.when(given.conditions),
+        until=saying.until(given.until),
+    )

@@ -1,0 +1,93 @@
+"""Rules in words: where a role holds, when, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from portero.domain.access.models import Principal
+from portero.domain.audit.models import in_workspace
+from portero.domain.workspaces.models import Number, TemplateSet, Waba
+from portero.engine import Conditions, Hours, Scope
+
+_ID_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What people call the things that rules name by id."""
+
+    by_id: Mapping[str, str]
+
+    @classmethod
+    def of(cls, workspace: UUID) -> Names:
+        with in_workspace(workspace):
+            found = {
+                **dict(Number.objects.values_list("meta_id", "name")),
+                **dict(Waba.objects.values_list("meta_id", "name")),
+                **{str(i): n for i, n in TemplateSet.objects.values_list("id", "name")},
+                **{
+                    str(i): n
+                    for i, n in Principal.objects.filter(kind="team").values_list("id", "name")
+                },
+            }
+        return cls(found)
+
+    def __getitem__(self, one: str) -> str:
+        return self.by_id.get(one, one if len(one) <= _ID_MAX else f"{one[:_ID_MAX]}…")
+
+
+def where(scope: Scope, names: Names) -> list[str]:
+    """One sentence for each dimension that narrows; none means everywhere."""
+    return list(_where(scope, names))
+
+
+def _where(scope: Scope, names: Names) -> Iterator[str]:
+    words = {
+        "wabas": _("WhatsApp accounts"),
+        "numbers": _("numbers"),
+        "teams": _("teams"),
+        "labels": _("labels"),
+        "template_sets": _("template sets"),
+        "countries": _("countries"),
+        "integrations": _("integrations"),
+        "bots": _("bots"),
+    }
+    for field in fields(Scope):
+        values = getattr(scope, field.name)
+        if values is not None:
+            told = ", ".join(sorted(names[one] for one in values)) or _("none")
+            yield f"{words[field.name]}: {told}"
+
+
+def when(conditions: Conditions) -> list[str]:
+    """One sentence for each condition; none means always."""
+    return list(_when(conditions))
+
+
+def _when(conditions: Conditions) -> Iterator[str]:
+    if conditions.hours is not None:
+        yield "; ".join(_window(one) for one in conditions.hours) or _("never")
+    if conditions.networks is not None:
+        yield _("from %(networks)s") % {"networks": ", ".join(conditions.networks) or _("none")}
+    if conditions.fresh_factor_s is not None:
+        minutes = max(1, conditions.fresh_factor_s // 60)
+        yield _("with a second factor shown in the last %(minutes)s min") % {"minutes": minutes}
+
+
+def _window(one: Hours) -> str:
+    days = [_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun")]
+    told = " ".join(days[day] for day in sorted(one.days))
+    return f"{told} {_clock(one.start)}-{_clock(one.end)}"
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def until(moment: float | None) -> datetime | None:
+    return None if moment is None else datetime.fromtimestamp(moment, UTC)

@@ -1,0 +1,110 @@
+"""What allauth asks of us: how passwords and factors are kept, and that nobody signs up unasked."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+import unicodedata
+from typing import Any
+from uuid import UUID
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import (
+    get_authentication_records,
+    record_authentication,
+)
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_added
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.dispatch import receiver
+from django.http import HttpRequest
+from typing_extensions import override
+
+from portero.domain.accounts.models import Person
+from portero.store.sealing import KeyRing, Place
+
+# allauth seals without telling whose value it is, so the place names the table and no row.
+_FACTOR = Place(UUID(int=0), "mfa_authenticator", "data", UUID(int=0))
+
+
+class Argon2id(Argon2PasswordHasher):
+    """Argon2id over the password keyed with the pepper, which is not in the database (B1.3)."""
+
+    algorithm = "portero_argon2id"
+    time_cost = 2
+    memory_cost = 47 * 1024  # KiB
+    parallelism = 1
+
+    @override
+    def encode(self, password: str, salt: str) -> str:
+        encoded: str = super().encode(_keyed(password, _pepper().version), salt)
+        return encoded
+
+    @override
+    def verify(self, password: str, encoded: str) -> bool:
+        return any(super(Argon2id, self).verify(one, encoded) for one in _keyed_ever(password))
+
+
+def _pepper() -> KeyRing:
+    ring: KeyRing = settings.PORTERO_PEPPER
+    return ring
+
+
+def _keyed(password: str, version: int) -> str:
+    key = _pepper().key(version)
+    assert key is not None  # noqa: S101 - the version is one of the ring's
+    text = unicodedata.normalize("NFKC", password)
+    digest = hmac.digest(key.reveal(), text.encode(), hashlib.sha256)
+    return base64.b64encode(digest).decode()
+
+
+def _keyed_ever(password: str) -> list[str]:
+    ring = _pepper()
+    return [_keyed(password, v) for v in range(ring.version, 0, -1) if ring.key(v) is not None]
+
+
+class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    @override
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False  # people are invited
+
+    @override
+    def is_reauthentication_required(self, *, app: str) -> bool:
+        """Not of who showed all they have a moment ago, which allauth would ask for once more."""
+        request = context.request
+        methods = {"mfa"} if is_mfa_enabled(request.user) else {"mfa", "password"}
+        shown = [
+            float(record["at"])
+            for record in get_authentication_records(request, request.user)
+            if record["method"] in methods
+        ]
+        return not shown or time.time() - max(shown) >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
+class Factors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+    @override
+    def encrypt(self, text: str) -> str:
+        return base64.b64encode(settings.PORTERO_KEK.seal(_FACTOR, text.encode())).decode()
+
+    @override
+    def decrypt(self, encrypted_text: str) -> str:
+        sealed = base64.b64decode(encrypted_text)
+        text: str = settings.PORTERO_KEK.open(_FACTOR, sealed).reveal().decode()
+        return text
+
+
+@receiver(authenticator_added)
+def _a_new_factor_was_just_shown(
+    sender: object, request: HttpRequest, user: Person, authenticator: Authenticator, **_: Any
+) -> None:
+    """Who sets a factor up has shown it: they are not asked for it once more."""
+    if authenticator.type != Authenticator.Type.RECOVERY_CODES:
+        record_authentication(
+            request, user, method="mfa", type=authenticator.type, id=authenticator.pk
+        )

@@ -1,0 +1,108 @@
+"""Who visits: the person signed in, the workspace they are in, and how well they proved who they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from allauth.account.authentication import get_authentication_records
+from allauth.mfa.models import Authenticator
+from django.contrib.auth import logout
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from portero.domain.access.authorize import Actor
+from portero.domain.accounts import queries as accounts
+from portero.domain.accounts.models import Person
+from portero.domain.accounts.queries import Membership
+
+WORKSPACE = "workspace"
+IDLE_S = 30 * 60
+_SEEN = "seen"
+_SEEN_STEP_S = 60
+
+
+def person_of(request: HttpRequest) -> Person | None:
+    """Whoever signed in here and was not away for too long."""
+    if not request.user.is_authenticated:
+        return None
+    now = datetime.now(UTC).timestamp()
+    seen = float(request.session.get(_SEEN, now))
+    if now - seen > IDLE_S:
+        logout(request)
+        return None
+    if _SEEN not in request.session or (now - seen > _SEEN_STEP_S and _is_a_persons_doing(request)):
+        request.session[_SEEN] = now
+    return request.user
+
+
+def _is_a_persons_doing(request: HttpRequest) -> bool:
+    """Not a page that reloads by itself, which would keep a session alive at an empty desk."""
+    return (
+        request.method != "GET"
+        or "Sec-Fetch-Mode" not in request.headers
+        or request.headers.get("Sec-Fetch-User") == "?1"
+    )
+
+
+def way_to_a_factor(request: HttpRequest, person: Person) -> str | None:
+    """Where to set a second factor up, or to show it; None when it was shown in this session."""
+    if factor_at(request, person) is not None:
+        return None
+    has_one = Authenticator.objects.filter(user_id=person.pk, type__in=accounts.FACTORS).exists()
+    if not has_one:
+        return reverse("mfa_index")
+    return f"{reverse('mfa_reauthenticate')}?{urlencode({'next': request.get_full_path()})}"
+
+
+def factor_at(request: HttpRequest, person: Person) -> datetime | None:
+    """When a second factor, or a passkey, was last shown in this session."""
+    shown = [
+        float(record["at"])
+        for record in get_authentication_records(request, person)
+        if record["method"] == "mfa"
+    ]
+    return datetime.fromtimestamp(max(shown), UTC) if shown else None
+
+
+def actor_of(request: HttpRequest, person: Person) -> Actor | None:
+    """The person as a member of the workspace they are in; None when they are in none."""
+    member = _membership(request, person)
+    if member is None:
+        return None
+    request.session[WORKSPACE] = str(member.workspace)
+    made = Actor(
+        workspace=member.workspace,
+        principal=member.principal,
+        at=datetime.now(UTC),
+        address=request.META["REMOTE_ADDR"],
+        factor_at=factor_at(request, person),
+    )
+    _attributes(request).actor, _attributes(request).membership = made, member
+    return made
+
+
+def actor(request: HttpRequest) -> Actor:
+    """The actor of a request that came in by a door for members."""
+    found: Actor = _attributes(request).actor
+    return found
+
+
+def membership(request: HttpRequest) -> Membership | None:
+    """In which workspace a request is; None for one that did not come in as a member."""
+    found: Membership | None = getattr(request, "membership", None)
+    return found
+
+
+def _membership(request: HttpRequest, person: Person) -> Membership | None:
+    members = accounts.memberships(person.id)
+    chosen = request.session.get(WORKSPACE)
+    kept = [one for one in members if chosen is not None and one.workspace == UUID(chosen)]
+    return next(iter(kept or members), None)
+
+
+def _attributes(request: HttpRequest) -> Any:
+    """Django's requests carry what middleware found out, and their type does not say so."""
+    return request

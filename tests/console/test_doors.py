@@ -1,0 +1,174 @@
+"""Every route, by every method, as everybody: what happens is what its door says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+from django.urls import NoReverseMatch, path, reverse
+
+from cast import Cast, playing
+from console.visitors import at_the_door, half_signed_in, person_of, signed_in, with_an_app
+from databases import Database
+from portero.console import doors
+from portero.console.doors import Door, Opens, declared, require_declarations
+from portero.console.urls import urlpatterns
+from portero.domain.access import services as access
+from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
+from portero.domain.accounts import services as accounts
+from portero.domain.accounts.models import Person
+from portero.domain.audit.models import Record, in_workspace
+from portero.engine import PERMISSIONS
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+ROLES = ("Administrator", "Agent", "Developer", "Analyst", "Support")
+LOGIN = "/login/"
+THINGS: dict[str, UUID] = {}
+
+
+@pytest.fixture(scope="module")
+def cast(shared_database: Database) -> Iterator[Cast]:
+    with playing(shared_database) as made:
+        THINGS.update(person=made.dora.principal, role=made.role("Agent"))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def people(cast: Cast) -> dict[str, Person]:
+    """Somebody for each built-in role, the owner, and people who belong elsewhere."""
+    found = {"owner": person_of(cast.ana), "other workspace": person_of(cast.carla)}
+    for role in ROLES:
+        address = f"{role.lower()}@doors.example"
+        member = accounts.add_person(actor=cast.ana, email=address, name=role)
+        access.create_binding(actor=cast.ana, principal=member, role=cast.role(role))
+        found[role] = Person.objects.get_by_natural_key(address)
+    accounts.register_person(email="stranger@doors.example", name="stranger")
+    found["stranger"] = Person.objects.get_by_natural_key("stranger@doors.example")
+    for person in found.values():
+        with_an_app(person)
+    return found
+
+
+def address_of(name: str) -> str:
+    """Where a route leads; one about a thing, to a thing of the first workspace."""
+    things = {"console:person": (THINGS["person"],), "console:role": (THINGS["role"],)}
+    for arguments in (things.get(name, ()), (1,), ("a" * 16, "console.css"), ("a", "b")):
+        try:
+            return reverse(name, args=arguments)
+        except NoReverseMatch:
+            continue
+    raise AssertionError(name)
+
+
+def cases() -> list[tuple[str, str, Door | None]]:
+    return [
+        (name, method, found.get("GET" if method == "HEAD" else method))
+        for name, found in sorted(declared().items())
+        for method in METHODS
+    ]
+
+
+def ask(client: Client, name: str, method: str) -> tuple[int, str]:
+    answer = client.generic(method, address_of(name))
+    return answer.status_code, answer.headers.get("Location", "")
+
+
+def test_b3_1_whoever_is_not_signed_in_gets_what_is_for_everybody_and_no_more(cast: Cast) -> None:
+    wrong = []
+    for name, method, door in cases():
+        status, where = ask(at_the_door(), name, method)
+        if door is None:
+            is_right = status == 405
+        elif door.opens is Opens.FOR_NOBODY:
+            is_right = status == 404
+        elif door.opens is Opens.FOR_EVERYBODY:
+            is_right = not where.startswith(f"{LOGIN}?next=") or name == "mfa_authenticate"
+        else:
+            is_right = status == 302 and where.startswith(f"{LOGIN}?next=")
+        if not is_right:
+            wrong.append((name, method, status, where))
+
+    assert wrong == []
+
+
+def test_a07_without_the_second_factor_nothing_opens_but_the_way_to_it(
+    people: dict[str, Person],
+) -> None:
+    half = half_signed_in(people["owner"])
+    inside = [(n, m) for n, m, door in cases() if door and door.opens is Opens.FOR_MEMBERS]
+
+    ways = {(*case, *ask(half, *case)) for case in inside}
+
+    assert len(ways) >= 2
+    assert {(status, where.partition("?")[0]) for _, _, status, where in ways} == {
+        (302, "/factors/reauthenticate/")
+    }
+
+
+@pytest.mark.parametrize("who", ["owner", "other workspace", "stranger", *ROLES])
+def test_b3_1_every_door_opens_for_those_it_says_and_for_nobody_else(
+    cast: Cast, people: dict[str, Person], who: str
+) -> None:
+    client, wrong = signed_in(people[who]), []
+    for name, method, door in cases():
+        if door is None or door.opens is not Opens.FOR_MEMBERS:
+            continue
+        status, _ = ask(client, name, method)
+        is_elsewhere = who == "other workspace" and name in {"console:person", "console:role"}
+        if status != (404 if is_elsewhere else 200 if may(who, door) else 403):
+            wrong.append((name, method, status))
+
+    assert wrong == []
+
+
+def may(who: str, door: Door) -> bool:
+    """By the rows of the roles themselves, not by asking the engine."""
+    if who == "stranger":
+        return False
+    return (
+        door.permission is None
+        or who in {"owner", "other workspace"}
+        or bool(BUILTIN_ROLES[who].get(door.permission))
+    )
+
+
+def test_a_refusal_at_a_door_is_on_record_with_its_reason(
+    cast: Cast, people: dict[str, Person]
+) -> None:
+    with in_workspace(cast.workspace):
+        before = Record.objects.filter(event="page.opened").count()
+
+    answer = signed_in(people["Agent"]).get("/")
+
+    assert answer.status_code == 403
+    assert "audit:read" in answer.content.decode()
+    assert "ana" in answer.content.decode()  # who can give it
+    with in_workspace(cast.workspace):
+        records = list(Record.objects.filter(event="page.opened"))
+    assert len(records) == before + 1
+    assert {(r.effect, r.reason) for r in records} == {("deny", "permission_missing")}
+
+
+def test_every_permission_at_a_door_is_a_permission() -> None:
+    asked = {door.permission for found in declared().values() for door in found.values()}
+    assert asked - {None} <= set(PERMISSIONS)
+
+
+def test_b3_1_a_route_without_a_declaration_does_not_start() -> None:
+    undeclared = path("undeclared/", lambda _: None, name="undeclared")  # type: ignore[arg-type, return-value]
+
+    with pytest.raises(ImproperlyConfigured, match="undeclared"):
+        require_declarations([*urlpatterns, undeclared])
+
+
+def test_b3_1_control_without_the_doorkeeper_a_page_opens_for_everybody(
+    cast: Cast, people: dict[str, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors, "_answer", lambda *_: None)
+
+    assert signed_in(people["Agent"]).get("/-/health").status_code == 200
+    with pytest.raises(AttributeError):  # the page asks who is there, and nobody was let in
+        at_the_door().get("/")

@@ -1,0 +1,277 @@
+"""Passwords, factors and sessions, as the console keeps and asks for them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import (
+    format_hotp_value,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
+from django.conf import settings
+from django.core.cache import cache
+from django.test import Client
+
+from cast import Cast, playing
+from console.visitors import at_the_door, half_signed_in, person_of, signed_in, with_an_app
+from databases import Database
+from portero.console import visits
+from portero.domain.accounts.models import Person, Session
+from portero.domain.accounts.queries import memberships
+from portero.store.sealing import CannotOpen, KeyRing
+
+PASSWORD = "una frase larga que nadie adivina"
+
+
+@pytest.fixture(scope="module")
+def cast(shared_database: Database) -> Iterator[Cast]:
+    with playing(shared_database) as made:
+        yield made
+
+
+@pytest.fixture
+def ana(cast: Cast) -> Iterator[Person]:
+    cache.clear()
+    person = person_of(cast.ana)
+    person.set_password(PASSWORD)
+    person.save(update_fields=["password"])
+    yield person
+    Authenticator.objects.filter(user=person).delete()
+
+
+def code_of(secret: str) -> str:
+    counter = next(iter(yield_hotp_counters_from_time()))
+    return format_hotp_value(hotp_value(secret, counter))
+
+
+def enter(client: Client, email: str, password: str) -> str:
+    answer = client.post("/login/", {"login": email, "password": password})
+    return answer.headers.get("Location", f"stays: {answer.status_code}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "language", "password"),
+    [
+        ("es-419,es;q=0.9", "es", "Contraseña"),
+        ("pt-BR", "pt-br", "Senha"),
+        ("pt-PT,pt;q=0.9", "pt-br", "Senha"),
+        ("fr", "en", "Password"),
+    ],
+)
+def test_whoever_comes_is_spoken_to_in_their_language(
+    ana: Person, asked: str, language: str, password: str
+) -> None:
+    page = at_the_door().get("/login/", headers={"accept-language": asked}).content.decode()
+
+    assert f'<html lang="{language}">' in page
+    assert f">{password}</label>" in page
+
+
+def test_a_person_comes_in_with_a_password_and_a_code(ana: Person) -> None:
+    secret, client = with_an_app(ana), at_the_door()
+
+    assert enter(client, "ANA@example.com", PASSWORD).startswith("/factors/authenticate/")
+    assert client.get("/").headers["Location"].startswith("/login/")
+    client.post("/factors/authenticate/", {"code": code_of(secret)})
+
+    assert client.get("/").status_code == 200
+
+
+def test_a05_a_code_works_once(ana: Person) -> None:
+    secret, first, second = with_an_app(ana), at_the_door(), at_the_door()
+    code = code_of(secret)
+    for client in (first, second):
+        enter(client, ana.email, PASSWORD)
+        client.post("/factors/authenticate/", {"code": code})
+
+    assert first.get("/").status_code == 200
+    assert second.get("/").status_code == 302
+
+
+def test_b1_4_who_has_no_second_factor_is_led_to_set_one_up(ana: Person) -> None:
+    client = at_the_door()
+
+    enter(client, ana.email, PASSWORD)
+
+    assert client.get("/").headers["Location"] == "/factors/"
+    answer = client.get("/factors/totp/activate/")
+    assert answer.status_code == 200, answer.headers
+    page = answer.content.decode()
+    [secret] = re.findall(r'id="authenticator_secret" value="([A-Z2-7]+)"', page)
+    client.post("/factors/totp/activate/", {"code": code_of(secret)})
+    assert client.get("/").status_code == 200
+
+
+def test_b1_3_a_password_is_kept_as_argon2id_under_the_pepper(ana: Person) -> None:
+    parameters = dict(p.split("=") for p in ana.password.split("$")[3].split(","))
+
+    assert ana.password.startswith("portero_argon2id$argon2id$")
+    assert int(parameters["m"]) >= 46 * 1024
+    assert parameters["p"] == "1"
+    assert ana.check_password(PASSWORD)
+    settings.PORTERO_PEPPER, kept = KeyRing.generate(), settings.PORTERO_PEPPER
+    try:
+        assert not ana.check_password(PASSWORD)  # the database alone does not even let one guess
+    finally:
+        settings.PORTERO_PEPPER = kept
+
+
+def test_b1_1_a_password_is_neither_cut_short_nor_folded(ana: Person) -> None:
+    long = "ñ" * 200
+    ana.set_password(long)
+
+    assert ana.check_password(long)
+    assert not ana.check_password(long[:-1])
+    assert not ana.check_password(long.upper())
+    assert ana.check_password("n\u0303" * 200)  # the same, typed on another keyboard
+
+
+def test_a_factor_s_secret_is_sealed_in_the_database(ana: Person, cast: Cast) -> None:
+    secret = with_an_app(ana)
+    stored = Authenticator.objects.get(user=ana).data["secret"]
+
+    assert secret not in str(stored)
+    kept, settings.PORTERO_KEK = settings.PORTERO_KEK, KeyRing.generate()
+    try:
+        with pytest.raises(CannotOpen):
+            Authenticator.objects.get(user=ana).wrap().validate_code(code_of(secret))
+    finally:
+        settings.PORTERO_KEK = kept
+
+
+def test_b2_1_a11_the_database_holds_no_cookie(ana: Person) -> None:
+    client = signed_in(ana)
+    cookie = client.cookies["portero_session"].value
+
+    keys = set(Session.objects.filter(person_id=ana.id).values_list("session_key", flat=True))
+
+    assert cookie not in keys
+    assert hashlib.sha256(cookie.encode()).hexdigest() in keys
+    assert len(cookie) >= 43  # 256 bits
+    stolen = at_the_door()
+    stolen.cookies["portero_session"] = next(iter(keys))
+    assert stolen.get("/").status_code == 302
+
+
+def test_a09_a_cookie_from_before_is_worth_nothing_after(ana: Person) -> None:
+    secret, client = with_an_app(ana), at_the_door()
+    client.get("/login/")
+    enter(client, ana.email, PASSWORD)
+    before = client.cookies["portero_session"].value
+    client.post("/factors/authenticate/", {"code": code_of(secret)})
+
+    after = client.cookies["portero_session"].value
+    old = at_the_door()
+    old.cookies["portero_session"] = before
+
+    assert after != before
+    assert old.get("/").status_code == 302
+
+
+def test_a_session_ends_when_its_person_signs_out(ana: Person) -> None:
+    client = signed_in(ana)
+    cookie = client.cookies["portero_session"].value
+
+    client.post("/logout/")
+    replayed = at_the_door()
+    replayed.cookies["portero_session"] = cookie
+
+    assert replayed.get("/").headers["Location"].startswith("/login/")
+
+
+def test_b2_2_who_was_away_for_half_an_hour_signs_in_again(
+    ana: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = signed_in(ana)
+    assert client.get("/").status_code == 200
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + timedelta(seconds=visits.IDLE_S + 60)
+
+    monkeypatch.setattr(visits, "datetime", Later)
+
+    assert client.get("/").headers["Location"].startswith("/login/")
+
+
+def test_a_page_that_reloads_itself_keeps_nobody_signed_in(ana: Person) -> None:
+    client = signed_in(ana)
+    client.get("/")
+    session = client.session
+    session["seen"] = long_ago = datetime.now(UTC).timestamp() - 600
+    session.save()
+
+    client.get("/", headers={"sec-fetch-mode": "navigate"})
+    assert client.session["seen"] == long_ago
+    client.get("/", headers={"sec-fetch-mode": "navigate", "sec-fetch-user": "?1"})
+    assert client.session["seen"] > long_ago
+
+
+def test_a03_the_answer_for_an_unknown_address_is_the_one_for_a_wrong_password(
+    ana: Person,
+) -> None:
+    def told(email: str) -> tuple[int, str]:
+        answer = at_the_door().post("/login/", {"login": email, "password": "not the one"})
+        text = answer.content.decode().replace(email, "")
+        return answer.status_code, re.sub(r'value="[A-Za-z0-9]{64}"', "", text)
+
+    assert told(ana.email) == told("nobody@example.com")
+
+
+def test_a19_nobody_is_led_elsewhere_after_signing_in(ana: Person) -> None:
+    secret = with_an_app(ana)
+    for elsewhere in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"):
+        client = at_the_door()
+        client.post("/login/", {"login": ana.email, "password": PASSWORD, "next": elsewhere})
+        Authenticator.objects.filter(user=ana).delete()
+        secret = with_an_app(ana)
+        cache.clear()
+        answer = client.post("/factors/authenticate/", {"code": code_of(secret)})
+        assert "evil" not in answer.headers.get("Location", "")
+        assert "javascript" not in answer.headers.get("Location", "")
+
+
+def test_nobody_signs_up(cast: Cast) -> None:
+    client = at_the_door()
+
+    assert client.get("/signup/").status_code == 404
+    answer = client.post("/signup/", {"email": "x@example.com", "password1": PASSWORD})
+    assert answer.status_code == 404
+    assert not Person.objects.filter(email="x@example.com").exists()
+
+
+def test_a12_a_form_from_elsewhere_changes_nothing(ana: Person) -> None:
+    client = Client(
+        enforce_csrf_checks=True, REMOTE_ADDR="127.0.0.1", headers={"host": "localhost"}
+    )
+    client.cookies = signed_in(ana).cookies
+
+    assert client.post("/logout/").status_code == 403
+    assert client.get("/").status_code == 200
+
+
+def test_somebody_sees_where_they_are_a_member_and_nothing_of_other_places(
+    cast: Cast, ana: Person, shared_database: Database
+) -> None:
+    [mine] = memberships(ana.id)
+
+    assert mine.workspace == cast.workspace
+    with psycopg.connect(shared_database.dsn("app")) as connection:
+        connection.execute("SELECT set_config('portero.person', %s, true)", (str(ana.id),))
+        seen = connection.execute("SELECT count(*) FROM principal").fetchone()
+        assert seen == (1,)
+        assert connection.execute("UPDATE principal SET name = 'x'").rowcount == 0
+
+
+def test_half_a_session_is_not_a_member(ana: Person) -> None:
+    with_an_app(ana)
+
+    assert half_signed_in(ana).get("/").headers["Location"].startswith("/factors/reauthenticate/")

@@ -1,0 +1,142 @@
+"""Every sentence of a template, and every word of the engine's that a page shows, stands in every
+language, and what is shipped is what was written."""
+
+from __future__ import annotations
+
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from django.conf import settings
+from django.core.validators import EmailValidator
+from django.utils.translation import override, to_locale
+from django.utils.translation.template import templatize
+
+import portero.console
+from portero.console import labels
+from portero.console.signing_in import Accounts
+from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
+from portero.engine.catalogue import PERMISSIONS, Risk
+from portero.engine.policy import Reach
+
+CONSOLE = Path(portero.console.__path__[0])
+LANGUAGES = tuple(to_locale(code) for code, _ in settings.LANGUAGES if code != "en")
+_CALL = re.compile(r"""\b(?:gettext|_)\((?:u?'((?:[^'\\]|\\.)*)'|u?"((?:[^"\\]|\\.)*)")\)""")
+_PLURAL = re.compile(r"""ngettext\(u?'((?:[^'\\]|\\.)*)',\s*u?'((?:[^'\\]|\\.)*)'""")
+
+
+_ERRORS = (
+    "account_inactive",
+    "email_password_mismatch",
+    "rate_limited",
+    "too_many_login_attempts",
+)
+_WAYS_AND_KEYS = {
+    "Use your password",
+    "Use authenticator app or code",
+    "Use a security key",
+    "Master key",
+    "Backup key",
+}
+
+
+def names() -> set[str]:
+    """What no template says: the engine's own words, those of a context as a catalogue keeps them."""
+    found = {text for spec in PERMISSIONS.values() for text in (spec.sentence, spec.group)}
+    found |= {f"reach\x04{word}" for word in labels.REACHES.values()}
+    found |= {f"risk\x04{word}" for word in labels.RISKS.values()}
+    return found | set(BUILTIN_ROLES)
+
+
+def borrowed() -> set[str]:
+    """What allauth and Django say on our pages and we say in another voice."""
+    with override("en"):
+        errors = {str(Accounts.error_messages[name]) for name in _ERRORS}
+    return errors | _WAYS_AND_KEYS | {str(EmailValidator.message)}
+
+
+def sentences() -> set[str]:
+    """Of the templates, and of modules that speak to people."""
+    found = set()
+    for file in CONSOLE.glob("*.py"):
+        found |= {one or other for one, other in _CALL.findall(file.read_text())}
+    for file in CONSOLE.rglob("templates/**/*.html"):
+        code = templatize(file.read_text(), origin=str(file))
+        for one, other in _CALL.findall(code):
+            found.add((one or other).replace("\\'", "'").replace('\\"', '"'))
+        found |= {singular for singular, _ in _PLURAL.findall(code)}
+    return {one for one in found if one}
+
+
+def test_the_templates_have_sentences() -> None:
+    assert len(sentences()) > 50
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_is_translated(language: str) -> None:
+    with (CONSOLE / "locale" / language / "LC_MESSAGES/django.mo").open("rb") as file:
+        catalogue = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+    known = {key[0] if isinstance(key, tuple) else key for key in catalogue}
+
+    said = sentences() | names() | borrowed()
+    assert said - known == set()
+    assert known - said - {""} == set()  # nothing that nobody says any more
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_keeps_what_is_filled_in(language: str) -> None:
+    folder = CONSOLE / "locale" / language / "LC_MESSAGES"
+    with (folder / "django.po").open("rb") as file:
+        catalogue = read_po(file, locale=language)
+
+    faults = {str(one.id): errors for one in catalogue if (errors := list(one.check(catalogue)))}
+    assert faults == {}
+
+
+def test_every_reach_and_every_risk_has_a_word() -> None:
+    assert set(labels.REACHES) == set(Reach)
+    assert set(labels.RISKS) == set(Risk)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("es", ["No", "Propio", "Mi cola", "Equipo", "Todo"]),
+        ("pt-br", ["Não", "Próprio", "Minha fila", "Equipe", "Tudo"]),
+        ("en", ["No", "Own", "My queue", "Team", "All"]),
+    ],
+)
+def test_a_reach_is_said_in_the_pages_language(language: str, words: list[str]) -> None:
+    with override(language):
+        assert [labels.of_reach(reach) for reach in Reach] == words
+
+
+def test_a_risk_is_said_in_the_pages_language() -> None:
+    with override("pt-br"):
+        assert labels.of_risk(Risk.CRITICAL) == "Crítica"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_shipped_is_what_was_written(language: str, tmp_path: Path) -> None:
+    folder = CONSOLE / "locale" / language / "LC_MESSAGES"
+    with (folder / "django.po").open("rb") as file, (tmp_path / "made.mo").open("wb") as made:
+        write_mo(made, read_po(file, locale=language))
+
+    def read(path: Path) -> dict[object, str]:
+        with path.open("rb") as file:
+            found: dict[object, str] = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+        return {key: text for key, text in found.items() if key}
+
+    assert read(folder / "django.mo") == read(tmp_path / "made.mo")
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("es", "Esta cuenta está desactivada."), ("pt-br", "Esta conta está desativada.")],
+)
+def test_our_voice_is_heard_and_not_that_of_a_library(language: str, says: str) -> None:
+    with override(language):
+        assert str(Accounts.error_messages["account_inactive"]) == says

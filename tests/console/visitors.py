@@ -1,0 +1,57 @@
+"""Browsers at the console, by Django's test client: who signed in, and with what."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.test import Client
+
+from portero.domain.access.authorize import Actor
+from portero.domain.access.models import Principal
+from portero.domain.accounts.models import Person
+from portero.domain.audit.models import in_workspace
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+def person_of(actor: Actor) -> Person:
+    with in_workspace(actor.workspace):
+        found: UUID | None = Principal.objects.get(id=actor.principal).person_id
+    return Person.objects.get(id=found)
+
+
+def at_the_door() -> Client:
+    """Nobody signed in."""
+    return Client(REMOTE_ADDR="127.0.0.1", headers={"host": "localhost"})
+
+
+def half_signed_in(person: Person) -> Client:
+    """The password was right, and no second factor was shown."""
+    client = at_the_door()
+    client.force_login(person, backend=BACKEND)
+    return client
+
+
+def signed_in(person: Person) -> Client:
+    """With a second factor, a moment ago."""
+    client = half_signed_in(person)
+    session = client.session
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [
+        {"method": "mfa", "at": time.time(), "type": "totp"}
+    ]
+    session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(person.pk)
+    session.save()
+    return client
+
+
+def with_an_app(person: Person) -> str:
+    """Give a person an app with codes; returns its secret."""
+    secret: str = generate_totp_secret()
+    TOTP.activate(person, secret)
+    return secret
