@@ -32,7 +32,7 @@ def test_the_console_answers_to_this_machine_by_any_of_its_names(
 ) -> None:
     """Whoever keeps it running asks it by the address it listens on, not by its public name."""
     told = settings_of(FILES[0])
-    with console_alone(shared_database, None, host=address, **told) as url:
+    with console_alone(shared_database, host=address, **told) as url:
         assert httpx.get(f"{url}/-/health", timeout=30).status_code == 200
-        for host, status in ((told["PORTERO_HOSTS"], 404), ("elsewhere.example", 400)):
+        for host, status in ((told["PORTERO_HOSTS"], 302), ("elsewhere.example", 400)):
             assert httpx.get(url, headers={"host": host}, timeout=30).status_code == status

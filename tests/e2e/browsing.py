@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, cast
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
+from e2e.signing_in import Cookies
 from programs import needed
 
 Scheme = Literal["light", "dark"]
 WIDE, PHONE = (1280, 900), (390, 844)
+_PICTURES = os.environ.get("KEEP_PICTURES", "")
 _FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -90,12 +94,14 @@ def visiting(
     language: str = "en",
     size: tuple[int, int] = WIDE,
     scheme: Scheme = "light",
+    cookies: Cookies | None = None,
 ) -> Iterator[Visit]:
-    """Open a page as somebody with this language, window and theme."""
+    """Open a page as somebody with this language, window and theme, signed in by cookies."""
     width, height = size
     context = browser.new_context(
         locale=language, viewport={"width": width, "height": height}, color_scheme=scheme
     )
+    context.add_cookies(cast(Any, cookies or []))
     visit = Visit(context, context.new_page())
     visit.page.on("console", lambda message: visit.complaints.append(message.text))
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
@@ -103,3 +109,9 @@ def visiting(
     visit.page.goto(url)
     yield visit
     context.close()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture for the documentation, where somebody asked for them."""
+    if _PICTURES:
+        page.screenshot(path=Path(_PICTURES) / f"{name}.png")

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from databases import Database
 from e2e.browsing import chromium
 from e2e.installations import Demo, console_alone, demo
+from e2e.signing_in import Cookies, come_in_by_link, cookies_of, link_for
 from gateway.house import Workspace
 from portero.store.sealing import KeyRing
 
@@ -33,8 +34,20 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="module")
-def unused(shared_database: Database) -> Iterator[str]:
-    """The console of a workspace in which nobody asked for anything, and where nothing else runs."""
-    workspace = Workspace(shared_database, KeyRing.generate(), KeyRing.generate()).create()
-    with console_alone(shared_database, workspace.id) as url:
-        yield url
+def ana(browser: Browser, shop: Demo) -> Cookies:
+    """What the browser of the shop's owner remembers, once she has signed in."""
+    return cookies_of(browser, shop.console, shop.document["people"][0])
+
+
+@pytest.fixture(scope="module")
+def unused(browser: Browser, shared_database: Database) -> Iterator[tuple[str, Cookies]]:
+    """The console of a workspace in which nobody asked for anything, and where nothing else runs.
+
+    With what its owner's browser remembers.
+    """
+    email = Workspace(shared_database, KeyRing.generate(), KeyRing.generate()).create().email
+    with console_alone(shared_database) as url:
+        context = browser.new_context(locale="en")
+        come_in_by_link(context.new_page(), link_for(shared_database, email, url))
+        yield url, context.cookies()  # type: ignore[misc]  # Playwright's own type of cookies
+        context.close()

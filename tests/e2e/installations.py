@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
 
@@ -101,9 +100,7 @@ def _portero(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]
 
 
 @contextmanager
-def console_alone(
-    database: Database, workspace: UUID | None, *, host: str = "127.0.0.1", **more: str
-) -> Iterator[str]:
+def console_alone(database: Database, *, host: str = "127.0.0.1", **more: str) -> Iterator[str]:
     """The console's process with nothing else running; yields its address.
 
     `more` are settings besides those it needs.
@@ -116,7 +113,6 @@ def console_alone(
         "PORTERO_DATABASE": database.name,
         "PORTERO_CONSOLE_LISTEN": f"{host}:{port}",
         "PORTERO_GRAPH_URL": f"http://127.0.0.1:{free_port()}",
-        **({"PORTERO_CONSOLE_WORKSPACE": str(workspace)} if workspace else {}),
         **more,
     }
     source = str(Path(__file__).parents[2] / "src")
@@ -126,7 +122,7 @@ def console_alone(
     )
     try:
         _await_health(f"http://{host}:{port}/-/health", process)
-        yield f"http://{host}:{port}"
+        yield f"http://{host.replace('127.0.0.1', 'localhost')}:{port}"
     finally:
         process.terminate()
         process.wait(20)

@@ -97,7 +97,8 @@ def test_the_document_has_the_shape_others_rely_on(running: Demo) -> None:
 
 
 def test_everything_answers(running: Demo) -> None:
-    assert httpx.get(running.console, timeout=30).status_code == 200
+    at_the_door = httpx.get(running.console, timeout=30, follow_redirects=True)
+    assert (at_the_door.status_code, at_the_door.url.path) == (200, "/login/")
     assert httpx.get(f"{running.document['gateway_url']}/-/health", timeout=30).status_code == 200
     assert running.ledger() is not None
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict
@@ -41,7 +40,6 @@ SETTINGS: Mapping[str, str] = {
     "PORTERO_TRUSTED_PROXIES": "",
     "PORTERO_HOSTS": "localhost,127.0.0.1",
     "PORTERO_CONSOLE_LISTEN": "127.0.0.1:8000",
-    "PORTERO_CONSOLE_WORKSPACE": "",
     "PORTERO_GATEWAY_LISTEN": "127.0.0.1:8001",
     "PORTERO_GATEWAY_PROCESSES": "1",
     "PORTERO_PUBLIC_URL": "",
@@ -89,7 +87,6 @@ class Configuration:
     trusted_proxies: tuple[Network, ...]
     hosts: tuple[str, ...]
     console_listen: Address
-    console_workspace: UUID | None
     """Whose activity the console's one page shows to this machine; None = nobody's."""
     gateway_listen: Address
     gateway_processes: int
@@ -116,7 +113,6 @@ class Configuration:
             "trusted_proxies": reader.read("PORTERO_TRUSTED_PROXIES", _networks),
             "hosts": reader.read("PORTERO_HOSTS", _names),
             "console_listen": reader.read("PORTERO_CONSOLE_LISTEN", _loopback_address),
-            "console_workspace": reader.read("PORTERO_CONSOLE_WORKSPACE", _workspace),
             "gateway_listen": reader.read("PORTERO_GATEWAY_LISTEN", _address),
             "gateway_processes": reader.read("PORTERO_GATEWAY_PROCESSES", _processes),
             "public_url": reader.read("PORTERO_PUBLIC_URL", lambda t: _origin(t) if t else ""),
@@ -213,10 +209,6 @@ def _private_text(path: Path) -> str:
         raise ValueError(f"{path} does not exist") from None
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
-
-
-def _workspace(text: str) -> UUID | None:
-    return UUID(text) if text else None
 
 
 def _graph_version(text: str) -> str:

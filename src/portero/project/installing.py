@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from portero.project.configuration import (
     SETTINGS,
     Configuration,
@@ -62,7 +64,18 @@ def install() -> Installed:
     if is_new:
         server.create_database(name)
     migrate(server.dsn("migrate", name))
+    _renew_builtin_roles(server.dsn("gateway", name))
     return Installed(name, is_new)
+
+
+def _renew_builtin_roles(dsn: str) -> None:
+    """In every workspace; only the gateway's login sees which there are."""
+    from portero.domain.access.services import renew_builtin_roles  # needs Django set up
+
+    with psycopg.connect(dsn) as connection:
+        workspaces = [one for (one,) in connection.execute("SELECT id FROM workspace")]
+    for workspace in workspaces:
+        renew_builtin_roles(workspace)
 
 
 def _require_secrets(state: Path, database: str) -> None:

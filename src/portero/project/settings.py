@@ -32,26 +32,46 @@ else:
     PORTERO_PEPPER = _configuration.pepper
     PORTERO_GRAPH_URL = _configuration.graph_url
     PORTERO_PUBLIC_URL = _configuration.public_url or _configuration.gateway_listen.url
-    PORTERO_CONSOLE_WORKSPACE = _configuration.console_workspace
     DATABASES = {"default": database_settings(_configuration.dsn("app"))}
+
+# Counts of failed sign-ins, shared by every process.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "console_cache",
+    }
+}
 
 DEBUG = False
 INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.messages",
+    # Before allauth, whose templates ours stand in for.
+    "portero.console",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "portero.domain.audit",
     "portero.domain.access",
     "portero.domain.accounts",
     "portero.domain.workspaces",
     "portero.domain.messaging",
     "portero.domain.webhooks",
-    "portero.console",
 ]
 MIDDLEWARE = [
     "portero.console.guarding.OnlyThisMachine",
     "portero.console.guarding.StrictHeaders",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "portero.console.doors.Doorkeeper",
 ]
 ROOT_URLCONF = "portero.project.urls"
 WSGI_APPLICATION = "portero.project.wsgi.application"
@@ -59,13 +79,67 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
-        "OPTIONS": {"context_processors": []},
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portero.console.shell.shell",
+            ]
+        },
     }
 ]
-SECURE_REFERRER_POLICY = "no-referrer"
+# Its own pages may know where somebody came from: without it a browser hides the Origin of forms.
+SECURE_REFERRER_POLICY = "same-origin"
 
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
 LANGUAGE_CODE = "en"
-LANGUAGES = [("es", "Español"), ("en", "English")]
+LANGUAGES = [("es", "Español"), ("pt-br", "Português"), ("en", "English")]
+
+# Who somebody is: passwords and second factors by allauth, under our own pages.
+AUTH_USER_MODEL = "accounts.Person"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["portero.console.signing_in.Argon2id"]
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 15},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "console:activity"
+ACCOUNT_ADAPTER = "portero.console.signing_in.Accounts"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_NOTIFICATIONS = False  # until mail can be sent
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+MFA_ADAPTER = "portero.console.signing_in.Factors"
+MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Portero"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # whoever follows an invitation reads that mailbox
+MFA_TOTP_TOLERANCE = 1
+# A browser takes localhost for a safe origin; others need TLS, which the front proxy ends.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
+
+SESSION_ENGINE = "portero.domain.accounts.sessions"
+SESSION_COOKIE_NAME = "portero_session"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "portero_csrf"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "portero.console.views.csrf_failed"
+SILENCED_SYSTEM_CHECKS = [
+    "auth.W004",  # the address is unique whatever its case, by an index Django does not look at
+]

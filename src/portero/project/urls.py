@@ -1,5 +1,7 @@
 from __future__ import annotations
 
-from django.urls import include, path
+from portero.console.urls import urlpatterns
 
-urlpatterns = [path("", include("portero.console.urls"))]
+handler500 = "portero.console.views.failed"
+
+__all__ = ["handler500", "urlpatterns"]

@@ -53,12 +53,17 @@ def opened(workspace: str | None) -> Iterator[UUID]:
     configuration = configured()
     with database_problems():
         found = _choose(configuration, workspace)
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
-        django.setup()
+        django_ready()
         from portero.project.cli.work.refusals import refusals_named  # needs Django
 
         with refusals_named(found):
             yield found
+
+
+def django_ready() -> None:
+    """Set Django up; what touches models is imported after this."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
+    django.setup()
 
 
 @contextmanager

@@ -38,8 +38,21 @@ def demo(
             metavar="FILE",
         ),
     ] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(
+            help="Only write what this person's app with codes shows now, and stop.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run everything on this machine: database, sandbox, gateway, console and a lived-in workspace."""
+    if code is not None:
+        from portero.project.demo.codes import code_of
+
+        typer.echo(code_of(data, code))
+        return
     from portero.project.demo import running as demonstration
 
     _require_port(port, last=port + 2)
@@ -77,7 +90,7 @@ def serve_gateway(
 
 @serve.command("console")
 def serve_console(json: Json = False) -> None:
-    """Run the console, on this machine only until people can sign in."""
+    """Run the console, on this machine only."""
     from portero.project import serving
     from portero.project.cli.installation import configured
 

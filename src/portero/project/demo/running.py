@@ -53,6 +53,11 @@ class Addresses:
         return f"http://{HOST}:{self.port}"
 
     @property
+    def console_by_name(self) -> str:
+        """As people open it: browsers make passkeys for names, not for addresses."""
+        return f"http://localhost:{self.port}"
+
+    @property
     def gateway(self) -> str:
         return f"http://{HOST}:{self.port + 1}"
 
@@ -89,7 +94,6 @@ async def _supervise(
         await supervisor.start(database_program(environ, ready=lambda: cluster.status().running))
         await supervisor.run(demo_workspace_program(environ))
         document = _document(state, addresses)
-        environ = _environment(state, addresses, workspace=document["workspace"]["id"])
         say("Starting the sandbox, the gateway and the console …")
         await supervisor.start(
             sandbox_program(
@@ -139,15 +143,12 @@ def _write_world(state: Path, addresses: Addresses) -> None:
     write_private(path, json.dumps(located, ensure_ascii=False, indent=1))
 
 
-def _environment(
-    state: Path, addresses: Addresses, *, workspace: str | None = None
-) -> dict[str, str]:
+def _environment(state: Path, addresses: Addresses) -> dict[str, str]:
     """The settings of this run, also written to portero.env for `portero --state`."""
     settings = {
         "PORTERO_GRAPH_URL": addresses.sandbox,
         "PORTERO_CONSOLE_LISTEN": addresses.console.removeprefix("http://"),
         "PORTERO_GATEWAY_LISTEN": addresses.gateway.removeprefix("http://"),
-        **({"PORTERO_CONSOLE_WORKSPACE": workspace} if workspace else {}),
     }
     write_file(state, settings)
     inherited = {
@@ -161,7 +162,7 @@ def _environment(
 def _document(state: Path, addresses: Addresses) -> dict[str, Any]:
     made = json.loads((state / DEMO_FILE).read_text())
     urls = {
-        "console_url": addresses.console,
+        "console_url": addresses.console_by_name,
         "gateway_url": addresses.gateway,
         "sandbox_url": addresses.sandbox,
     }

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.models import Role
 from portero.domain.accounts import services as accounts
+from portero.domain.accounts.models import Person
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.engine import GuardrailKind, HolderKind, Scope
@@ -27,7 +31,7 @@ _DOMAIN = "tienda-andina.example"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person of the shop. Passwords and factors follow with the sign-in that will ask for them."""
+    """A person of the shop."""
 
     name: str
     role: str
@@ -35,8 +39,12 @@ class Member:
     scope: Scope = field(default_factory=Scope)
 
     @property
+    def first_name(self) -> str:
+        return self.name.split()[0]
+
+    @property
     def email(self) -> str:
-        return f"{self.name.split()[0].lower()}@{_DOMAIN}"
+        return f"{self.first_name.lower()}@{_DOMAIN}"
 
 
 OWNER = Member("Ana Quispe", "Administrator", "Ventas")
@@ -85,7 +93,8 @@ def make(world: Mapping[str, Any]) -> Made:
     teams = _employ(actor, roles)
     _guard(actor, teams)
     keys = {key.name: _make_key(actor, key, roles, sets) for key in KEYS}
-    return Made(new.id, keys, _document(new.id, world, keys))
+    people = let_sign_in()
+    return Made(new.id, keys, _document(new.id, world, keys, people))
 
 
 def _connect(actor: Actor, world: Mapping[str, Any]) -> None:
@@ -146,6 +155,27 @@ def _give(actor: Actor, principal: UUID, member: Member, roles: Mapping[str, UUI
     )
 
 
+def let_sign_in() -> list[dict[str, str]]:
+    """Give everybody a password and an app with codes; returns what the demo tells of people."""
+    return [_let_sign_in(member) for member in (OWNER, *OTHERS)]
+
+
+def _let_sign_in(member: Member) -> dict[str, str]:
+    person = Person.objects.get_by_natural_key(member.email)
+    password = "-".join(secrets.token_hex(2) for _ in range(4))
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    totp = generate_totp_secret()
+    TOTP.activate(person, totp)
+    return {
+        "name": member.first_name,
+        "role": member.role,
+        "email": member.email,
+        "password": password,
+        "totp_secret": totp,
+    }
+
+
 def _guard(actor: Actor, teams: Mapping[str, UUID]) -> None:
     access.create_guardrail(
         actor=actor,
@@ -193,7 +223,10 @@ def _make_key(
 
 
 def _document(
-    workspace: UUID, world: Mapping[str, Any], keys: Mapping[str, MadeKey]
+    workspace: UUID,
+    world: Mapping[str, Any],
+    keys: Mapping[str, MadeKey],
+    people: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
     """What the demo tells, but the addresses, which each start has of its own."""
     [account], app = world["wabas"], world["app"]
@@ -210,10 +243,7 @@ def _document(
             }
             for number in account["numbers"]
         ],
-        "people": [
-            {"name": member.name.split()[0], "role": member.role, "email": member.email}
-            for member in (OWNER, *OTHERS)
-        ],
+        "people": people,
         "keys": [
             {"name": name, "key": made.text, "may": made.key.may} for name, made in keys.items()
         ],

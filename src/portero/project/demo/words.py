@@ -17,6 +17,10 @@ Portero is running, with the shop {workspace}.
   Gateway   {gateway_url}    the base URL for your programs, in place of https://graph.facebook.com
   Sandbox   {sandbox_url}    plays Meta; what reached it: {sandbox_url}/_sandbox/ledger
 
+Sign in to the console as {owner}, with the password {password}
+and the code that this writes: {portero} demo --data {data} --code {owner_name}
+The others, and what they may, stand in {file}.
+
 Keys, in {file}:
 {keys}
 
@@ -57,5 +61,9 @@ def introduction(document: Mapping[str, Any], state: Path) -> str:
         python=quote(sys.executable),
         portero=quote(str(Path(sys.executable).with_name("portero"))),
         customer=LUCIA,
+        owner=document["people"][0]["email"],
+        owner_name=document["people"][0]["name"].lower(),
+        password=document["people"][0]["password"],
+        data=quote(str(state)),
         state=quote(str(state)),
     )

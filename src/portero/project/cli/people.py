@@ -1,0 +1,44 @@
+"""`portero person`: who may sign in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from portero.project.cli.options import Json
+from portero.project.cli.output import write, write_json
+
+group = typer.Typer(help="People who sign in to the console.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(group, name="person")
+
+
+@group.command("link")
+def link(
+    email: Annotated[str, typer.Argument(help="The person's address.", metavar="EMAIL")],
+    json: Json = False,
+) -> None:
+    """Make a link with which a person chooses a password. It works once, within three days."""
+    from portero.project.cli.installation import configured, database_problems, django_ready
+    from portero.project.cli.problems import Problem
+
+    configuration = configured()
+    with database_problems():
+        django_ready()
+        from portero.domain.accounts import services as accounts
+        from portero.domain.accounts.models import Person
+
+        try:
+            person = Person.objects.get_by_natural_key(email)
+        except Person.DoesNotExist:
+            raise Problem(f"nobody here has the address {email}") from None
+        # By name: a browser makes passkeys for names, not for addresses.
+        origin = f"http://localhost:{configuration.console_listen.port}"
+        url = f"{origin}/welcome/{accounts.make_sign_in_link(person.id)}"
+    if json:
+        write_json({"url": url, "email": person.email})
+    else:
+        write(url)
