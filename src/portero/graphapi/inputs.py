@@ -109,12 +109,20 @@ def _body(
         return _texts(fields), True
     if not body:
         return {}, False
-    media_type = (content_type or "").partition(";")[0].strip().lower()
-    if media_type == _FORM:
-        return _texts(forms.parse(body)), True
-    if media_type == _JSON:
+    if is_json(content_type):
         return _json(body), False
+    if _media_type(content_type) == _FORM:
+        return _texts(forms.parse(body)), True
     raise malformed(f"The body must be {_JSON} or {_FORM}.")
+
+
+def is_json(content_type: str | None) -> bool:
+    """Whether a body of this type is read as JSON."""
+    return content_type == _JSON or _media_type(content_type) == _JSON
+
+
+def _media_type(content_type: str | None) -> str:
+    return (content_type or "").partition(";")[0].strip().lower()
 
 
 def _json(body: bytes) -> dict[str, Input]:

@@ -6,17 +6,25 @@ from functools import lru_cache
 from typing import Final
 
 from portero.graphapi import messages, strict_json
+from portero.graphapi.errors import GraphError
 from portero.graphapi.fields import parse_fields, permissions_of
-from portero.graphapi.inputs import Input, Inputs, read_inputs
+from portero.graphapi.inputs import (
+    GRAPH_WIDE_PARAMETERS,
+    Input,
+    Inputs,
+    is_json,
+    read_inputs,
+)
 from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, TemplateRef, has_shape
 from portero.graphapi.media import check_file
 from portero.graphapi.operation import Call, FieldTree, Operation, Payload, RiskClass, UploadedFile
-from portero.graphapi.operations import ROUTES
+from portero.graphapi.operations import BY_NAME, ROUTES
 from portero.graphapi.paths import Path, read_path
 from portero.graphapi.refusals import id_unknown, malformed, never_offered
 from portero.graphapi.said import says
 from portero.graphapi.shapes import Found, Shape, Text
 
+_SEND: Final = BY_NAME["send_message"]
 _READS_MESSAGE: Final = frozenset({"send_message", "mark_message_read"})
 _READS_MARKETING: Final = "send_marketing_message"
 _FIELDS: Final = Text()
@@ -66,6 +74,54 @@ def parse(
         GraphError: malformed, never_offered, or id_unknown for an id of no or of another kind.
     """
     path, operations = _routed(raw.path)
+    if operations[0] is _SEND and fields is None and file is None:
+        call = _plain_message(raw, path, kinds)
+        if call is not None:
+            return call
+    return _parse(raw, path, operations, kinds, fields, file)
+
+
+def _plain_message(raw: RawCall, path: Path, kinds: Mapping[str, Kind]) -> Call | None:
+    """A message as nearly all of them are written: JSON, and nothing in the query.
+
+    None for whatever is unusual or wrong. The general way reads that again, and it alone refuses;
+    what is read here it would read as the same call.
+    """
+    if raw.method != "POST" or raw.query or not raw.body or not is_json(raw.content_type):
+        return None
+    if not _fits(_SEND, path, kinds):
+        return None
+    try:
+        body = strict_json.loads(raw.body)
+        if not isinstance(body, dict) or not GRAPH_WIDE_PARAMETERS.isdisjoint(body):
+            return None
+        message = messages.parse_message(body)
+    except GraphError:
+        return None
+    if message.messages == 0:
+        return None
+    return Call(
+        operation=_SEND,
+        version=path.version,
+        ids=(*_ids_of(_SEND, path), *message.ids),
+        permissions=(*message.permissions, *_SEND.permissions),
+        params={},
+        body=message.body,
+        recipients=message.recipients,
+        template=message.template,
+        contents=message.contents,
+        messages=message.messages,
+    )
+
+
+def _parse(
+    raw: RawCall,
+    path: Path,
+    operations: Sequence[Operation],
+    kinds: Mapping[str, Kind],
+    fields: Mapping[str, str] | None,
+    file: UploadedFile | None,
+) -> Call:
     candidates = _candidates(raw.method, path, operations, kinds)
     inputs = read_inputs(raw.query, raw.content_type, raw.body, fields)
     operation = _one(candidates, inputs)
@@ -153,9 +209,7 @@ def _said(candidates: Iterable[Operation], inputs: Inputs) -> dict[str, object]:
 
 
 def _call(operation: Operation, path: Path, inputs: Inputs, file: UploadedFile | None) -> Call:
-    found = Found()
-    for position, kind in operation.slots:
-        found.ids.append(IdRef(kind, path.segments[position], "path"))
+    found = Found(ids=_ids_of(operation, path))
     tree = _selection(operation, inputs, found)
     params, body = _typed(operation, inputs, found)
     return Call(
@@ -171,6 +225,10 @@ def _call(operation: Operation, path: Path, inputs: Inputs, file: UploadedFile |
         template=_template(params if body is None else {**params, **body}, operation),
         file=file,
     )
+
+
+def _ids_of(operation: Operation, path: Path) -> list[IdRef]:
+    return [IdRef(kind, path.segments[position], "path") for position, kind in operation.slots]
 
 
 def _selection(operation: Operation, inputs: Inputs, found: Found) -> FieldTree | None:

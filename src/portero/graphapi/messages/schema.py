@@ -8,7 +8,7 @@ same copy, so what is decided on is what is sent.
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -210,12 +210,19 @@ class Object:
         either: names of which exactly one is there.
         demands: what it must be beyond that.
         dropped: names that a client library sends and Meta ignores; never passed on.
+        required: the members that have to be there.
     """
 
     members: Mapping[str, Member]
     either: tuple[str, ...] = ()
     demands: tuple[Demand, ...] = ()
     dropped: tuple[str, ...] = ()
+    required: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find once what has to be there; every message is held against it."""
+        required = tuple(name for name, member in self.members.items() if member.required)
+        object.__setattr__(self, "required", required)
 
     def read(self, value: object, place: str, found: list[IdRef]) -> Typed:
         """The typed members, in the order they came; null counts as absent."""
@@ -234,8 +241,8 @@ class Object:
         return typed
 
     def _complete(self, typed: Typed, place: str) -> None:
-        for name, member in self.members.items():
-            if member.required and name not in typed:
+        for name in self.required:
+            if name not in typed:
                 raise refusals.malformed(f"{parameter(f'{place}.{name}')} is mandatory.")
         if self.either and sum(name in typed for name in self.either) != 1:
             raise wrong(place, f"have exactly one of {{{', '.join(self.either)}}}")
