@@ -230,6 +230,29 @@ def test_k04_a_key_only_narrows(house: House) -> None:
         assert house.send(key, text(), number="100000000000102").status_code == 200
 
 
+def test_k04_a_text_that_was_proved_before_is_no_key_under_another_digest(house: House) -> None:
+    key = house.workspace.key(SEND)
+    assert house.send(key, text()).status_code == 200
+    with house.workspace.change() as db:
+        db.execute(
+            "UPDATE api_key SET digest = sha256(digest) WHERE public_id = %s", [key.public_id]
+        )
+
+    assert error_of(house.send(key, text())) == (401, 190, None, "key_unknown")
+
+
+def test_k04_no_more_proofs_are_remembered_than_there_is_room_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "_PROVED_MAX", 2)
+    authenticator = house.gateway.parts.public._graph._way.authenticator
+
+    for _ in range(5):
+        key = house.workspace.key(SEND)
+        assert [house.send(key, text()).status_code for _ in range(2)] == [200, 200]
+        assert 1 <= len(authenticator._proved) <= 2
+
+
 def test_k05_no_call_leaves_after_the_revocation_returned(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,12 +32,14 @@ def presented_key(
     *,
     authorization: Sequence[bytes],
     query: bytes,
-    form: Iterable[tuple[str, str]] = (),
+    form: Sequence[tuple[str, str]] = (),
 ) -> Presented | None:
     """The one credential of a request, None when it has none.
 
     Raises GraphError when there are several that differ, or a scheme Graph does not know.
     """
+    if len(authorization) == 1 and not query and not form:  # nearly every request
+        return Presented(_from_header(authorization[0]), in_url=False)
     in_header = {_from_header(value) for value in authorization}
     in_url = {v for name, v in _pairs(query) if name == TOKEN_PARAMETER}
     in_url |= {value for name, value in form if name == TOKEN_PARAMETER}
