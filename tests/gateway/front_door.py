@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,12 @@ from portero.gateway.protocol import (
     HttpLimits,
     TooSlow,
 )
+from portero.gateway.replies import Reply
+from portero.gateway.request import Head
 from portero.gateway.server import Address, Listener, serve
 
+# Whether requests that come in one piece are answered without messages.
+WHOLE = ContextVar("WHOLE", default=False)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -47,13 +52,27 @@ class Application:
             self.errors.append(error.code)
             await reply(send, 408 if isinstance(error, TooSlow) else 413, b"")
             return
+        self._saw(scope, (scope["method"], scope["raw_path"].decode(), body))
+        await self.hold.wait()
+        await reply(send, 200, self.answer or body)
+
+    def whole(self, head: Head, body: bytes) -> Awaitable[Reply] | None:
+        """The same for what comes in one piece; bodies over the limit are left to messages."""
+        return None if len(body) > self.body.max_bytes else self._whole(head, body)
+
+    async def _whole(self, head: Head, body: bytes) -> Reply:
+        self._saw(
+            {"headers": head.headers, "client": head.client},
+            (head.method, head.path.decode(), body),
+        )
+        await self.hold.wait()
+        return Reply(200, self.answer or body, ())
+
+    def _saw(self, scope: Scope, request: tuple[str, str, bytes]) -> None:
         self.scopes.append(scope)
-        request = (scope["method"], scope["raw_path"].decode(), body)
         self.seen.append(request)
         if scope["client"] is not None:
             self.seen_of.setdefault(scope["client"][1], []).append(request)
-        await self.hold.wait()
-        await reply(send, 200, self.answer or body)
 
 
 async def reply(send: Send, status: int, body: bytes) -> None:
@@ -76,9 +95,10 @@ async def serving(
         addresses.extend(bound)
         listening.set()
 
+    whole = getattr(application, "whole", None) if WHOLE.get() else None
     server = asyncio.create_task(
         serve(
-            [Listener(application, limits=limits)],
+            [Listener(application, whole=whole, limits=limits)],
             graceful_timeout_s=graceful_timeout_s,
             ready=ready,
             stop=stop,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,6 +12,7 @@ from gateway.front_door import (
     CHUNKED,
     GET,
     POST,
+    WHOLE,
     Application,
     Receive,
     Scope,
@@ -24,6 +25,14 @@ from gateway.front_door import (
 )
 from gateway.odd_requests import HIDDEN, ONE, REFUSED
 from portero.gateway.protocol import HttpLimits
+
+
+@pytest.fixture(autouse=True, params=["in messages", "whole"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every promise holds both ways: with an application that is sent messages, and without."""
+    token = WHOLE.set(request.param == "whole")
+    yield
+    WHOLE.reset(token)
 
 
 def bytewise(data: bytes) -> list[bytes]:

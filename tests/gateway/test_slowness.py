@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from gateway.front_door import (
     CHUNKED,
     GET,
     POST,
+    WHOLE,
     Application,
     Receive,
     run,
@@ -30,6 +31,14 @@ from portero.gateway.protocol import (
     TooLarge,
     TooSlow,
 )
+
+
+@pytest.fixture(autouse=True, params=["in messages", "whole"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every promise holds both ways: with an application that is sent messages, and without."""
+    token = WHOLE.set(request.param == "whole")
+    yield
+    WHOLE.reset(token)
 
 
 async def closed_within(

@@ -1,15 +1,26 @@
 """One request and its answer: uvicorn's, except that a whole answer leaves in one write.
 
 uvicorn writes a head when it is given and the body when that comes: two system calls and two
-segments for every answer, where nearly every answer of ours is whole when it begins.
+segments for every answer, where nearly every answer of ours is whole when it begins. Where the
+request is whole as well, no messages need to be passed either: that is a `WholeCycle`.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar, cast
 
 from typing_extensions import override
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from portero.gateway.replies import Reply
+
+_log = logging.getLogger(__name__)
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Cycle(RequestResponseCycle):
@@ -40,13 +51,7 @@ class Cycle(RequestResponseCycle):
             or headers[-1] != (b"content-length", str(len(body)).encode())
         ):
             return None
-        lines = [name + b": " + value for name, value in (*self.default_headers, *headers)]
-        if not self.keep_alive:
-            lines.append(b"connection: close")
-        text = b"\r\n".join(lines)
-        if text.count(b"\n") != len(lines) - 1 or text.count(b"\r") != len(lines) - 1:
-            return None  # a value that would end its line
-        return b"%b%b\r\n\r\n%b" % (STATUS_LINE[head["status"]], text, body)
+        return _written(head["status"], (*self.default_headers, *headers), body, self.keep_alive)
 
     def _send_whole(self, whole: bytes) -> None:
         if self.disconnected:
@@ -58,3 +63,68 @@ class Cycle(RequestResponseCycle):
         if not self.keep_alive:
             self.transport.close()
         cast("Any", self.on_response)()
+
+
+class WholeCycle:
+    """A request that was there whole when it began. To uvicorn it is a cycle like any other."""
+
+    __slots__ = (
+        "_flow",
+        "_on_response",
+        "_transport",
+        "disconnected",
+        "keep_alive",
+        "response_complete",
+    )
+    message_event: ClassVar[asyncio.Event] = asyncio.Event()  # for which nobody waits
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        flow: FlowControl,
+        *,
+        keep_alive: bool,
+        on_response: Callable[[], None],
+    ) -> None:
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self._transport = transport
+        self._flow = flow
+        self._on_response = on_response
+
+    async def answer(self, coming: Awaitable[Reply], default_headers: Headers) -> None:
+        try:
+            reply = await coming
+            if self._flow.write_paused:  # by somebody who asks on and reads nothing
+                await self._flow.drain()
+        except BaseException as error:  # noqa: BLE001 - uvicorn swallows a cancellation here as well
+            _log.error("A request could not be answered.", exc_info=error)
+            reply = _NO_ANSWER
+            self.keep_alive = False
+        headers = (*default_headers, *reply.all_headers())
+        written = _written(reply.status, headers, reply.body, self.keep_alive)
+        if self.disconnected:
+            return
+        self.response_complete = True
+        if written is None:
+            self._transport.abort()
+            return
+        self._transport.write(written)
+        if not self.keep_alive:
+            self._transport.close()
+        self._on_response()
+
+
+def _written(status: int, headers: Headers, body: bytes, keep_alive: bool) -> bytes | None:
+    """Head and body as bytes; None where a value would end its line."""
+    lines = [name + b": " + value for name, value in headers]
+    if not keep_alive:
+        lines.append(b"connection: close")
+    text = b"\r\n".join(lines)
+    if text.count(b"\n") != len(lines) - 1 or text.count(b"\r") != len(lines) - 1:
+        return None
+    return b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], text, body)
+
+
+_NO_ANSWER = Reply(500, b"Internal Server Error", ((b"content-type", b"text/plain"),))

@@ -143,8 +143,12 @@ def subject_of(
 
 
 async def _read_body(request: Request) -> bytes:
-    reader = BodyReader(request.receive, _LIMITS, content_length=request.content_length)
     try:
+        if request.body is not None:
+            if len(request.body) > BODY_MAX:
+                raise TooLarge
+            return request.body
+        reader = BodyReader(request.receive, _LIMITS, content_length=request.content_length)
         return await reader.read()
     except TooLarge:
         raise malformed(f"The body is larger than {BODY_MAX // 1024} KiB.") from None

@@ -75,7 +75,10 @@ async def listen(
     stop: asyncio.Event | None = None,
 ) -> None:
     """Open the public listener and, where there is one, the internal socket."""
-    listeners = [Listener(parts.public, host=settings.host, port=settings.port, fd=settings.fd)]
+    public = parts.public
+    listeners = [
+        Listener(public, whole=public.whole, host=settings.host, port=settings.port, fd=settings.fd)
+    ]
     if parts.internal is not None:
         listeners.append(Listener(parts.internal, uds=settings.internal_socket))
     await serve(listeners, graceful_timeout_s=settings.graceful_s, ready=ready, stop=stop)

@@ -12,19 +12,20 @@ import logging
 import re
 import secrets
 import types
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Generator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import inf
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 from urllib.parse import unquote
 
 import httptools
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from portero.gateway.cycle import Cycle
-from portero.gateway.replies import Receive, error_reply
+from portero.gateway.cycle import Cycle, WholeCycle
+from portero.gateway.replies import Receive, Reply, error_reply
+from portero.gateway.request import Head
 from portero.graphapi.refusals import malformed
 
 _log = logging.getLogger(__name__)
@@ -46,9 +47,19 @@ class HttpLimits:
     connections: int = 10_000
 
 
-def hardened(limits: HttpLimits) -> type[HttpToolsProtocol]:
-    """Return the protocol class to give to uvicorn."""
-    return type("Hardened", (HardenedProtocol,), {"limits": limits})
+class Whole(Protocol):
+    """A bound method that answers a request which is all there when it begins."""
+
+    def __call__(self, head: Head, body: bytes) -> Awaitable[Reply] | None:
+        """The answer to come; None for what the application must answer in pieces."""
+
+
+def hardened(limits: HttpLimits, whole: Whole | None = None) -> type[HttpToolsProtocol]:
+    """Return the protocol class to give to uvicorn.
+
+    `whole` answers what came whole with its head, so that the application is asked the rest only.
+    """
+    return type("Hardened", (HardenedProtocol,), {"limits": limits, "whole": whole})
 
 
 class _Malformed(Exception):
@@ -68,6 +79,7 @@ class HardenedProtocol(HttpToolsProtocol):
     """One client connection. One request at a time: what is pipelined behind it is not read."""
 
     limits: ClassVar[HttpLimits] = HttpLimits()
+    whole: ClassVar[Whole | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,6 +89,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._is_first = True  # no head has come yet
         self._in_head = False
         self._in_body = False
+        self._early: list[bytes] | None = None  # the body so far of a request that has not begun
         self._is_deaf = False  # refused: what still comes is thrown away
         self._deadline = inf
         self._timer: asyncio.TimerHandle | None = None
@@ -103,7 +116,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._unparsed += len(data)
         was_in_head = self._in_head
         try:
-            self.parser.feed_data(data)
+            self._feed(data)
             if self._unparsed > self.limits.head_bytes:
                 raise _head_too_large()
         except _Malformed as error:
@@ -113,6 +126,13 @@ class HardenedProtocol(HttpToolsProtocol):
         else:
             if self._in_head and not was_in_head and not self._is_first:
                 self._expect_within(self.limits.head_s)  # the first is timed from the connection on
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        finally:
+            if self._early is not None:
+                self._begin_with(self._early)
 
     @override
     def pause_writing(self) -> None:
@@ -134,7 +154,9 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._is_answering:
             raise _Malformed("Requests are answered one at a time.")
         self._in_head = True
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -150,20 +172,59 @@ class HardenedProtocol(HttpToolsProtocol):
         self._in_body = True
         self._unparsed = 0
         self._deadline = inf
+        if self.whole is None or self.expect_100_continue or self.parser.get_method() == b"HEAD":
+            self._begin_cycle()
+        else:
+            self._early = []  # most bodies come with their head: see what else is there
+
+    def _begin_with(self, early: list[bytes]) -> None:
+        """Begin with a part of the body in hand; the application waits for the rest."""
+        self._early = None
         self._begin_cycle()
+        for piece in early:
+            super().on_body(piece)
+
+    def _begin_whole(self, early: list[bytes], whole: Whole) -> bool:
+        """Answer a request that is all there without passing messages, unless it needs them."""
+        path, _, query = self.url.partition(b"?")
+        method = self.parser.get_method().decode("ascii")
+        head = Head(method, path, query, self.headers, self.client)
+        coming = whole(head, b"".join(early))
+        if coming is None:
+            return False
+        self._early = None
+        cycle = WholeCycle(
+            self.transport,
+            self.flow,
+            keep_alive=self._keeps_alive,
+            on_response=self.on_response_complete,
+        )
+        self.cycle = cycle  # type: ignore[assignment]  # it has all that uvicorn asks of one
+        task = self.loop.create_task(cycle.answer(coming, self.server_state.default_headers))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+        return True
 
     def _begin_cycle(self) -> None:
         """As uvicorn does where nothing is mounted, nothing queued and no protocol switched to."""
         path, _, query = self.url.partition(b"?")
-        version = self.parser.get_http_version()
-        scope = self.scope
-        scope["method"] = self.parser.get_method().decode("ascii")
-        scope["http_version"] = version
-        scope["path"] = unquote(path.decode("ascii"))
-        scope["raw_path"] = path
-        scope["query_string"] = query
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": self.parser.get_http_version(),
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme or "http",
+            "method": self.parser.get_method().decode("ascii"),
+            "path": unquote(path.decode("ascii")),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
         self.cycle = Cycle(
-            scope=scope,
+            scope=self.scope,
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -172,19 +233,30 @@ class HardenedProtocol(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            keep_alive=self._keeps_alive,
             on_response=self.on_response_complete,
         )
         self._start_asgi_task(self.cycle, self.app)
 
+    @property
+    def _keeps_alive(self) -> bool:
+        return self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+
     @override
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
-        super().on_body(body)
+        if self._early is None:
+            super().on_body(body)
+        else:
+            self._early.append(body)
 
     @override
     def on_message_complete(self) -> None:
         self._in_body = False
+        if self._early is not None and self.whole is not None:
+            if self._begin_whole(self._early, self.whole):
+                return
+            self._begin_with(self._early)
         super().on_message_complete()
         if self.cycle.response_complete:
             self._expect_next()

@@ -34,6 +34,14 @@ async def guarded(answer: Callable[[Send], Awaitable[None]], send: Send) -> None
         await reply.send(send)
 
 
+async def guarded_reply(reply: Awaitable[Reply]) -> Reply:
+    """A door's answer, or what `guarded` says in its place."""
+    try:
+        return await reply
+    except Exception as error:  # noqa: BLE001 - errors deny
+        return _failed(error)
+
+
 def _failed(error: Exception) -> Reply:
     if isinstance(error, LeftUnanswered):
         logger.error("gateway: an answer was lost: %s", error.call, exc_info=error)

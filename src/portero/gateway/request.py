@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from portero.gateway.addresses import TrustedProxies
 from portero.gateway.replies import Receive
@@ -10,6 +10,27 @@ from portero.graphapi.errors import GraphError
 from portero.graphapi.refusals import malformed
 
 _IDEMPOTENCY_KEY_MAX = 255
+
+
+@dataclass(slots=True, repr=False)
+class Head:
+    """A request up to its body, as it came. `client` is the connection's other end."""
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Sequence[tuple[bytes, bytes]]  # names in lower case
+    client: tuple[str, int] | None
+
+    @classmethod
+    def of(cls, scope: Mapping[str, Any]) -> Self:
+        return cls(
+            scope["method"],
+            scope["raw_path"],
+            scope["query_string"],
+            scope["headers"],
+            scope["client"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +49,7 @@ class Request:
     idempotency_key: str | None
     address: str | None
     receive: Receive
+    body: bytes | None = field(default=None, repr=False)  # where it came whole with its head
 
     @property
     def media_type(self) -> str:
@@ -35,14 +57,14 @@ class Request:
 
 
 def read_request(
-    scope: Mapping[str, Any], receive: Receive, proxies: TrustedProxies
+    head: Head, receive: Receive, proxies: TrustedProxies, *, body: bytes | None = None
 ) -> tuple[Request, GraphError | None]:
     """The request, and the objection to headers that could mean two things.
 
     With an objection the request tells who asks and no more, so that the refusal can be recorded.
     """
     headers: dict[bytes, list[bytes]] = {}
-    for name, value in scope["headers"]:
+    for name, value in head.headers:
         headers.setdefault(name, []).append(value)
     objection = None
     content_type = length = key = None
@@ -53,16 +75,19 @@ def read_request(
         key = _idempotency_key(headers)
     except GraphError as error:
         objection = error
+    peer = head.client[0] if head.client else None
+    address = proxies.client(peer, headers.get(b"x-forwarded-for", ()))
     request = Request(
-        method=scope["method"],
-        path=scope["raw_path"],
-        query=scope["query_string"],
+        method=head.method,
+        path=head.path,
+        query=head.query,
         authorization=headers.get(b"authorization", ()),
         content_type=content_type,
         content_length=int(length) if length is not None else None,
         idempotency_key=key,
-        address=_address(scope, headers, proxies),
+        address=str(address) if address is not None else None,
         receive=receive,
+        body=body,
     )
     return request, objection
 
@@ -81,11 +106,3 @@ def _idempotency_key(headers: Mapping[bytes, Sequence[bytes]]) -> str | None:
     if key is not None and not (0 < len(key) <= _IDEMPOTENCY_KEY_MAX and key.isprintable()):
         raise malformed("An Idempotency-Key has 1 to 255 printable characters.")
     return key
-
-
-def _address(
-    scope: Mapping[str, Any], headers: Mapping[bytes, Sequence[bytes]], proxies: TrustedProxies
-) -> str | None:
-    peer = scope.get("client")
-    found = proxies.client(peer[0] if peer else None, headers.get(b"x-forwarded-for", ()))
-    return str(found) if found is not None else None

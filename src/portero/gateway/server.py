@@ -21,7 +21,7 @@ from typing import Any
 import uvicorn
 from typing_extensions import override
 
-from portero.gateway.protocol import HttpLimits, hardened
+from portero.gateway.protocol import HttpLimits, Whole, hardened
 
 AsgiApp = Callable[
     [
@@ -42,6 +42,7 @@ class Listener:
     """Where one application listens: `uds`, an inherited `fd`, or else `host` and `port`."""
 
     app: AsgiApp
+    whole: Whole | None = None  # answers what comes in one piece, without ASGI
     host: str = "127.0.0.1"
     port: int = 0  # 0: any free one; `ready` tells which
     uds: Path | None = None  # made for the owner alone (0600), removed at the end
@@ -80,7 +81,7 @@ async def serve(
 def _config(listener: Listener, graceful_timeout_s: float) -> uvicorn.Config:
     return uvicorn.Config(
         listener.app,
-        http=hardened(listener.limits),
+        http=hardened(listener.limits, listener.whole),
         ws="none",
         lifespan="off",
         interface="asgi3",
