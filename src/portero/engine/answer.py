@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from portero.engine.values import valueclass
 
 
 class Effect(StrEnum):
@@ -64,7 +65,7 @@ class Obligation(NamedTuple):
     """The id of the guardrail that asks for it; empty for limits."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Decision:
     """The answer and its evidence."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from portero.engine.values import valueclass
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Resource:
     """What a permission is asked for: the attributes that scopes and reaches look at.
 
@@ -33,7 +33,7 @@ class Resource:
     """How many people it reaches, `None` = not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Context:
     """The circumstances, measured by the enforcement point."""
 
@@ -49,7 +49,7 @@ class Context:
     """When the second factor was last shown, epoch seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Check:
     """One permission asked for one resource. An operation may need several; all must allow."""
 

@@ -12,6 +12,7 @@ from typing import NoReturn, Self, TypeVar
 from uuid import UUID
 
 from portero import engine
+from portero.engine.values import valueclass
 from portero.gateway.sentences import refusal_sentence
 from portero.gateway.workspaces import Workspaces, WorkspaceState
 from portero.graphapi.errors import GraphError
@@ -66,7 +67,7 @@ class Replay(Exception):
         self.call = call
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who asks. `credential` is the id of the key; `on_behalf` whom a process of ours speaks for."""
 
@@ -78,7 +79,7 @@ class Caller:
     factor_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """What is decided on.
 

@@ -2,9 +2,9 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from portero.engine.values import valueclass
 from portero.gateway.attempt import Caller
 from portero.gateway.last_use import LastUse
 from portero.gateway.presented import Presented
@@ -26,7 +26,7 @@ _ANOTHER = "Ask an administrator for another; `portero key create` makes one."
 _PROVED_MAX = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Authenticated:
     """A caller whose key is genuine; `refusal` says why it may not be used all the same."""
 

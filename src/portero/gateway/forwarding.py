@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 
+from portero.engine.values import valueclass
 from portero.gateway.attempt import Attempt, Refusal
 from portero.gateway.resources import Target
 from portero.gateway.settings import Settings
@@ -31,7 +32,7 @@ def second_host(graph_url: str) -> str:
     return "https://api.facebook.com" if origin.host == "graph.facebook.com" else graph_url
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Answered:
     """What came back. `response` None: bytes left and no whole answer came (`why` says how)."""
 

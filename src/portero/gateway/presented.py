@@ -5,18 +5,18 @@ each believe another one (B2.5).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from typing_extensions import override
 
+from portero.engine.values import valueclass
 from portero.graphapi.refusals import malformed, refusal_for
 
 TOKEN_PARAMETER = "access_token"  # noqa: S105 - the name of the place, not a token
 _SCHEMES = frozenset({"bearer", "oauth"})
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Presented:
     """The credential as text. `in_url`: it stood in the query or in a form, not only in a header."""
 

@@ -1,11 +1,11 @@
 """ASGI answers: the few headers we choose, on every response (B4.7)."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from portero.engine.values import valueclass
 from portero.graphapi.errors import GraphError
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -19,7 +19,7 @@ _ALWAYS: tuple[tuple[bytes, bytes], ...] = (
 JSON = (b"content-type", b"application/json; charset=UTF-8")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Reply:
     """A whole answer."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from portero.engine.values import valueclass
 from portero.gateway.addresses import TrustedProxies
 from portero.gateway.replies import Receive
 from portero.graphapi.errors import GraphError
@@ -33,7 +34,7 @@ class Head:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Request:
     """`path` and `query` are raw; `address` is the client's, proxies accounted for.
 

@@ -6,12 +6,13 @@ of a thing, the number and the account it belongs to come from there, never from
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
 
 from portero import engine
+from portero.engine.values import valueclass
 from portero.gateway.workspaces import WorkspaceState
 from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, Recipient, TemplateRef
 from portero.graphapi.operation import Call
@@ -88,7 +89,7 @@ def _in_state(state: WorkspaceState, value: str) -> Resource | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Target:
     """What a call is about, as far as scopes look at it.
 

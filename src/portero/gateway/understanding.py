@@ -1,10 +1,11 @@
 """From a raw request to a call whose every id is known to be the workspace's."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from portero import engine
+from portero.engine.values import valueclass
 from portero.gateway.resources import Registry, Target, has_category, known_ids, target_of
 from portero.gateway.workspaces import WorkspaceState
 from portero.graphapi.errors import meta_error
@@ -26,7 +27,7 @@ class TemplateResolver(Protocol):
 May = Callable[[Iterable[engine.Check]], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Understood:
     """A call, what it is about, and what the registry knows of its ids."""
 

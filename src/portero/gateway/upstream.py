@@ -13,10 +13,10 @@ import re
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from portero.engine.values import valueclass
 from portero.gateway.wire import (
     DEFAULT_PORTS,
     Ambiguous,
@@ -49,7 +49,7 @@ _URL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class UpstreamResponse:
     status: int
     headers: Headers  # names in lower case, in the order they came

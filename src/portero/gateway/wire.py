@@ -17,6 +17,8 @@ from typing import NamedTuple, Protocol, cast
 import httptools
 from typing_extensions import override
 
+from portero.engine.values import valueclass
+
 Headers = list[tuple[bytes, bytes]]
 
 _METHODS = frozenset(
@@ -79,7 +81,7 @@ class UpstreamLimits:
     stream_bytes: int = 105 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class UpstreamRequest:
     """A request to write exactly as given; `Host` and the framing headers are added here.
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from portero.engine.values import valueclass
 
 
 class Kind(StrEnum):
@@ -64,7 +65,7 @@ Graph itself looks them up there, so they need no entry of their own in the regi
 """
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class IdRef:
     """One id in a request and where it stands: `path`, `query.hsm_id`, `body.image.id`."""
 
@@ -73,7 +74,7 @@ class IdRef:
     place: str
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class TemplateRef:
     """The template a request uses or changes: by name and language, or by id.
 
@@ -93,7 +94,7 @@ class RecipientKind(StrEnum):
     GROUP = "group"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Recipient:
     """Somebody a request reaches.
 

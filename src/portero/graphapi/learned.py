@@ -1,12 +1,13 @@
 """What an answer or a webhook tells about ids, for the workspace's registry to remember."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from portero.engine.values import valueclass
 from portero.graphapi.kinds import Kind
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Learned:
     """An id that belongs to the workspace from now on.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from portero.engine.values import valueclass
 from portero.graphapi.kinds import IdRef, Kind, Recipient, TemplateRef
 from portero.graphapi.shapes import Members
 
@@ -113,7 +114,7 @@ class Field:
 FieldTree = tuple[Field, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Call:
     """A request in typed parts: all that is decided on, and all that is sent on.
 

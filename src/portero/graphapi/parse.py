@@ -1,10 +1,11 @@
 """From a raw request to the one operation it is, in typed parts (security rules B4.1 to B4.5)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final
 
+from portero.engine.values import valueclass
 from portero.graphapi import messages, strict_json
 from portero.graphapi.errors import GraphError
 from portero.graphapi.fields import parse_fields, permissions_of
@@ -31,7 +32,7 @@ _FIELDS: Final = Text()
 _REMEMBERED: Final = 1024  # paths routed lately: programs ask on a few, again and again
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class RawCall:
     """A request as it came over the wire.
 

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import quote
 
+from portero.engine.values import valueclass
 from portero.graphapi.fields import write_argument, write_fields
 from portero.graphapi.operation import Call, Host
 from portero.graphapi.shapes import Items, Shape
@@ -13,7 +13,7 @@ from portero.graphapi.shapes import Items, Shape
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Upstream:
     """One request to Meta.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from portero.engine.values import valueclass
 from portero.store.contacts import Identity
 from portero.store.idempotency import Claim, Earlier, Settled
 from portero.store.limits import LimitReached, Take
@@ -15,7 +16,7 @@ class Unavailable(Exception):
     """Nothing could be recorded, so nothing may happen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass(frozen=True, slots=True, kw_only=True)
 class Admission:
     """A decided call asks to be recorded and let through.
 
@@ -32,7 +33,7 @@ class Admission:
     claim: Claim | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Admitted:
     """The intent is durable. `at` is the database's time."""
 
@@ -70,7 +71,7 @@ class Repeated:
 Verdict = Admitted | Moved | Refused | Repeated
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Something to record that asks for nothing: an outcome, a refusal, an event.
 

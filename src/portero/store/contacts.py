@@ -5,14 +5,15 @@ it. Limits, consent, masking and erasure hang on the contact id, never on a stri
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from uuid import UUID
 
+from portero.engine.values import valueclass
 from portero.store.ids import uuid7
 from portero.store.listed import Connection
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Identity:
     """One way to name a customer. `kind`: phone, bsuid, parent_bsuid, username or group."""
 

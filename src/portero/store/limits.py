@@ -11,6 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from portero.engine import Metric, Per
+from portero.engine.values import valueclass
 
 WINDOW_S = 1.0
 # So many grants describe a second: a smaller limit is counted call by call, a larger one in grains.
@@ -19,7 +20,7 @@ GRAINS = 64
 _EACH = {Per.SECOND: "a second", Per.HOUR: "an hour", Per.DAY: "a day"}
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Take:
     """One limit a call counts against. `holder` is the word people read, "key" or "workspace"."""
 
@@ -34,7 +35,7 @@ class Take:
         return self.per is Per.SECOND
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Demand:
     """What one call wants from its limits. `contacts` are the distinct people it reaches."""
 

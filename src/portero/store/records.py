@@ -9,12 +9,14 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
 import orjson
+
+from portero.engine.values import valueclass
 
 SCHEMA_VERSION = 1
 SALT_BYTES = 16
@@ -36,7 +38,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@valueclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One record, all but its time, which is the database's.
 
@@ -81,7 +83,7 @@ class Record:
         return replace(self, kind=RecordKind.OUTCOME, outcome=outcome, reason=reason, body={})
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class SealedRecord:
     """A record with its time, its leaf and the commitment that ties the halves together."""
 

@@ -5,17 +5,18 @@ see. So every id of a request is looked up here first; what is not here is not t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 import orjson
 
+from portero.engine.values import valueclass
 from portero.store.listed import Connection
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Resource:
     """One of Meta's objects. `number` and `parent` are Meta ids: of the number, of the WABA."""
 

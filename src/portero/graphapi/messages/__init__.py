@@ -5,10 +5,11 @@ tells them apart, and a body that is two of them at once is refused.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, Literal, cast
 
+from portero.engine.values import valueclass
 from portero.graphapi import phone, refusals
 from portero.graphapi.kinds import IdRef, Kind, Recipient, RecipientKind, TemplateRef
 from portero.graphapi.messages import content, interactive
@@ -87,7 +88,7 @@ _RECEIPT = obj(
 _RECEIPT_MARKS = ("status", "message_id", "typing_indicator")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Message:
     """What one body does.
 
