@@ -85,13 +85,18 @@ class Record:
 
 @valueclass(frozen=True, slots=True)
 class SealedRecord:
-    """A record with its time, its leaf and the commitment that ties the halves together."""
+    """A record with its time and the canonical bytes of both halves, tied by a commitment."""
 
     record: Record
     at: datetime
     salt: bytes
     leaf: bytes
-    digest: bytes
+    body: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """What the log is made of: the hash of the leaf."""
+        return hashlib.sha256(self.leaf).digest()
 
 
 def canonical(value: object) -> bytes:
@@ -101,7 +106,11 @@ def canonical(value: object) -> bytes:
 
 def commitment(salt: bytes, body: Mapping[str, object]) -> str:
     """Hex SHA-256 over salt and body: proves the readable half without revealing it."""
-    return hashlib.sha256(salt + canonical(body)).hexdigest()
+    return _commitment(salt, canonical(body))
+
+
+def _commitment(salt: bytes, body: bytes) -> str:
+    return hashlib.sha256(salt + body).hexdigest()
 
 
 def digest_of(key: bytes, kind: str, value: str) -> str:
@@ -126,6 +135,7 @@ def seal_all(records: Sequence[Record], at: datetime) -> list[SealedRecord]:
 
 
 def _sealed(record: Record, at: datetime, moment: str, salt: bytes) -> SealedRecord:
+    body = canonical(record.body)
     leaf = canonical(
         {
             "v": SCHEMA_VERSION,
@@ -148,7 +158,7 @@ def _sealed(record: Record, at: datetime, moment: str, salt: bytes) -> SealedRec
             "obligations": record.obligations,
             "upstream_attempt": record.upstream_attempt,
             "outcome": record.outcome,
-            "body": commitment(salt, record.body),
+            "body": _commitment(salt, body),
         }
     )
-    return SealedRecord(record, at, salt, leaf, hashlib.sha256(leaf).digest())
+    return SealedRecord(record, at, salt, leaf, body)
