@@ -32,13 +32,6 @@ T = TypeVar("T")
 # A policy that moves faster than a call can be decided is a storm; better to say so than to spin.
 ROUNDS_MAX = 16
 
-_HOLDER_WORDS = {
-    engine.HolderKind.KEY: "key",
-    engine.HolderKind.PRINCIPAL: "service account",
-    engine.HolderKind.BINDING: "binding",
-    engine.HolderKind.WORKSPACE: "workspace",
-}
-
 
 class Refusal(Exception):
     """A call is refused, and that is on record."""
@@ -342,11 +335,12 @@ class Attempt:
         raise Refusal(refusal_for(reason, sentence))
 
     def _takes(self, decision: engine.Decision) -> tuple[Take, ...]:
-        names = [o.name for o in decision.obligations if o.kind == engine.ObligationKind.TAKE]
-        limits = [self.state.limits[name] for name in names]
         return tuple(
-            Take(UUID(one.id), _HOLDER_WORDS[one.holder_kind], one.metric, one.per, one.amount)
-            for one in limits
+            [
+                self.state.takes[o.name]
+                for o in decision.obligations
+                if o.kind == engine.ObligationKind.TAKE
+            ]
         )
 
     def _record(

@@ -42,10 +42,10 @@ class Registry:
     async def look_up(self, state: WorkspaceState, ids: Iterable[str]) -> Mapping[str, Resource]:
         """What the workspace knows of each id; what it does not know is absent."""
         wanted = set(ids)
-        found = {value: one for value in wanted if (one := _in_state(state, value)) is not None}
-        missing = sorted(wanted - found.keys())
-        if missing:
-            found |= await self._in_database(state.id, missing)
+        found = {value: state.own[value] for value in wanted if value in state.own}
+        if len(found) == len(wanted):
+            return found
+        found |= await self._in_database(state.id, sorted(wanted - found.keys()))
         still_missing = sorted(wanted - found.keys())
         if still_missing:
             # An id this process has just learned may be in a commit under way.
@@ -79,16 +79,6 @@ class Registry:
         }
 
 
-def _in_state(state: WorkspaceState, value: str) -> Resource | None:
-    """Numbers and accounts are part of the state: the hot path asks no database for them."""
-    waba = state.numbers.get(value)
-    if waba is not None:
-        return Resource(state.id, Kind.NUMBER, value, parent=waba, number=value)
-    if value in state.numbers.values():
-        return Resource(state.id, Kind.WABA, value)
-    return None
-
-
 @valueclass(frozen=True, slots=True)
 class Target:
     """What a call is about, as far as scopes look at it.
@@ -112,9 +102,11 @@ class Target:
         resources = [self._resource(self.waba, country) for country in countries]
         resources += [self._resource(waba, None) for waba in self.other_wabas]
         return tuple(
-            engine.Check(permission, resource)
-            for permission in dict.fromkeys((*permissions, *self.category_permissions))
-            for resource in resources
+            [
+                engine.Check(permission, resource)
+                for permission in dict.fromkeys((*permissions, *self.category_permissions))
+                for resource in resources
+            ]
         )
 
     def _resource(self, waba: str | None, country: str | None) -> engine.Resource:
@@ -152,7 +144,13 @@ def target_of(
     resource = known.get(first.value) if first is not None else None
     number = _number_of(call, known)
     waba = _waba_of(resource, number, state)
-    named = [*templates, *(known[r.value] for r in call.ids if r.kind is Kind.TEMPLATE)]
+    named, accounts = list(templates), set[str | None]()
+    for ref in call.ids:
+        one = known.get(ref.value)
+        if one is not None and ref.kind in _SAYS_ACCOUNT:
+            accounts.add(one.meta_id if one.kind == Kind.WABA else one.parent)
+            if ref.kind is Kind.TEMPLATE:
+                named.append(one)
     names = {r.attributes["name"] for r in named if "name" in r.attributes}
     if call.template is not None and call.template.name:
         names.add(call.template.name)
@@ -161,7 +159,7 @@ def target_of(
         kind=first.kind if first is not None else "workspace",
         id=first.value if first is not None else "",
         waba=waba,
-        other_wabas=tuple(sorted(_accounts_of(call, known) - {waba})),
+        other_wabas=tuple(sorted(one for one in accounts if one not in (None, waba))),
         number=number,
         template_sets=_sets_of(names, state) if names else None,
         category_permissions=category_permissions(map(_category, templates)) if sending else (),
@@ -202,13 +200,6 @@ def _number_of(call: Call, known: Mapping[str, Resource]) -> str | None:
         if resource is not None and resource.number is not None:
             return resource.number
     return None
-
-
-def _accounts_of(call: Call, known: Mapping[str, Resource]) -> set[str]:
-    """The accounts that own what the call names, wherever it names it."""
-    named = (known[r.value] for r in call.ids if r.kind in _SAYS_ACCOUNT and r.value in known)
-    accounts = (one.meta_id if one.kind == Kind.WABA else one.parent for one in named)
-    return {account for account in accounts if account is not None}
 
 
 def _waba_of(resource: Resource | None, number: str | None, state: WorkspaceState) -> str | None:

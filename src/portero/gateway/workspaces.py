@@ -18,15 +18,25 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from portero import engine
+from portero.graphapi.kinds import Kind
 from portero.graphapi.leaks import Needles, needles_of
 from portero.graphapi.webhooks import Signer
+from portero.store.limits import Take
 from portero.store.listed import in_workspace
 from portero.store.policy import KeyRow, load_policy
 from portero.store.presence import Presence
+from portero.store.registry import Resource
 from portero.store.sealing import KeyRing
 from portero.store.workspace_keys import WorkspaceKeys
 
 T = TypeVar("T")
+
+_HOLDER_WORDS = {
+    engine.HolderKind.KEY: "key",
+    engine.HolderKind.PRINCIPAL: "service account",
+    engine.HolderKind.BINDING: "binding",
+    engine.HolderKind.WORKSPACE: "workspace",
+}
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +46,9 @@ class WorkspaceState:
     """One workspace at one policy version.
 
     Attributes:
+        takes: id of a limit -> what a call that it counts takes of it.
         numbers: Meta id of each business number -> Meta id of its WABA.
+        own: Meta id -> each of these numbers and accounts, as the registry has it.
         template_sets: template name -> ids of the sets it is in.
         names: id of a principal, role, guardrail, key, template set or number -> what people call it.
         tokens: Meta id of a WABA -> its sealed Meta token.
@@ -48,8 +60,9 @@ class WorkspaceState:
     snapshot: engine.Snapshot
     zone: ZoneInfo
     keys: Mapping[str, KeyRow]
-    limits: Mapping[str, engine.Limit]
+    takes: Mapping[str, Take]
     numbers: Mapping[str, str]
+    own: Mapping[str, Resource]
     template_sets: Mapping[str, frozenset[str]]
     names: Mapping[str, str]
     secrets: WorkspaceKeys
@@ -202,8 +215,9 @@ class Workspaces:
             snapshot=engine.compile_policy(loaded.policy),
             zone=ZoneInfo(loaded.timezone),
             keys=loaded.keys,
-            limits={limit.id: limit for limit in loaded.policy.limits},
+            takes={limit.id: _take(limit) for limit in loaded.policy.limits},
             numbers={row["number"]: row["waba"] for row in numbers},
+            own=_own(workspace, numbers),
             template_sets={name: frozenset(ids) for name, ids in sets.items()},
             names=_names(loaded.policy, loaded.keys.values(), numbers, members),
             secrets=WorkspaceKeys.unwrap(self._kek, workspace, wrapped),
@@ -215,6 +229,22 @@ class Workspaces:
         self._states[workspace] = state
         self._presence.moved(workspace, state.version)
         return state
+
+
+def _take(limit: engine.Limit) -> Take:
+    holder = _HOLDER_WORDS[limit.holder_kind]
+    return Take(UUID(limit.id), holder, limit.metric, limit.per, limit.amount)
+
+
+def _own(workspace: UUID, numbers: Iterable[asyncpg.Record]) -> dict[str, Resource]:
+    """What is part of the state: the hot path asks no database for it."""
+    wabas = {row["waba"]: Resource(workspace, Kind.WABA, row["waba"]) for row in numbers}
+    return wabas | {
+        row["number"]: Resource(
+            workspace, Kind.NUMBER, row["number"], parent=row["waba"], number=row["number"]
+        )
+        for row in numbers
+    }
 
 
 _MANY_BINDINGS = 10_000

@@ -8,13 +8,23 @@ from portero.graphapi import scrubbing
 from portero.graphapi.errors import GraphError
 from portero.graphapi.nodes import NODES, members_of
 from portero.graphapi.operation import Call, Field, FieldTree, Operation
-from portero.graphapi.operations import BY_NAME, SUMMARY
+from portero.graphapi.operations import BY_NAME, OPERATIONS, SUMMARY
 from portero.graphapi.refusals import refusal_for
-from portero.graphapi.shapes import DROPPED, Shape
+from portero.graphapi.shapes import DROPPED, Anything, Items, Members, Named, Shape
 from portero.graphapi.tables.rows import COST
 from portero.graphapi.upstream import path_of, query_of
 
 Direction = Literal["after", "before"]
+
+
+def _may_tell_cost(shape: Shape | None) -> bool:
+    """Whether what a shape keeps may have a figure that is called so, at any depth."""
+    if isinstance(shape, Members):
+        return "cost" in shape.members or any(map(_may_tell_cost, shape.members.values()))
+    if isinstance(shape, Items):
+        return _may_tell_cost(shape.of)
+    return isinstance(shape, Anything | Named)
+
 
 _LINKS: Final[Mapping[str, Direction]] = {"next": "after", "previous": "before"}
 _UNAUTHORIZED: Final = 401
@@ -28,6 +38,10 @@ _IDENTITY = re.compile(
 _LINK = re.compile(r"https?://(?!developers\.facebook\.com/)\S+")
 _TYPE = re.compile(r"[A-Za-z]{1,64}")
 _MAX_TEXT: Final = 1024
+# Most answers, that of a message first of all, have no such figures; nodes may walk on to some.
+_COSTLESS: Final = frozenset(
+    one.name for one in OPERATIONS if one.node is None and not _may_tell_cost(one.answer)
+)
 _ID: Final = Field("id")
 # What Graph adds to every selection: the id, and on WhatsApp's own nodes the one product there is.
 _ADDED: Final = (_ID, Field("messaging_product"))
@@ -51,7 +65,7 @@ def rebuild_answer(
         return {}
     operation = call.operation
     kept = _kept(operation, call.fields, payload)
-    if COST not in call.permissions:
+    if COST not in call.permissions and operation.name not in _COSTLESS:
         kept = _without_cost(kept)
     if operation.listed and status < 400:
         paging = _paging(call, payload.get("paging"), base_url)

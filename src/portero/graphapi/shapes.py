@@ -238,7 +238,7 @@ class Items:
     def keep(self, value: object) -> object:
         if not isinstance(value, list):
             return DROPPED
-        kept = (self.of.keep(item) for item in value)
+        kept = [self.of.keep(item) for item in value]
         return [item for item in kept if item is not DROPPED]
 
 
@@ -271,9 +271,12 @@ class Members:
 
     def keep_members(self, value: Mapping[str, object]) -> dict[str, object]:
         """What is shown of an object: the members listed here that fit their shapes."""
-        shapes = self.members
-        kept = ((name, shapes[name].keep(part)) for name, part in value.items() if name in shapes)
-        return {name: part for name, part in kept if part is not DROPPED}
+        kept: dict[str, object] = {}
+        for name, part in value.items():
+            shape = self.members.get(name)
+            if shape is not None and (shown := shape.keep(part)) is not DROPPED:
+                kept[name] = shown
+        return kept
 
     def check(self, given: Mapping[str, object], place: str) -> None:
         """Refuse unknown members, and missing or doubled required ones; null is not given.

@@ -1,16 +1,15 @@
 """The request that goes to Meta, built from a call's typed parts and from nothing else (B4.1)."""
 
-import json
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from urllib.parse import quote
+
+import orjson
 
 from portero.engine.values import valueclass
 from portero.graphapi.fields import write_argument, write_fields
 from portero.graphapi.operation import Call, Host
 from portero.graphapi.shapes import Items, Shape
-
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @valueclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _body(call: Call, adds: Mapping[str, object]) -> bytes | None:
     shapes = call.operation.body.members if call.operation.body is not None else {}
     body = {name: _json_value(value, shapes.get(name)) for name, value in call.body.items()}
     body.update(adds)
-    return _ENCODE(body).encode()
+    return orjson.dumps(body)
 
 
 def _json_value(value: object, shape: Shape | None) -> object:
