@@ -104,7 +104,7 @@ class Forwarding:
         self, state: WorkspaceState, rebuilt: Rebuilt, waba: str | None
     ) -> UpstreamRequest:
         """A rebuilt request with the real token in its one place."""
-        token = state.token(waba)
+        token, proof = state.proved_token(waba)
         headers = [
             (b"authorization", b"Bearer " + token),
             (b"accept", b"application/json"),
@@ -112,7 +112,7 @@ class Forwarding:
         ]
         if rebuilt.content_type is not None:
             headers.append((b"content-type", rebuilt.content_type.encode()))
-        query, proof = rebuilt.query, state.proof(token)
+        query = rebuilt.query
         if proof is not None:
             query = f"{query}&appsecret_proof={proof}" if query else f"appsecret_proof={proof}"
         return UpstreamRequest(

@@ -8,6 +8,7 @@ from portero.engine.values import valueclass
 from portero.gateway.addresses import TrustedProxies
 from portero.gateway.replies import Receive
 from portero.graphapi.errors import GraphError
+from portero.graphapi.inputs import media_type
 from portero.graphapi.refusals import malformed
 
 _IDEMPOTENCY_KEY_MAX = 255
@@ -54,7 +55,7 @@ class Request:
 
     @property
     def media_type(self) -> str:
-        return (self.content_type or "").partition(";")[0].strip().lower()
+        return media_type(self.content_type)
 
 
 def read_request(
@@ -97,7 +98,7 @@ def _one(headers: Mapping[bytes, Sequence[bytes]], name: bytes) -> str | None:
     values = headers.get(name)
     if values is None:
         return None
-    if any(value != values[0] for value in values[1:]):
+    if len(values) > 1 and any(value != values[0] for value in values):
         raise malformed(f"The header {name.decode()} is there twice with different values.")
     return values[0].decode("latin-1")
 

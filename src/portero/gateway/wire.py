@@ -361,7 +361,7 @@ class Connection(asyncio.Protocol):
         self._headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))  # trailers too, where nobody looks at them
+        self._headers.append((name.lower(), value))  # trailers too, where nobody looks at them
 
     def on_headers_complete(self) -> None:
         exchange = self._current()
@@ -410,11 +410,10 @@ class Connection(asyncio.Protocol):
 def _checked(headers: Headers) -> Headers:
     if len(headers) > _MAX_HEADERS:
         raise _Refused("too_large")
-    lower = [(name.lower(), value) for name, value in headers]
-    for name, value in lower:
+    for name, value in headers:
         if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
             raise _Refused("malformed")
-    return lower
+    return headers
 
 
 def _code_of(error: BaseException) -> str:

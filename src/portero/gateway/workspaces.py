@@ -91,12 +91,16 @@ class WorkspaceState:
         secret = self.app_secret()
         return None if secret is None else self._once("signer", lambda: Signer(secret))
 
-    def proof(self, token: bytes) -> str | None:
-        """Meta's proof that the token's app sends it (B4.8), in hex; None without an app."""
+    def proved_token(self, waba: str | None) -> tuple[bytes, str | None]:
+        """The token for an account, and Meta's proof that its app sends it (B4.8), in hex.
+
+        Without an app there is no proof.
+        """
+        return self._once(("proved", waba), lambda: self._proved(self.token(waba)))
+
+    def _proved(self, token: bytes) -> tuple[bytes, str | None]:
         secret = self.app_secret()
-        if secret is None:
-            return None
-        return self._once(("proof", token), lambda: hmac.digest(secret, token, "sha256").hex())
+        return token, None if secret is None else hmac.digest(secret, token, "sha256").hex()
 
     def never_shown(self) -> Needles:
         """Everything that must never stand in an answer, in every spelling."""

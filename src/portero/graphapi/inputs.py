@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from portero.graphapi import forms, strict_json
@@ -111,17 +112,19 @@ def _body(
         return {}, False
     if is_json(content_type):
         return _json(body), False
-    if _media_type(content_type) == _FORM:
+    if media_type(content_type) == _FORM:
         return _texts(forms.parse(body)), True
     raise malformed(f"The body must be {_JSON} or {_FORM}.")
 
 
 def is_json(content_type: str | None) -> bool:
     """Whether a body of this type is read as JSON."""
-    return content_type == _JSON or _media_type(content_type) == _JSON
+    return media_type(content_type) == _JSON
 
 
-def _media_type(content_type: str | None) -> str:
+@lru_cache(maxsize=64)
+def media_type(content_type: str | None) -> str:
+    """The type without its parameters, in lower case; empty where there is none."""
     return (content_type or "").partition(";")[0].strip().lower()
 
 

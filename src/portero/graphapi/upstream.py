@@ -86,14 +86,13 @@ def _body(call: Call, adds: Mapping[str, object]) -> bytes | None:
     if not call.body or call.file is not None:
         return None
     shapes = call.operation.body.members if call.operation.body is not None else {}
-    body = {name: _json_value(value, shapes.get(name)) for name, value in call.body.items()}
+    body = dict(call.body)
+    for name, value in call.body.items():
+        shape = shapes.get(name)
+        if isinstance(value, tuple) and isinstance(shape, Items) and shape.commas:
+            body[name] = _written(value, shape)
     body.update(adds)
     return orjson.dumps(body)
-
-
-def _json_value(value: object, shape: Shape | None) -> object:
-    commas = isinstance(shape, Items) and shape.commas
-    return _written(value, shape) if commas and shape is not None else value
 
 
 def _form(call: Call) -> Iterable[tuple[str, str]]:

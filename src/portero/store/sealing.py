@@ -77,7 +77,7 @@ class Place:
 class KeyRing:
     """The versions of one key. The highest seals; all of them open, until they are taken out."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_keys", "current", "version")
 
     def __init__(self, keys: Mapping[int, Secret]):
         if not keys or any(len(key.reveal()) != KEY_BYTES for key in keys.values()):
@@ -85,6 +85,8 @@ class KeyRing:
         if any(not 0 < version < 2**31 for version in keys):
             raise ValueError("key versions count from 1")
         self._keys = dict(keys)
+        self.version = max(keys)  # the one that seals now
+        self.current = keys[self.version]
 
     @classmethod
     def generate(cls) -> KeyRing:
@@ -107,15 +109,6 @@ class KeyRing:
             f"{version}:{base64.urlsafe_b64encode(key.reveal()).decode()}"
             for version, key in sorted(self._keys.items())
         )
-
-    @property
-    def version(self) -> int:
-        """The version that seals now."""
-        return max(self._keys)
-
-    @property
-    def current(self) -> Secret:
-        return self._keys[self.version]
 
     def key(self, version: int) -> Secret | None:
         return self._keys.get(version)
