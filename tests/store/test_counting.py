@@ -16,7 +16,7 @@ import pytest
 from portero.engine import Metric, Per
 from portero.store import looking
 from portero.store.admission import Admission, Admitted, Refused, Unavailable, Verdict
-from portero.store.appending import insert_records_and_counts
+from portero.store.appending import insert_batch
 from portero.store.counting import Counted, Counts
 from portero.store.ids import uuid7
 from portero.store.limits import Demand, LimitReached, Take, Window
@@ -320,7 +320,7 @@ async def take_at(
         counts = await locked(connection, shop, zone, *takes)
         contacts = frozenset({who} if who else ())
         [reached] = await counts.take(connection, [Demand(shop.id, zone, takes, 1, contacts)], when)
-        await insert_records_and_counts(connection, [], counts)
+        await insert_batch(connection, [], [], counts)
     return reached
 
 
@@ -412,7 +412,7 @@ def test_a_stored_window_reads_back_as_it_was(shop: Shop) -> None:
                 await counts.take(
                     connection, [Demand(shop.id, ZoneInfo("UTC"), (limit,), 1, frozenset())], when
                 )
-                await insert_records_and_counts(connection, [], counts)
+                await insert_batch(connection, [], [], counts)
         return found
 
     written, read = asyncio.run(go())

@@ -1,10 +1,12 @@
-"""Records as rows: both halves of many, and what their calls have taken, by one statement."""
+"""Records as rows: both halves of many, what their calls have taken and taught, by one statement."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from portero.store import registry
 from portero.store.counting import Counts
 from portero.store.listed import Connection
 from portero.store.records import SealedRecord
+from portero.store.registry import Resource
 
 
 async def insert_records(connection: Connection, sealed: Sequence[SealedRecord]) -> None:
@@ -13,11 +15,18 @@ async def insert_records(connection: Connection, sealed: Sequence[SealedRecord])
         await connection.execute(_APPEND, *_columns(sealed))
 
 
-async def insert_records_and_counts(
-    connection: Connection, sealed: Sequence[SealedRecord], counts: Counts
+async def insert_batch(
+    connection: Connection,
+    sealed: Sequence[SealedRecord],
+    learned: Iterable[Resource],
+    counts: Counts | None,
 ) -> None:
-    """Append, and write the counts back. Raises as `insert_records`."""
-    await connection.execute(_APPEND_AND_COUNT, *_columns(sealed), *counts.changes())
+    """Append, register what was learned, write the counts back. Raises as `insert_records`."""
+    values: list[object] = [*_columns(sealed), registry.rows_of(learned)]
+    if counts is not None:
+        await connection.execute(_APPEND_LEARN_AND_COUNT, *values, *counts.changes())
+    elif sealed:
+        await connection.execute(_APPEND_AND_LEARN, *values)
 
 
 def _columns(sealed: Sequence[SealedRecord]) -> list[str]:
@@ -54,21 +63,22 @@ appended AS MATERIALIZED (
            upstream_attempt, outcome, leaf, sha256(leaf), process
       FROM appended
 )"""
+_LEARNED = f"learned AS ({registry.learning('jsonb_to_recordset($5::jsonb)')})"
 # Lists travel as text: PostgreSQL has no unnest over rows of ragged arrays. People need no
 # ON CONFLICT: nobody else adds any while their counter is locked.
 _COUNTS = """
 windows AS (
     UPDATE limit_slice s
        SET grants = string_to_array(t.g, ' ')::float8[], amounts = string_to_array(t.a, ' ')::int[]
-      FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[]) AS t(w, l, g, a)
+      FROM unnest($6::uuid[], $7::uuid[], $8::text[], $9::text[]) AS t(w, l, g, a)
      WHERE s.workspace_id = t.w AND s.limit_id = t.l
 ), counters AS (
     UPDATE limit_use u SET used = t.n
-      FROM unnest($9::uuid[], $10::uuid[], $11::timestamptz[], $12::bigint[]) AS t(w, l, s, n)
+      FROM unnest($10::uuid[], $11::uuid[], $12::timestamptz[], $13::bigint[]) AS t(w, l, s, n)
      WHERE u.workspace_id = t.w AND u.limit_id = t.l AND u.starts = t.s
 ), people AS (
     INSERT INTO limit_recipient (workspace_id, limit_id, starts, contact_id)
-    SELECT * FROM unnest($13::uuid[], $14::uuid[], $15::timestamptz[], $16::uuid[])
+    SELECT * FROM unnest($14::uuid[], $15::uuid[], $16::timestamptz[], $17::uuid[])
 )"""
 
 
@@ -81,4 +91,5 @@ SELECT workspace, call, kind, attempt, salt, open, at FROM appended
 
 
 _APPEND = _append(_RECORDS)
-_APPEND_AND_COUNT = _append(_RECORDS, _COUNTS)
+_APPEND_AND_LEARN = _append(_RECORDS, _LEARNED)
+_APPEND_LEARN_AND_COUNT = _append(_RECORDS, _LEARNED, _COUNTS)

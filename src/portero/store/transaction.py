@@ -14,7 +14,7 @@ import asyncpg
 
 from portero.store import contacts, idempotency, registry
 from portero.store.admission import Admission, Admitted, Moved, Note, Refused, Repeated, Verdict
-from portero.store.appending import insert_records, insert_records_and_counts
+from portero.store.appending import insert_batch
 from portero.store.counting import Counted, Counts
 from portero.store.idempotency import Settled
 from portero.store.ids import workspace_lock
@@ -67,11 +67,9 @@ class RecordingTransaction:
             await self._admit(admissible)
         self._records.extend(note.record for note in self._notes)
         sealed = seal_all(self._records, self._now)
-        if self._counts is None:
-            await insert_records(self._connection, sealed)
-        else:
-            await insert_records_and_counts(self._connection, sealed, self._counts)
-        await self._write_what_notes_say()
+        learned = [resource for note in self._notes for resource in note.learned]
+        await insert_batch(self._connection, sealed, learned, self._counts)
+        await self._write_what_else_notes_say()
 
     async def _enter(self) -> list[Admission]:
         """List the workspaces and lock those to admit in; returns what may go on.
@@ -157,9 +155,7 @@ class RecordingTransaction:
         if record is not None:
             self._records.append(record)
 
-    async def _write_what_notes_say(self) -> None:
-        learned = [resource for note in self._notes for resource in note.learned]
-        await registry.learn(self._connection, learned)
+    async def _write_what_else_notes_say(self) -> None:
         for note in self._notes:
             for kind, meta_id in note.forgotten:
                 await registry.forget(self._connection, note.record.workspace, kind, [meta_id])
