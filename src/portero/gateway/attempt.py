@@ -18,7 +18,7 @@ from portero.gateway.workspaces import Workspaces, WorkspaceState
 from portero.graphapi.errors import GraphError
 from portero.graphapi.operation import RiskClass
 from portero.graphapi.refusals import refusal_for
-from portero.store.admission import Admission, Moved, Note, Refused, Repeated, Unavailable
+from portero.store.admission import Admission, Admitted, Moved, Note, Refused, Repeated, Unavailable
 from portero.store.contacts import Identity
 from portero.store.idempotency import Claim, Settled
 from portero.store.limits import Take, seconds_until
@@ -268,6 +268,9 @@ class Attempt:
                 refusal_for("unavailable", "Nothing could be recorded, so nothing was sent."),
                 retry_after_s=1,
             ) from None
+        if isinstance(verdict, Admitted):
+            self._open = True
+            return True
         if isinstance(verdict, Moved):
             self._door.presence.moved(self._caller.workspace, verdict.version)
             return False
@@ -277,10 +280,7 @@ class Attempt:
                 refusal_for(reached.reason, reached.sentence(self.state.zone)),
                 retry_after_s=seconds_until(reached.opens_at, verdict.at),
             )
-        if isinstance(verdict, Repeated):
-            raise _repeated(verdict)
-        self._open = True
-        return True
+        raise _repeated(verdict)
 
     def _decide(self) -> tuple[engine.Decision, Sequence[engine.Check]]:
         checks = self._subject.checks(self.state)

@@ -102,11 +102,11 @@ def encode_head(request: UpstreamRequest) -> bytes:
         raise NotSent("bad_request")
     scheme, host, port = request.origin
     authority = host if port == DEFAULT_PORTS[scheme] else f"{host}:{port}"
+    if not _VALUE.fullmatch(b"".join([value for _, value in request.headers])):
+        raise NotSent("bad_request")
     parts = [f"{request.method} {request.target} HTTP/1.1\r\nHost: {authority}\r\n".encode()]
     for name, value in request.headers:
         if name not in _USUAL and (not _NAME.fullmatch(name) or name.lower() in _OURS):
-            raise NotSent("bad_request")
-        if not _VALUE.fullmatch(value):
             raise NotSent("bad_request")
         parts += (name, b": ", value, b"\r\n")
     parts.append(_framing(request))
@@ -361,7 +361,7 @@ class Connection(asyncio.Protocol):
         self._headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))  # trailers too, where nobody looks at them
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         exchange = self._current()
@@ -374,6 +374,7 @@ class Connection(asyncio.Protocol):
         self._unparsed = 0
         self._keep_alive = self._parser.should_keep_alive()
         exchange.headers = _checked(self._headers)
+        self._headers = []  # for trailers, which are no part of the answer
         exchange.status = status
         if exchange.streamed_answer:
             exchange.wake()

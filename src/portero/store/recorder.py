@@ -12,12 +12,12 @@ open.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -40,20 +40,34 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """An item and who waits for its commit. `patient`: an outcome, kept while the database is away."""
+    """An item and who waits for its commit, if somebody does.
+
+    `patient`: an outcome, kept while the database is away. `done` may be cancelled: who waited has
+    gone, and the item is recorded all the same.
+    """
 
     item: Admission | Note
-    done: "asyncio.Future[Verdict | None]"
+    in_flight: "dict[_Waiting, None]"
     gives_up_at: float
+    done: "asyncio.Future[Verdict | None] | None"
     patient: bool = False
 
     def answer(self, verdict: Verdict | None) -> None:
-        if not self.done.done():
+        self.in_flight.pop(self, None)
+        if self.done is not None and not self.done.done():
             self.done.set_result(verdict)
 
     def fail(self) -> None:
-        if not self.done.done():
+        self.in_flight.pop(self, None)
+        if self.done is None:
+            logger.error("recorder: an outcome was not written; its intent stays open")
+        elif not self.done.done():
             self.done.set_exception(Unavailable())
+
+    @property
+    def is_left(self) -> bool:
+        """Whether who waited has gone."""
+        return self.done is not None and self.done.cancelled()
 
 
 _Batch = Sequence[_Waiting]
@@ -83,33 +97,38 @@ class Recorder:
         self._doubt: _Doubt | None = None
         self._wake = asyncio.Event()
         self._later: asyncio.TimerHandle | None = None
-        self._in_flight: dict[asyncio.Future[Verdict | None], UUID] = {}
+        self._in_flight: dict[_Waiting, None] = {}
+        self._passed = asyncio.Event()  # set, and replaced, whenever something left those in flight
 
     async def admit(self, admission: Admission) -> Verdict:
         """Record the intent and take what it obliges to. Raises Unavailable."""
-        done = self._enqueue(admission)
+        done: asyncio.Future[Verdict | None] = asyncio.get_running_loop().create_future()
+        self._enqueue(admission, done)
         self._wake.set()
         try:
-            verdict = await asyncio.shield(done)
+            verdict = await done
         except asyncio.CancelledError:
-            # Who asked is gone and will send nothing. If the intent is written, so is its end.
-            done.add_done_callback(partial(self._close_if_admitted, admission))
+            # Who asked is gone and will send nothing. If the intent is written, so is its end:
+            # now, or by `_answer` once it is.
+            if not done.cancelled() and done.exception() is None:
+                self._close_if_admitted(admission, done.result())
             raise
         assert verdict is not None  # noqa: S101 - only notes are answered with None
         return verdict
 
     async def note(self, note: Note) -> None:
         """Record, and return once it is durable. Raises Unavailable."""
-        done = self._enqueue(note)
+        done: asyncio.Future[Verdict | None] = asyncio.get_running_loop().create_future()
+        self._enqueue(note, done)
         self._wake.set()
-        await asyncio.shield(done)
+        await done
 
     def note_later(self, note: Note) -> None:
         """Record with the next commit, or when the database is back.
 
         If the process dies before that, the intent is found open and ended `unknown`.
         """
-        self._enqueue(note, patient=True).add_done_callback(_log_loss)
+        self._enqueue(note, None, patient=True)
         if self._later is None:
             self._later = asyncio.get_running_loop().call_later(LATER_S, self._it_is_later)
 
@@ -118,10 +137,14 @@ class Recorder:
 
         Never longer than a call would wait: an outcome may wait much longer.
         """
-        waiting = [done for done, whose in self._in_flight.items() if workspace in (None, whose)]
-        if waiting:
-            self._wake.set()
-            await asyncio.wait(waiting, timeout=PATIENCE_S)
+        waiting = {one for one in self._in_flight if workspace in (None, one.item.record.workspace)}
+        if not waiting:
+            return
+        self._wake.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                while not waiting.isdisjoint(self._in_flight):
+                    await self._passed.wait()
 
     async def run(self) -> None:
         """Commit until cancelled; what waits at that moment is told that nothing was recorded."""
@@ -137,13 +160,20 @@ class Recorder:
             self._give_up()
 
     def _enqueue(
-        self, item: Admission | Note, *, patient: bool = False
-    ) -> "asyncio.Future[Verdict | None]":
-        done: asyncio.Future[Verdict | None] = asyncio.get_running_loop().create_future()
-        self._in_flight[done] = item.record.workspace
-        done.add_done_callback(self._in_flight.pop)
-        self._queue.append(_Waiting(item, done, time.monotonic() + PATIENCE_S, patient))
-        return done
+        self,
+        item: Admission | Note,
+        done: "asyncio.Future[Verdict | None] | None",
+        *,
+        patient: bool = False,
+    ) -> None:
+        gives_up_at = time.monotonic() + PATIENCE_S
+        waiting = _Waiting(item, self._in_flight, gives_up_at, done, patient)
+        self._in_flight[waiting] = None
+        self._queue.append(waiting)
+
+    def _tell_who_waits_for_all(self) -> None:
+        self._passed.set()
+        self._passed = asyncio.Event()
 
     def _it_is_later(self) -> None:
         self._later = None
@@ -173,6 +203,7 @@ class Recorder:
         except BaseException:
             self._queue.extendleft(one for part in parts for one in reversed(part))
             raise
+        self._tell_who_waits_for_all()
 
     async def _commit_or_part(
         self, connection: asyncpg.Connection, batch: _Batch
@@ -199,13 +230,16 @@ class Recorder:
             self._on_head(workspace, version)
         held = []
         for one in batch:
-            verdict = transaction.verdicts.get(one.item.record.call)
             if isinstance(one.item, Note):
                 one.answer(None)
-            elif isinstance(verdict, Held):
+                continue
+            verdict = transaction.verdicts[one.item.record.call]
+            if isinstance(verdict, Held):
                 held.append(one)
-            else:
-                one.answer(verdict)
+                continue
+            one.answer(verdict)
+            if one.is_left:
+                self._close_if_admitted(one.item, verdict)
         if held:
             self._hold(held)
 
@@ -224,6 +258,7 @@ class Recorder:
                 self._queue.append(one)
         self._held.clear()
         self._wake.set()
+        self._tell_who_waits_for_all()
 
     # A database that is away
 
@@ -233,6 +268,7 @@ class Recorder:
                 one.fail()
         self._queue = deque(one for one in self._queue if one.patient)
         self._held.clear()
+        self._tell_who_waits_for_all()
 
     async def _settle_doubt(self, connection: asyncpg.Connection) -> None:
         """Ask what became of the commit that the last connection was lost in."""
@@ -250,11 +286,10 @@ class Recorder:
                 one.answer(None)
         if not happened:
             self._queue.extendleft(one for one in reversed(batch) if one.patient)
+        self._tell_who_waits_for_all()
 
-    def _close_if_admitted(
-        self, admission: Admission, done: "asyncio.Future[Verdict | None]"
-    ) -> None:
-        if done.exception() is None and isinstance(done.result(), Admitted):
+    def _close_if_admitted(self, admission: Admission, verdict: Verdict | None) -> None:
+        if isinstance(verdict, Admitted):
             self._close(admission, "caller_gone")
 
     def _close(self, admission: Admission, reason: str) -> None:
@@ -303,7 +338,8 @@ def _without_the_culprit(batch: _Batch, error: Exception) -> Sequence[_Batch]:
         one.fail()
         return []
     logger.warning("recorder: an outcome is recorded in short: %s", type(error).__name__)
-    return [[replace(one, item=second_best)]]
+    one.item = second_best
+    return [batch]
 
 
 def _second_best(item: Admission | Note, error: Exception) -> Note | None:
@@ -330,11 +366,6 @@ async def _has_committed(connection: asyncpg.Connection, transaction: str) -> bo
     except asyncpg.InvalidParameterValueError:
         return False  # a standby took over that never heard of it
     return bool(fate == "committed")
-
-
-def _log_loss(written: "asyncio.Future[Verdict | None]") -> None:
-    if not written.cancelled() and written.exception() is not None:
-        logger.error("recorder: an outcome was not written; its intent stays open")
 
 
 _FATE = "SELECT pg_xact_status($1::text::xid8)"
