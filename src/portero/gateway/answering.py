@@ -168,8 +168,10 @@ class Answering:
     ) -> dict[str, Any]:
         """A list as far as the caller may see it."""
         listing = Listing(understood.call, understood.target)
+        if listing.kind is None:
+            return answer
         allows = may_of(state, caller)
-        if listing.kind is None or not listing.narrows(allows):
+        if not listing.narrows(allows):
             return answer
         visible = state.snapshot.visible(
             caller.principal, listing.permission, context_of(state, caller), caller.credential

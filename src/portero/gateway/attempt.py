@@ -24,7 +24,7 @@ from portero.store.idempotency import Claim, Settled
 from portero.store.limits import Take, seconds_until
 from portero.store.presence import LeaseLapsed, PolicyMoved, Presence
 from portero.store.recorder import Recorder
-from portero.store.records import Outcome, Record, RecordKind, digest_of
+from portero.store.records import Outcome, Record, RecordKind
 from portero.store.registry import Resource
 
 T = TypeVar("T")
@@ -354,8 +354,7 @@ class Attempt:
         shown: Mapping[str, object] | None = None,
     ) -> Record:
         if self._digests is None:
-            key = self.state.secrets.digest_key()
-            self._digests = tuple([digest_of(key, k, v) for k, v in self._subject.touched])
+            self._digests = tuple([self.state.digest_of(k, v) for k, v in self._subject.touched])
         return Record(
             workspace=self._caller.workspace,
             call=self.call,

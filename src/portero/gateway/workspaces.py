@@ -25,6 +25,7 @@ from portero.store.limits import Take
 from portero.store.listed import in_workspace
 from portero.store.policy import KeyRow, load_policy
 from portero.store.presence import Presence
+from portero.store.records import digest_of
 from portero.store.registry import Resource
 from portero.store.sealing import KeyRing
 from portero.store.workspace_keys import WorkspaceKeys
@@ -101,6 +102,12 @@ class WorkspaceState:
     def _proved(self, token: bytes) -> tuple[bytes, str | None]:
         secret = self.app_secret()
         return token, None if secret is None else hmac.digest(secret, token, "sha256").hex()
+
+    def digest_of(self, kind: str, value: str) -> str:
+        """A thing as records name it; what is the workspace's own is worked out once."""
+        if value not in self.own:
+            return digest_of(self.secrets.digest_key(), kind, value)
+        return self._once((kind, value), lambda: digest_of(self.secrets.digest_key(), kind, value))
 
     def never_shown(self) -> Needles:
         """Everything that must never stand in an answer, in every spelling."""

@@ -155,14 +155,18 @@ class Choice:
     """One of a few words, in any case."""
 
     words: tuple[str, ...]
+    by_folded: Mapping[str, str] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find once how each word is written in lower case."""
+        object.__setattr__(self, "by_folded", {word.lower(): word for word in self.words})
 
     def read(self, value: object, place: str, found: list[IdRef]) -> str:
         """The word as Meta spells it."""
-        folded = fold(value)
-        for word in self.words:
-            if word.lower() == folded:
-                return word
-        raise wrong(place, f"be one of {{{', '.join(self.words)}}}")
+        word = self.by_folded.get(fold(value))
+        if word is None:
+            raise wrong(place, f"be one of {{{', '.join(self.words)}}}")
+        return word
 
 
 @dataclass(frozen=True, slots=True)
