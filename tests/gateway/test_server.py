@@ -15,6 +15,7 @@ import pytest
 
 from gateway.front_door import (
     GET,
+    WHOLE,
     Application,
     Receive,
     Scope,
@@ -24,6 +25,8 @@ from gateway.front_door import (
     speak,
     statuses,
 )
+from portero.gateway.replies import Reply
+from portero.gateway.request import Head
 from portero.gateway.server import Address, Listener, serve
 
 
@@ -93,8 +96,10 @@ def test_an_inherited_socket_is_served_and_stays_its_owners() -> None:
     run(test)
 
 
-def test_sigterm_lets_the_request_under_way_end_and_accepts_no_other() -> None:
+@pytest.mark.parametrize("whole", [False, True])
+def test_sigterm_lets_the_request_under_way_end_and_accepts_no_other(whole: bool) -> None:
     async def test() -> None:
+        WHOLE.set(whole)
         application = Application()
         application.hold.clear()
         async with serving(application, graceful_timeout_s=5) as address:
@@ -108,6 +113,23 @@ def test_sigterm_lets_the_request_under_way_end_and_accepts_no_other() -> None:
             answer = await slow
 
             assert statuses(answer) == [200]
+            assert b"connection: close" in answer
+
+    run(test)
+
+
+def test_a_whole_reply_that_could_end_its_head_early_is_not_given() -> None:
+    class Careless(Application):
+        async def _whole(self, head: Head, body: bytes) -> Reply:
+            return Reply(200, b"", ((b"x-told", b"a\r\nset-cookie: b"),))
+
+    async def test() -> None:
+        WHOLE.set(True)
+        async with serving(Careless()) as address:
+            answer = await speak(address, GET + b"\r\n")
+
+            assert statuses(answer) == [500]
+            assert b"set-cookie" not in answer
             assert b"connection: close" in answer
 
     run(test)

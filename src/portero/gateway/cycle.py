@@ -94,26 +94,29 @@ class WholeCycle:
         self._on_response = on_response
 
     async def answer(self, coming: Awaitable[Reply], default_headers: Headers) -> None:
+        """Write the reply once it is there."""
         try:
-            reply = await coming
+            written = self._written(await coming, default_headers)
             if self._flow.write_paused:  # by somebody who asks on and reads nothing
                 await self._flow.drain()
         except BaseException as error:  # noqa: BLE001 - uvicorn swallows a cancellation here as well
             _log.error("A request could not be answered.", exc_info=error)
-            reply = _NO_ANSWER
             self.keep_alive = False
-        headers = (*default_headers, *reply.all_headers())
-        written = _written(reply.status, headers, reply.body, self.keep_alive)
+            written = self._written(_NO_ANSWER, default_headers)
         if self.disconnected:
             return
         self.response_complete = True
-        if written is None:
-            self._transport.abort()
-            return
         self._transport.write(written)
         if not self.keep_alive:
             self._transport.close()
         self._on_response()
+
+    def _written(self, reply: Reply, default_headers: Headers) -> bytes:
+        headers = (*default_headers, *reply.all_headers())
+        written = _written(reply.status, headers, reply.body, self.keep_alive)
+        if written is None:
+            raise ValueError("the value of a header would end its line")
+        return written
 
 
 def _written(status: int, headers: Headers, body: bytes, keep_alive: bool) -> bytes | None:
