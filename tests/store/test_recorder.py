@@ -415,7 +415,6 @@ def frozen(shop: Shop) -> Coroutine[Any, Any, float]:
     async def go() -> float:
         connection = await connector(shop.database)()
         try:
-            await connection.execute("BEGIN")
             await RecordingTransaction(connection, [shop.admission()], [])._enter()
             began = time.monotonic()
             async with asyncio.timeout(1):

@@ -19,8 +19,12 @@ from portero.store.counting import Counted, Counts
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen. `now` is the database's time, read after every count was locked."""
+    """What was seen. `now` is the database's time, read after every count was locked.
 
+    `id` is the transaction's, by which to ask what became of it.
+    """
+
+    id: str
     now: datetime
     heads: dict[UUID, int]
     counts: Counts
@@ -50,6 +54,7 @@ async def look(
             break
         await counting.ensure(connection, counts)
     return Look(
+        id=row["id"],
         now=row["now"],
         heads={workspace: head or 0 for workspace, head in zip(asked, row["heads"], strict=True)},
         counts=counts,
@@ -100,6 +105,7 @@ SELECT ARRAY(SELECT grants FROM windows ORDER BY n) AS grants,
        ARRAY(SELECT used FROM counters ORDER BY n) AS used,
        CASE WHEN (SELECT count(*) FROM windows) + (SELECT count(*) FROM counters) >= 0
             THEN clock_timestamp() END AS now,
+       pg_current_xact_id()::text AS id,
        ARRAY(SELECT h.version
                FROM unnest($1::uuid[]) WITH ORDINALITY AS t(w, n)
                LEFT JOIN policy_head h ON h.workspace_id = t.w

@@ -312,8 +312,6 @@ async def _run(
     """Commit; returns why an item of it cannot be recorded. Raises when the database is away."""
     # Not `connection.transaction()`: on a dead connection its ROLLBACK would wait for ever.
     try:
-        # The heads must be read by a snapshot younger than the locks, whatever the server's default.
-        await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         await transaction.run()
         await connection.execute("COMMIT")
     except AWAY:
