@@ -59,13 +59,16 @@ def test_four_processes_that_hammer_one_limit_admit_exactly_so_many(
 def test_without_the_row_lock_four_processes_admit_too_many(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A race, so it is run until it is lost."""
     unlocked = looking._LOOK.replace("FOR UPDATE OF u", "")
     monkeypatch.setattr(looking, "_LOOK", unlocked)
-    limit = limit_of(200)
 
-    told = admit(shop, [shop.admission(takes=(limit,)) for _ in range(600)], PROCESSES)
+    def admitted() -> int:
+        limit = limit_of(200)
+        told = admit(shop, [shop.admission(takes=(limit,)) for _ in range(600)], PROCESSES)
+        return told["Admitted"]
 
-    assert told["Admitted"] > 200
+    assert any(admitted() > 200 for _ in range(10))
 
 
 # Any second
