@@ -21,7 +21,7 @@ from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.audit.models import Record, in_workspace
-from portero.engine import PERMISSIONS
+from portero.engine import PERMISSIONS, Reach
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ROLES = ("Administrator", "Agent", "Developer", "Analyst", "Support")
@@ -150,6 +150,21 @@ def test_a_refusal_at_a_door_is_on_record_with_its_reason(
         records = list(Record.objects.filter(event="page.opened"))
     assert len(records) == before + 1
     assert {(r.effect, r.reason) for r in records} == {("deny", "permission_missing")}
+
+
+def test_a_refusal_shows_the_doors_that_are_open(cast: Cast) -> None:
+    address = "reader@doors.example"
+    reader = accounts.add_person(actor=cast.ana, email=address, name="Reader")
+    role = access.create_role(actor=cast.ana, name="Reads people", cells={"member:read": Reach.ALL})
+    access.create_binding(actor=cast.ana, principal=reader, role=role)
+    person = Person.objects.get_by_natural_key(address)
+    with_an_app(person)
+
+    answer = signed_in(person).get("/")
+
+    assert answer.status_code == 403
+    assert 'href="/people/"' in answer.content.decode()
+    assert 'href="/roles/"' not in answer.content.decode()
 
 
 def test_every_permission_at_a_door_is_a_permission() -> None:
