@@ -96,7 +96,8 @@ def test_b1_2_a_weak_password_is_refused_and_the_link_is_kept(beto: Person, weak
 
     with pytest.raises(ValidationError):
         accounts.choose_password(token=token, password=weak)
-    assert at_the_door().post(f"/welcome/{token}", {"password": weak}).status_code == 422
+    page = at_the_door().post(f"/welcome/{token}", {"password": weak})
+    assert b'id="password-error"' in page.content
     assert accounts.person_of_link(token) == beto
 
 

@@ -95,6 +95,67 @@ def test_a05_a_code_works_once(ana: Person) -> None:
     assert second.get("/").status_code == 302
 
 
+def test_b1_7_a_code_is_remembered_for_longer_than_it_could_work(ana: Person) -> None:
+    """allauth forgets it after half a minute, and takes it for one and a half."""
+    secret, first, second = with_an_app(ana), at_the_door(), at_the_door()
+    code = code_of(secret)
+    enter(first, ana.email, PASSWORD)
+    first.post("/factors/authenticate/", {"code": code})
+    cache.delete(f"allauth.mfa.totp.used?user={ana.pk}&code={code}")  # as when its time is up
+    enter(second, ana.email, PASSWORD)
+    second.post("/factors/authenticate/", {"code": code})
+
+    assert first.get("/").status_code == 200
+    assert second.get("/").status_code == 302
+
+
+def test_a07_a_password_shown_again_is_no_second_factor(ana: Person) -> None:
+    """Somebody with the password came in before the person had a factor, and stayed."""
+    thief = half_signed_in(ana)
+    with_an_app(ana)
+
+    thief.post("/reauthenticate/", {"password": PASSWORD})
+
+    for page in (
+        "/factors/webauthn/add/",
+        "/factors/totp/deactivate/",
+        "/factors/recovery-codes/generate/",
+    ):
+        answer = thief.get(page)
+        assert answer.status_code == 302, page
+        assert "authenticate" in answer.headers["Location"], page
+    assert thief.get("/").status_code == 302
+
+
+def test_b1_10_a_changed_factor_ends_every_other_session(ana: Person) -> None:
+    thief, client = half_signed_in(ana), at_the_door()
+    enter(client, ana.email, PASSWORD)
+    before = client.cookies["portero_session"].value
+    page = client.get("/factors/totp/activate/").content.decode()
+    [secret] = re.findall(r'id="authenticator_secret" value="([A-Z2-7]+)"', page)
+    client.post("/factors/totp/activate/", {"code": code_of(secret)})
+
+    assert client.get("/").status_code == 200
+    assert client.cookies["portero_session"].value != before
+    assert thief.get("/factors/").headers["Location"].startswith("/login/")
+
+
+def test_b2_2_a_session_in_use_ends_after_twelve_hours(ana: Person) -> None:
+    client = signed_in(ana)
+    client.get("/")
+    session = client.session
+    session["began"] = datetime.now(UTC).timestamp() - visits.ABSOLUTE_S - 1
+    session.save()
+
+    assert client.get("/").headers["Location"].startswith("/login/")
+
+
+def test_b1_5_a_key_that_only_asks_to_be_touched_is_not_enough(ana: Person) -> None:
+    answer = at_the_door().get("/factors/webauthn/login/", headers={"accept": "application/json"})
+
+    assert answer.json()["request_options"]["publicKey"]["userVerification"] == "required"
+
+
 def test_b1_4_who_has_no_second_factor_is_led_to_set_one_up(ana: Person) -> None:
     client = at_the_door()
 

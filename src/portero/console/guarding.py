@@ -15,11 +15,11 @@ CONTENT_SECURITY_POLICY = (
     " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
-_ONLY_HERE = "People cannot sign in yet: this page is for a browser on this machine.\n"
+_ONLY_HERE = "The console is for a browser on this machine.\n"
 
 
 class OnlyThisMachine:
-    """Refuses what came through a proxy or from elsewhere: there is no sign-in to tell who it is."""
+    """Refuses what came through a proxy or from elsewhere, as long as cookies go without TLS."""
 
     def __init__(self, get_response: Handler) -> None:
         self._get_response = get_response

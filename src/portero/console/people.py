@@ -24,7 +24,7 @@ SEARCH_MAX = 100
 
 def people(request: HttpRequest) -> HttpResponse:
     workspace = visits.actor(request).workspace
-    containing = request.GET.get("q", "").strip()[:SEARCH_MAX]
+    containing = request.GET.get("q", "").replace("\0", "").strip()[:SEARCH_MAX]
     page = accounts.members(workspace, containing=containing, after=_after(request))
     return render(request, "console/people.html", {"page": page, "q": containing})
 
@@ -33,6 +33,8 @@ def _after(request: HttpRequest) -> tuple[str, UUID] | None:
     name, behind = request.GET.get("name"), request.GET.get("behind")
     if name is None or behind is None:
         return None
+    if "\0" in name:
+        raise Http404
     try:
         return name, UUID(behind)
     except ValueError:

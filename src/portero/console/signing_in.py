@@ -16,9 +16,10 @@ from allauth.account.internal.flows.login import (
     record_authentication,
 )
 from allauth.core import context
+from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
-from allauth.mfa.signals import authenticator_added
+from allauth.mfa.signals import authenticator_added, authenticator_removed
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -27,6 +28,7 @@ from django.http import HttpRequest
 from typing_extensions import override
 
 from portero.domain.accounts.models import Person
+from portero.domain.accounts.sessions import end_sessions
 from portero.store.sealing import KeyRing, Place
 
 # allauth seals without telling whose value it is, so the place names the table and no row.
@@ -84,7 +86,18 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
             for record in get_authentication_records(request, request.user)
             if record["method"] in methods
         ]
-        return not shown or time.time() - max(shown) >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+        if not shown or time.time() - max(shown) >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
+            # Answered with True, allauth would take a password that was shown again for enough.
+            raise ReauthenticationRequired
+        return False
+
+    @override
+    def get_reauthentication_methods(self, user: Person) -> list[dict[str, Any]]:
+        """Whoever has a second factor shows that; a password alone is for who has none yet."""
+        found: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        if is_mfa_enabled(user):
+            return [one for one in found if one["id"] != "reauthenticate"]
+        return found
 
 
 class Factors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
@@ -108,3 +121,10 @@ def _a_new_factor_was_just_shown(
         record_authentication(
             request, user, method="mfa", type=authenticator.type, id=authenticator.pk
         )
+
+
+@receiver([authenticator_added, authenticator_removed])
+def _other_sessions_end(sender: object, request: HttpRequest, user: Person, **_: Any) -> None:
+    """Whoever had a session before a factor changed has none after, and ours has a new id."""
+    request.session.cycle_key()
+    end_sessions(user.pk, but=request.session.session_key)

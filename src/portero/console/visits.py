@@ -20,7 +20,8 @@ from portero.domain.accounts.queries import Membership
 
 WORKSPACE = "workspace"
 IDLE_S = 30 * 60
-_SEEN = "seen"
+ABSOLUTE_S = 12 * 60 * 60
+_SEEN, _BEGAN = "seen", "began"
 _SEEN_STEP_S = 60
 
 
@@ -29,12 +30,14 @@ def person_of(request: HttpRequest) -> Person | None:
     if not request.user.is_authenticated:
         return None
     now = datetime.now(UTC).timestamp()
-    seen = float(request.session.get(_SEEN, now))
-    if now - seen > IDLE_S:
+    seen, began = (float(request.session.get(name, now)) for name in (_SEEN, _BEGAN))
+    if now - seen > IDLE_S or now - began > ABSOLUTE_S:
         logout(request)
         return None
     if _SEEN not in request.session or (now - seen > _SEEN_STEP_S and _is_a_persons_doing(request)):
         request.session[_SEEN] = now
+    if _BEGAN not in request.session:
+        request.session[_BEGAN] = now
     return request.user
 
 
@@ -72,7 +75,9 @@ def actor_of(request: HttpRequest, person: Person) -> Actor | None:
     member = _membership(request, person)
     if member is None:
         return None
-    request.session[WORKSPACE] = str(member.workspace)
+    # Only what is new: a page that answers late must not undo what another request wrote meanwhile.
+    if request.session.get(WORKSPACE) != str(member.workspace):
+        request.session[WORKSPACE] = str(member.workspace)
     made = Actor(
         workspace=member.workspace,
         principal=member.principal,

@@ -34,4 +34,5 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
     except LinkNotValid:
         return render(request, "console/spent.html", status=404)
     context = {"person": person, "errors": errors}
-    return render(request, "console/welcome.html", context, status=422 if errors else 200)
+    # Not as an error: Django would log the path, and the path is the secret.
+    return render(request, "console/welcome.html", context)

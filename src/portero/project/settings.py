@@ -39,6 +39,8 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "console_cache",
+        # Django throws a third away beyond this, what still counts too.
+        "OPTIONS": {"MAX_ENTRIES": 1_000_000},
     }
 }
 
@@ -128,8 +130,12 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Portero"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # whoever follows an invitation reads that mailbox
 MFA_TOTP_TOLERANCE = 1
-# A browser takes localhost for a safe origin; others need TLS, which the front proxy ends.
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True
+# A key that only asks to be touched is no second factor, and must not sign anybody in alone.
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_FORMS = {
+    "authenticate": "portero.console.codes.Authenticate",
+    "reauthenticate": "portero.console.codes.Reauthenticate",
+}
 
 SESSION_ENGINE = "portero.domain.accounts.sessions"
 SESSION_COOKIE_NAME = "portero_session"
