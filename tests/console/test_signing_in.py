@@ -263,6 +263,18 @@ def test_b2_2_who_was_away_for_half_an_hour_signs_in_again(
     assert client.get("/").headers["Location"].startswith("/login/")
 
 
+def test_sessions_that_nobody_can_use_are_cleared_away(ana: Person) -> None:
+    over = datetime.now(UTC) - timedelta(seconds=1)
+    Session.objects.create(session_key="over", session_data="", expire_date=over)
+    secret, client = with_an_app(ana), at_the_door()
+
+    enter(client, ana.email, PASSWORD)
+    client.post("/factors/authenticate/", {"code": code_of(secret)})
+
+    assert not Session.objects.filter(session_key="over").exists()
+    assert client.get("/").status_code == 200
+
+
 def test_a_page_that_reloads_itself_keeps_nobody_signed_in(ana: Person) -> None:
     client = signed_in(ana)
     client.get("/")

@@ -23,12 +23,13 @@ from allauth.mfa.signals import authenticator_added, authenticator_removed
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest
 from typing_extensions import override
 
 from portero.domain.accounts.models import Person
-from portero.domain.accounts.sessions import end_sessions
+from portero.domain.accounts.sessions import end_expired_sessions, end_sessions
 from portero.store.sealing import KeyRing, Place
 
 # allauth seals without telling whose value it is, so the place names the table and no row.
@@ -128,3 +129,9 @@ def _other_sessions_end(sender: object, request: HttpRequest, user: Person, **_:
     """Whoever had a session before a factor changed has none after, and ours has a new id."""
     request.session.cycle_key()
     end_sessions(user.pk, but=request.session.session_key)
+
+
+@receiver(user_logged_in)
+def _clear_away(sender: object, **_: Any) -> None:
+    """Whoever signs in clears away the sessions that nobody can use any more."""
+    end_expired_sessions()
