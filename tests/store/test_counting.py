@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -72,6 +73,17 @@ def test_without_the_row_lock_four_processes_admit_too_many(
 
 
 # Any second
+
+
+def test_calls_of_a_batch_each_have_the_rate_they_were_decided_under(shop: Shop) -> None:
+    """A limit was made smaller while the calls of one batch came in."""
+    narrow = limit_of(1, per=Per.SECOND)
+    wide = replace(narrow, amount=1000)
+    admissions = [shop.admission(takes=(take,)) for take in (wide, narrow, wide, narrow)]
+
+    told = asyncio.run(ask(shop, admissions))
+
+    assert [isinstance(verdict, Admitted) for verdict in told] == [True, False, True, False]
 
 
 async def hammer(recorder: Recorder, shop: Shop, limit: Take, seconds: float) -> list[datetime]:

@@ -125,10 +125,12 @@ class Counts:
             return LimitReached(take, self._now)
         key = (demand.workspace, take.limit)
         if take.is_rate:
-            now = self._now.timestamp()
-            if units <= self._windows[key].free(now):
+            now, window = self._now.timestamp(), self._windows[key]
+            # Two calls of a batch may be decided under two versions of the limit: each has its own.
+            window.amount = take.amount
+            if units <= window.free(now):
                 return None
-            opens_at = self._windows[key].opens_at(units, now)
+            opens_at = window.opens_at(units, now)
             return LimitReached(take, datetime.fromtimestamp(opens_at, UTC))
         counter = self._counters[key]
         return None if counter.used + units <= take.amount else LimitReached(take, counter.ends)
