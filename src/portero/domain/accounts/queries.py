@@ -76,7 +76,7 @@ def members(
     last = page[-1] if len(rows) > PAGE else None
     return Page(
         tuple(_member(row, people, secured) for row in page),
-        (last.name.lower(), last.id) if last is not None else None,
+        (last.lower, last.id) if last is not None else None,
     )
 
 
