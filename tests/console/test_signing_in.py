@@ -20,7 +20,14 @@ from django.core.cache import cache
 from django.test import Client
 
 from cast import Cast, playing
-from console.visitors import at_the_door, half_signed_in, person_of, signed_in, with_an_app
+from console.visitors import (
+    at_the_door,
+    half_signed_in,
+    has_shown,
+    person_of,
+    signed_in,
+    with_an_app,
+)
 from databases import Database
 from portero.console import visits
 from portero.domain.accounts.models import Person, Session
@@ -115,11 +122,7 @@ def test_a07_a_password_shown_again_is_no_second_factor(ana: Person) -> None:
     with_an_app(ana)
 
     thief.post("/reauthenticate/", {"password": PASSWORD})
-    # And if allauth had taken the password: it writes this into the session.
-    session, now = thief.session, datetime.now(UTC).timestamp()
-    shown = {"method": "password", "at": now, "reauthenticated": True}
-    session["account_authentication_methods"] = [shown]
-    session.save()
+    has_shown(thief, ana, method="password", reauthenticated=True)  # as if it had been taken
 
     for page in (
         "/factors/webauthn/add/",

@@ -41,13 +41,16 @@ def half_signed_in(person: Person) -> Client:
 def signed_in(person: Person) -> Client:
     """With a second factor, a moment ago."""
     client = half_signed_in(person)
+    has_shown(client, person, method="mfa", type="totp")
+    return client
+
+
+def has_shown(client: Client, person: Person, **what: object) -> None:
+    """Let allauth believe that this was shown in the client's session a moment ago."""
     session = client.session
-    session[AUTHENTICATION_METHODS_SESSION_KEY] = [
-        {"method": "mfa", "at": time.time(), "type": "totp"}
-    ]
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{**what, "at": time.time()}]
     session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(person.pk)
     session.save()
-    return client
 
 
 def with_an_app(person: Person) -> str:
