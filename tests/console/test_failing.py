@@ -1,0 +1,57 @@
+"""What somebody sees when a page cannot be made, for want of the database or by our fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client, RequestFactory
+
+from cast import Cast, playing
+from console.visitors import person_of, signed_in
+from databases import Database
+from django_ready import django_on
+from portero.console.views import failed
+
+NOBODY_LISTENS = "host=127.0.0.1 port=1 dbname=portero user=portero password=x connect_timeout=2"
+
+
+@pytest.fixture(scope="module")
+def cast(shared_database: Database) -> Iterator[Cast]:
+    with playing(shared_database) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("en", "The database does not answer"), ("es", "La base de datos no responde")],
+)
+def test_without_the_database_a_page_says_so(cast: Cast, language: str, says: str) -> None:
+    visitor = signed_in(person_of(cast.ana))
+    client = Client(
+        raise_request_exception=False,
+        REMOTE_ADDR="127.0.0.1",
+        headers={"host": "localhost", "accept-language": language},
+    )
+    client.cookies = visitor.cookies
+
+    with django_on(NOBODY_LISTENS):
+        answer = client.get("/")
+
+    assert answer.status_code == 503
+    assert says in answer.content.decode()
+    assert client.get("/").status_code == 200  # nobody was signed out by it
+
+
+@pytest.mark.usefixtures("cast")
+def test_a_fault_of_ours_is_called_that_and_nothing_of_it_is_shown() -> None:
+    request = RequestFactory().get("/")
+    try:
+        raise ValueError("a secret of the inside")
+    except ValueError:
+        answer = failed(request)
+
+    page = answer.content.decode()
+    assert answer.status_code == 500
+    assert "It is our fault" in page
+    assert "secret" not in page
