@@ -6,29 +6,22 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
 from databases import Database
+from portero.project.demo.codes import code_at
 
 PASSWORD = "una frase larga que nadie adivina"
 Cookies = list[dict[str, Any]]
 
 
 def code_of(secret: str) -> str:
-    """What an app with codes shows now (RFC 6238), by other code than the console's."""
-    import base64
-    import hmac
-    import struct
-    import time
-
-    digest = hmac.digest(
-        base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), "sha1"
-    )
-    at = digest[-1] & 15
-    return f"{(struct.unpack('>I', digest[at : at + 4])[0] & 0x7FFFFFFF) % 10**6:06}"
+    """What an app with codes shows now, by other code than the console's."""
+    return code_at(secret, time.time())
 
 
 def cookies_of(browser: Browser, console: str, person: dict[str, str]) -> Cookies:

@@ -28,10 +28,11 @@ def code_of(data: Path, name: str) -> str:
     secrets = {one["name"].lower(): one["totp_secret"] for one in people}
     if name.lower() not in secrets:
         raise Problem(f"nobody here is called {name}: {', '.join(one['name'] for one in people)}")
-    return _code(secrets[name.lower()], time.time())
+    return code_at(secrets[name.lower()], time.time())
 
 
-def _code(secret: str, now: float) -> str:
+def code_at(secret: str, now: float) -> str:
+    """What an app with codes shows at a moment, in epoch seconds; the secret is in base 32."""
     counter = struct.pack(">Q", int(now) // _STEP_S)
     digest = hmac.digest(base64.b32decode(secret), counter, "sha1")
     at = digest[-1] & 0xF
