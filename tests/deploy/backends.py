@@ -10,7 +10,8 @@ from typing import Any
 
 from gateway.front_door import Receive, Scope, Send, serving
 from gateway.house import Loop
-from portero.gateway.protocol import BodyError, BodyLimits, BodyReader, HttpLimits
+from portero.gateway.body import BodyError, BodyLimits, BodyReader
+from portero.gateway.protocol import HttpLimits
 
 
 @dataclass

@@ -11,13 +11,8 @@ from typing import Any
 
 import uvloop
 
-from portero.gateway.protocol import (
-    BodyError,
-    BodyLimits,
-    BodyReader,
-    HttpLimits,
-    TooSlow,
-)
+from portero.gateway.body import BodyError, BodyLimits, BodyReader, TooSlow
+from portero.gateway.protocol import HttpLimits
 from portero.gateway.replies import Reply
 from portero.gateway.request import Head
 from portero.gateway.server import Address, Listener, serve

@@ -22,15 +22,8 @@ from gateway.front_door import (
     speak,
     statuses,
 )
-from portero.gateway.protocol import (
-    BodyError,
-    BodyLimits,
-    BodyReader,
-    Disconnected,
-    HttpLimits,
-    TooLarge,
-    TooSlow,
-)
+from portero.gateway.body import BodyError, BodyLimits, BodyReader, Disconnected, TooLarge, TooSlow
+from portero.gateway.protocol import HttpLimits
 
 
 @pytest.fixture(autouse=True, params=["in messages", "whole"])

@@ -18,7 +18,8 @@ import pytest
 
 from gateway.house import VENTAS, House, Key
 from portero.gateway import graph, process, upload_door
-from portero.gateway.protocol import BodyLimits, HttpLimits
+from portero.gateway.body import BodyLimits
+from portero.gateway.protocol import HttpLimits
 from portero.gateway.server import Listener
 from portero.gateway.upstream import Upstream, UpstreamRequest, split_url
 from storm.storms import Killable

@@ -18,11 +18,11 @@ from portero.gateway.attempt import (
     Subject,
 )
 from portero.gateway.authentication import Authenticated, Authenticator
+from portero.gateway.body import BodyError, BodyLimits, TooLarge
 from portero.gateway.customers import identities_of
 from portero.gateway.forwarding import CALLBACK_DATA, Forwarding
 from portero.gateway.listing import Listing
 from portero.gateway.presented import presented_key
-from portero.gateway.protocol import BodyError, BodyLimits, BodyReader, TooLarge
 from portero.gateway.refusing import refuse
 from portero.gateway.replies import Reply, error_reply
 from portero.gateway.request import Request
@@ -144,12 +144,7 @@ def subject_of(
 
 async def _read_body(request: Request) -> bytes:
     try:
-        if request.body is not None:
-            if len(request.body) > BODY_MAX:
-                raise TooLarge
-            return request.body
-        reader = BodyReader(request.receive, _LIMITS, content_length=request.content_length)
-        return await reader.read()
+        return await request.read(_LIMITS)
     except TooLarge:
         raise malformed(f"The body is larger than {BODY_MAX // 1024} KiB.") from None
     except BodyError as error:

@@ -15,8 +15,8 @@ import asyncpg
 import orjson
 
 from portero.gateway.accounts import Accounts
+from portero.gateway.body import BodyError, BodyLimits, TooLarge
 from portero.gateway.customers import people_named
-from portero.gateway.protocol import BodyError, BodyLimits, BodyReader, TooLarge
 from portero.gateway.replies import Reply
 from portero.gateway.request import Request
 from portero.gateway.workspaces import Workspaces, WorkspaceState
@@ -33,6 +33,8 @@ _STORED = Reply(200, b"stored", (_TEXT,))
 _UNSIGNED = Reply(401, b"signature does not match", (_TEXT,))
 
 logger = logging.getLogger(__name__)
+
+_LIMITS = BodyLimits(max_bytes=webhooks.MAX_BYTES)
 
 
 class WebhookDoor:
@@ -56,11 +58,7 @@ class WebhookDoor:
 
     async def receive(self, request: Request, signature: str | None) -> Reply:
         try:
-            raw = await BodyReader(
-                request.receive,
-                BodyLimits(max_bytes=webhooks.MAX_BYTES),
-                content_length=request.content_length,
-            ).read()
+            raw = await request.read(_LIMITS)
         except TooLarge:
             return Reply(413, b"too large", (_TEXT,))
         except BodyError:

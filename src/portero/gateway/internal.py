@@ -13,8 +13,8 @@ from uuid import UUID
 import orjson
 
 from portero.gateway.attempt import Caller
+from portero.gateway.body import BodyError, BodyLimits, BodyReader
 from portero.gateway.graph import BODY_MAX, GraphDoor
-from portero.gateway.protocol import BodyError, BodyLimits, BodyReader
 from portero.gateway.refusing import guarded
 from portero.gateway.replies import Receive, Reply, Send, error_reply, json_reply
 from portero.gateway.workspaces import Workspaces

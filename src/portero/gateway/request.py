@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from portero.engine.values import valueclass
 from portero.gateway.addresses import TrustedProxies
+from portero.gateway.body import BodyLimits, BodyReader, TooLarge
 from portero.gateway.replies import Receive
 from portero.graphapi.errors import GraphError
 from portero.graphapi.inputs import media_type
@@ -56,6 +57,14 @@ class Request:
     @property
     def media_type(self) -> str:
         return media_type(self.content_type)
+
+    async def read(self, limits: BodyLimits) -> bytes:
+        """The whole body. Raises TooLarge, TooSlow, Disconnected."""
+        if self.body is None:
+            return await BodyReader(self.receive, limits, content_length=self.content_length).read()
+        if len(self.body) > limits.max_bytes:
+            raise TooLarge
+        return self.body
 
 
 def read_request(

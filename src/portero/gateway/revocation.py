@@ -12,8 +12,8 @@ import asyncpg
 import orjson
 
 from portero.gateway.authentication import Authenticated, Authenticator
+from portero.gateway.body import BodyError, BodyLimits
 from portero.gateway.presented import Presented
-from portero.gateway.protocol import BodyError, BodyLimits, BodyReader
 from portero.gateway.replies import Reply, error_reply, json_reply
 from portero.gateway.request import Request
 from portero.graphapi.errors import GraphError
@@ -60,7 +60,7 @@ class RevocationDoor:
 
 async def _key_of(request: Request) -> str:
     try:
-        body = await BodyReader(request.receive, BodyLimits(max_bytes=_BODY_MAX)).read()
+        body = await request.read(BodyLimits(max_bytes=_BODY_MAX))
         told = orjson.loads(body)
     except (BodyError, orjson.JSONDecodeError):
         raise malformed('Send `{"key": "…"}`.') from None

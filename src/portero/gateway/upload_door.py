@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Mapping
 
 from portero.gateway.answering import may_of
 from portero.gateway.attempt import Attempt, Caller, Refusal
+from portero.gateway.body import BodyError, BodyLimits, BodyReader
 from portero.gateway.forwarding import Answered, Multipart
 from portero.gateway.graph import CallWay, subject_of
 from portero.gateway.presented import presented_key
-from portero.gateway.protocol import BodyError, BodyLimits, BodyReader
 from portero.gateway.refusing import refuse
 from portero.gateway.replies import Reply, error_reply
 from portero.gateway.request import Request
