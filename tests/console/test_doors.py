@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.test import Client
-from django.urls import NoReverseMatch, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, path, reverse
 
 from cast import Cast, playing
 from console.visitors import at_the_door, half_signed_in, person_of, signed_in, with_an_app
 from databases import Database
 from portero.console import doors
-from portero.console.doors import Door, Opens, declared, require_declarations
+from portero.console.doors import CLOSED, Door, Opens, declared, require_declarations
 from portero.console.urls import urlpatterns
 from portero.domain.access import services as access
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
@@ -27,12 +28,21 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ROLES = ("Administrator", "Agent", "Developer", "Analyst", "Support")
 LOGIN = "/login/"
 THINGS: dict[str, UUID] = {}
+"""What the routes call a thing, and one of the first workspace."""
+OTHERS: dict[str, dict[str, object]] = {
+    "console:asset": {"digest": "a" * 16, "name": "console.css"},
+    "console:welcome": {"token": "a"},
+    "mfa_remove_webauthn": {"pk": 1},
+    "mfa_edit_webauthn": {"pk": 1},
+    "account_confirm_email": {"key": "a"},
+    "account_reset_password_from_key": {"uidb36": "a", "key": "b"},
+}
 
 
 @pytest.fixture(scope="module")
 def cast(shared_database: Database) -> Iterator[Cast]:
     with playing(shared_database) as made:
-        THINGS.update(person=made.dora.principal, role=made.role("Agent"))
+        THINGS.update(principal=made.dora.principal, role=made.role("Agent"))
         yield made
 
 
@@ -54,13 +64,28 @@ def people(cast: Cast) -> dict[str, Person]:
 
 def address_of(name: str) -> str:
     """Where a route leads; one about a thing, to a thing of the first workspace."""
-    things = {"console:person": (THINGS["person"],), "console:role": (THINGS["role"],)}
-    for arguments in (things.get(name, ()), (1,), ("a" * 16, "console.css"), ("a", "b")):
+    for arguments in (things_of(name), {}, OTHERS.get(name, {})):
         try:
-            return reverse(name, args=arguments)
+            return reverse(name, kwargs=arguments)
         except NoReverseMatch:
             continue
-    raise AssertionError(name)
+    raise AssertionError(f"{name}: say in OTHERS or THINGS what its address is made of")
+
+
+def things_of(name: str) -> dict[str, UUID]:
+    """The things that a route names, by what its pattern calls them."""
+    return {one: THINGS[one] for one in parameters_of(name) if one in THINGS}
+
+
+def parameters_of(name: str) -> set[str]:
+    *spaces, last = name.split(":")
+    found = get_resolver().reverse_dict if not spaces else None
+    resolver = get_resolver()
+    for space in spaces:
+        _prefix, resolver = resolver.namespace_dict[space]
+        found = resolver.reverse_dict
+    assert found is not None
+    return {one for possible, *_ in found.getlist(last) for _, names in possible for one in names}
 
 
 def cases() -> list[tuple[str, str, Door | None]]:
@@ -108,20 +133,68 @@ def test_a07_without_the_second_factor_nothing_opens_but_the_way_to_it(
     }
 
 
+def let_in(_request: HttpRequest, **_things: object) -> HttpResponse:
+    return HttpResponse(status=204)
+
+
+def without_rooms(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:
+    """The same routes, with nothing behind their doors: a knock changes nothing."""
+    return [
+        URLPattern(one.pattern, let_in, name=one.name)
+        if isinstance(one, URLPattern)
+        else URLResolver(
+            one.pattern,
+            without_rooms(one.url_patterns),
+            app_name=one.app_name,
+            namespace=one.namespace,
+        )
+        for one in patterns
+    ]
+
+
+class Doors:
+    urlpatterns = without_rooms(urlpatterns)
+
+
 @pytest.mark.parametrize("who", ["owner", "other workspace", "stranger", *ROLES])
 def test_b3_1_every_door_opens_for_those_it_says_and_for_nobody_else(
     cast: Cast, people: dict[str, Person], who: str
 ) -> None:
-    client, wrong = signed_in(people[who]), []
-    for name, method, door in cases():
-        if door is None or door.opens is not Opens.FOR_MEMBERS:
-            continue
-        status, _ = ask(client, name, method)
-        is_elsewhere = who == "other workspace" and name in {"console:person", "console:role"}
-        if status != (404 if is_elsewhere else 200 if may(who, door) else 403):
-            wrong.append((name, method, status))
+    client, wrong, refused = signed_in(people[who]), [], []
+    workspace = cast.carla.workspace if who == "other workspace" else cast.workspace
+    with in_workspace(workspace):
+        before = set(Record.objects.values_list("call_id", flat=True))
+    with override_settings(ROOT_URLCONF=Doors):
+        for name, method, door in cases():
+            if door is None or door.opens is not Opens.FOR_MEMBERS:
+                continue
+            status, _ = ask(client, name, method)
+            if status != (204 if may(who, door) else 403):
+                wrong.append((name, method, status))
+            if status == 403 and who != "stranger":
+                refused.append((door.event, "deny", [door.permission]))
 
     assert wrong == []
+    # What was decided is what was recorded: each refusal once, and nothing else.
+    with in_workspace(workspace):
+        records = Record.objects.exclude(call_id__in=before).order_by("at", "call_id")
+        assert [(r.event, r.effect, list(r.checks)) for r in records] == refused
+
+
+def test_a_page_about_a_thing_of_another_workspace_is_not_there(
+    cast: Cast, people: dict[str, Person]
+) -> None:
+    owner, elsewhere = (signed_in(people[who]) for who in ("owner", "other workspace"))
+    about_things = [
+        name
+        for name, found in sorted(declared().items())
+        if things_of(name) and found.get("GET", CLOSED).opens is Opens.FOR_MEMBERS
+    ]
+
+    assert len(about_things) >= 2
+    for name in about_things:
+        assert elsewhere.get(address_of(name)).status_code == 404, name
+        assert owner.get(address_of(name)).status_code == 200, name
 
 
 def may(who: str, door: Door) -> bool:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from django.conf import settings
@@ -25,6 +26,7 @@ from portero.engine.policy import Reach
 CONSOLE = Path(portero.console.__path__[0])
 LANGUAGES = tuple(to_locale(code) for code, _ in settings.LANGUAGES if code != "en")
 _CALL = re.compile(r"""\b(?:gettext|_)\((?:u?'((?:[^'\\]|\\.)*)'|u?"((?:[^"\\]|\\.)*)")\)""")
+_CALLS = dict.fromkeys(("_", "gettext", "gettext_lazy")) | {"ngettext": (1, 2)}
 _PLURAL = re.compile(r"""ngettext\(u?'((?:[^'\\]|\\.)*)',\s*u?'((?:[^'\\]|\\.)*)'""")
 
 
@@ -61,8 +63,10 @@ def borrowed() -> set[str]:
 def sentences() -> set[str]:
     """Of the templates, and of modules that speak to people."""
     found = set()
-    for file in CONSOLE.glob("*.py"):
-        found |= {one or other for one, other in _CALL.findall(file.read_text())}
+    for file in CONSOLE.rglob("*.py"):
+        with file.open("rb") as code:
+            for _line, message, _comments, _context in extract("python", code, keywords=_CALLS):
+                found.add(message if isinstance(message, str) else message[0])
     for file in CONSOLE.rglob("templates/**/*.html"):
         code = templatize(file.read_text(), origin=str(file))
         for one, other in _CALL.findall(code):

@@ -17,12 +17,13 @@ _TYPES: Mapping[str, str] = {
     "webauthn-json.js": _SCRIPT,
     "webauthn.js": _SCRIPT,
     "onload.js": _SCRIPT,
+    "htmx.js": _SCRIPT,
 }
-_OURS = ("portero.console", "static")
-_FROM_ALLAUTH: Mapping[str, tuple[str, ...]] = {
-    "webauthn-json.js": ("allauth.mfa", "static", "mfa", "js"),
-    "webauthn.js": ("allauth.mfa", "static", "mfa", "js"),
-    "onload.js": ("allauth.account", "static", "account", "js"),
+_FROM_ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    "webauthn-json.js": ("allauth.mfa", "static", "mfa", "js", "webauthn-json.js"),
+    "webauthn.js": ("allauth.mfa", "static", "mfa", "js", "webauthn.js"),
+    "onload.js": ("allauth.account", "static", "account", "js", "onload.js"),
+    "htmx.js": ("django_htmx", "static", "django_htmx", "htmx-2.min.js"),
 }
 
 
@@ -48,5 +49,5 @@ def _all() -> dict[str, bytes]:
 
 
 def _read(name: str) -> bytes:
-    package, *folders = _FROM_ALLAUTH.get(name, _OURS)
-    return files(package).joinpath(*folders, name).read_bytes()
+    package, *path = _FROM_ELSEWHERE.get(name, ("portero.console", "static", name))
+    return files(package).joinpath(*path).read_bytes()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -19,7 +18,8 @@ from django.urls import URLPattern, URLResolver, path
 from django.urls import reverse as url_of
 from django.utils.http import urlencode
 
-from portero.console import visits
+from portero.console import keeping, visits
+from portero.console.answers import answer_to, refused
 from portero.domain.access import queries as access
 from portero.domain.access.errors import AccessDenied
 
@@ -44,6 +44,8 @@ class Door:
     permission: str | None = None
     event: str | None = None
     """What a refusal is recorded as: the event that did not happen."""
+    is_fresh: bool = False
+    """Whether the second factor must have been shown a moment ago (B2.4)."""
 
 
 EVERYBODY = Door(Opens.FOR_EVERYBODY)
@@ -52,9 +54,13 @@ MEMBERS = Door(Opens.FOR_MEMBERS)
 CLOSED = Door(Opens.FOR_NOBODY)
 
 
-def needs(permission: str, *, event: str) -> Door:
-    """A door for members who hold a permission in the workspace."""
-    return Door(Opens.FOR_MEMBERS, permission, event)
+def needs(permission: str, *, event: str, is_fresh: bool = False) -> Door:
+    """A door for members who hold a permission in the workspace.
+
+    With `is_fresh` it asks for the second factor again when that was shown more than five minutes
+    ago. What a form brought meanwhile is kept, and offered once more on the way back.
+    """
+    return Door(Opens.FOR_MEMBERS, permission, event, is_fresh)
 
 
 _doors: dict[str, Mapping[str, Door]] = {}
@@ -120,6 +126,12 @@ class Doorkeeper:
             return HttpResponseNotAllowed(sorted(doors))
         return _answer(request, door)
 
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """Answer for what services raise; views catch only what belongs at a field of theirs."""
+        return answer_to(request, exception)
+
 
 def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
     if door.opens is Opens.FOR_EVERYBODY:
@@ -137,20 +149,11 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
     actor = visits.actor_of(request, person)
     if actor is None:
         return render(request, "console/nowhere.html", status=403)
-    if door.permission is None:
-        return None
-    try:
-        access.require(actor=actor, permission=door.permission, event=door.event or "")
-    except AccessDenied as refusal:
-        return _refusal(request, door.permission, refusal)
+    if door.permission is not None:
+        try:
+            access.require(actor=actor, permission=door.permission, event=door.event or "")
+        except AccessDenied as refusal:
+            return refused(request, refusal)
+    if door.is_fresh:
+        return keeping.way_to_a_fresh_factor(request, person)
     return None
-
-
-def _refusal(request: HttpRequest, permission: str, refusal: AccessDenied) -> HttpResponse:
-    actor = visits.actor(request)
-    context: dict[str, Any] = {
-        "permission": permission,
-        "reason": refusal.reason,
-        "who_can": access.who_can_give(actor=actor, permission=permission),
-    }
-    return render(request, "console/denied.html", context, status=403)

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from portero.console import assets, people, roles, views, welcome
+from portero.console import assets, keeping, people, roles, views, welcome
 from portero.console.doors import (
     EVERYBODY,
+    MEMBERS,
     SIGNED_IN,
     adopt,
     close,
@@ -26,6 +27,7 @@ _ours: list[URLPattern] = [
     route("roles/", roles.roles, "roles", GET=needs("role:read", event="page.opened")),
     route("roles/<uuid:role>/", roles.role, "role", GET=needs("role:read", event="page.opened")),
     route("welcome/<str:token>", welcome.welcome, "welcome", GET=EVERYBODY, POST=EVERYBODY),
+    route("-/kept", keeping.kept, "kept", GET=MEMBERS),
     route("-/health", views.health, "health", GET=EVERYBODY),
     route("assets/<str:digest>/<str:name>", assets.asset, "asset", GET=EVERYBODY),
 ]

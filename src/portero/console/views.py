@@ -38,6 +38,11 @@ def failed(request: HttpRequest) -> HttpResponse:
     return HttpResponse(render_to_string("console/failed.html", _around(words)), status=500)
 
 
+def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A form with fields that it does not have, or an address that means nothing."""
+    return render(request, "console/stale.html", status=400)
+
+
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that was not ours, or lay open for too long."""
     return render(request, "console/stale.html", status=403)

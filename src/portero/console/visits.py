@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.contrib.auth import logout
@@ -57,7 +58,13 @@ def way_to_a_factor(request: HttpRequest, person: Person) -> str | None:
     has_one = Authenticator.objects.filter(user_id=person.pk, type__in=accounts.FACTORS).exists()
     if not has_one:
         return reverse("mfa_index")
-    return f"{reverse('mfa_reauthenticate')}?{urlencode({'next': request.get_full_path()})}"
+    return way_to_show_it_again(person, request.get_full_path())
+
+
+def way_to_show_it_again(person: Person, back: str) -> str:
+    """Where somebody shows a second factor they have, the one they would rather show first."""
+    [way, *_others] = get_adapter().get_reauthentication_methods(person)
+    return f"{way['url']}?{urlencode({'next': back})}"
 
 
 def factor_at(request: HttpRequest, person: Person) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -59,12 +59,14 @@ def allowed(*, actor: Actor, permissions: tuple[str, ...]) -> frozenset[str]:
         )
 
 
-def who_can_give(*, actor: Actor, permission: str) -> list[str]:
-    """A few people who can give somebody a permission, by name: owners first."""
+def who_can_give(*, actor: Actor, permissions: Sequence[str]) -> list[str]:
+    """A few people who can give somebody all of these, by name: owners first."""
     with in_workspace(actor.workspace):
         lock_policy(exclusive=False)
         state = current_state()
-        grantors = set(state.snapshot.grantors(_check(permission), context_of(actor, state.zone)))
+        context = context_of(actor, state.zone)
+        each = [set(state.snapshot.grantors(_check(one), context)) for one in permissions]
+    grantors = set.intersection(*each) if each else set()
     known = [p for p in state.policy.principals if p.id in grantors and p.id != actor.id]
     return [p.name for p in sorted(known, key=lambda p: (not p.owner, p.name))[:_NAMED]]
 

@@ -1,0 +1,83 @@
+"""What a view says when it has done something, and what the console says when a service would not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from portero.console import visits
+from portero.domain.access import queries as access
+from portero.domain.access.errors import (
+    AccessDenied,
+    BeyondOwnRights,
+    ConditionUnmet,
+    LastOwner,
+    NotConfirmed,
+    NotFound,
+    OwnAccess,
+    OwnerNeeded,
+)
+from portero.engine import PERMISSIONS
+
+
+def done(request: HttpRequest, text: str, to: str, *arguments: object) -> HttpResponseRedirect:
+    """Lead on to a page that begins with what was done: "Saved."."""
+    messages.success(request, text)
+    return redirect(to, *arguments)
+
+
+def refused(request: HttpRequest, refusal: AccessDenied) -> HttpResponse:
+    """The page of a refusal: what did not happen, whose rule it was, and who can help."""
+    missing = [PERMISSIONS[key] for key in refusal.checks if key in PERMISSIONS]
+    context: dict[str, Any] = {
+        "missing": missing,
+        "reason": refusal.reason,
+        "why": _why(request, refusal),
+        "who_can": access.who_can_give(
+            actor=visits.actor(request), permissions=[spec.key for spec in missing]
+        ),
+    }
+    return render(request, "console/denied.html", context, status=403)
+
+
+def _why(request: HttpRequest, refusal: AccessDenied) -> str:
+    if isinstance(refusal, OwnAccess):
+        return _("Nobody gives access to themselves, whatever their role.")
+    if isinstance(refusal, OwnerNeeded):
+        return _("Only an owner does this to an owner.")
+    if isinstance(refusal, BeyondOwnRights):
+        return _("Nobody gives what they do not have themselves, as far and as freely.")
+    if isinstance(refusal, ConditionUnmet):
+        return _("A guardrail of this workspace asks for more than this page can show.")
+    return _("None of your roles in %(workspace)s includes it here and now.") % {
+        "workspace": getattr(visits.membership(request), "workspace_name", "")
+    }
+
+
+def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """The page for what a service may raise; None for what nobody foresaw."""
+    if isinstance(error, AccessDenied):
+        return refused(request, error)
+    if isinstance(error, NotFound):
+        return render(request, "console/absent.html", status=404)
+    if isinstance(error, LastOwner):
+        return _conflict(
+            request, _("A workspace keeps at least one owner. Make another one first.")
+        )
+    if isinstance(error, NotConfirmed):
+        return _conflict(
+            request,
+            _(
+                "It is saved. One process of the gateway has not confirmed it yet, so a call under"
+                " the old rules may still leave it; look at its log, or restart it."
+            ),
+        )
+    return None
+
+
+def _conflict(request: HttpRequest, sentence: str) -> HttpResponse:
+    return render(request, "console/conflict.html", {"sentence": sentence}, status=409)

@@ -1,0 +1,38 @@
+"""Forms of the console: Django's, which take nothing that they did not ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import BadRequest
+
+_ALWAYS = {"csrfmiddlewaretoken"}
+_PLAIN = (
+    forms.TextInput,
+    forms.Textarea,
+    forms.Select,
+    forms.DateTimeInput,
+    forms.NumberInput,
+)
+
+
+class Form(forms.Form):
+    """A form whose controls look like ours.
+
+    Raises BadRequest for a field it does not have: a client that sends one believes it can set what
+    it cannot.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if isinstance(field.widget, _PLAIN) and not isinstance(field.widget, forms.RadioSelect):
+                field.widget.attrs.setdefault("class", "input")
+        if self.is_bound:
+            self._require_known_fields()
+
+    def _require_known_fields(self) -> None:
+        known = {field.html_name for field in self}
+        if unknown := sorted(set(self.data) - known - _ALWAYS):
+            raise BadRequest(f"no field of this form: {', '.join(unknown)[:200]}")

@@ -1,0 +1,107 @@
+"""A door that asks for a fresh second factor, and what was sent to it meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
+from django.urls import include, path
+
+from cast import Cast, playing
+from console.visitors import person_of, signed_in, with_an_app
+from databases import Database
+from portero.console import answers, doors, forms, keeping
+from portero.console.doors import needs
+from portero.console.urls import urlpatterns as ours
+
+DOOR = "/people/act/"
+
+
+class Act(forms.Form):
+    word = forms.forms.CharField()
+
+
+def act(request: HttpRequest) -> HttpResponse:
+    form = Act(request.POST)
+    assert form.is_valid()
+    return answers.done(request, f"Done: {form.cleaned_data['word']}", "console:people")
+
+
+handler400 = "portero.console.views.unreadable"
+urlpatterns = [path("", include(ours)), path("people/act/", act, name="act")]
+
+
+@pytest.fixture(scope="module")
+def cast(shared_database: Database) -> Iterator[Cast]:
+    with playing(shared_database) as made:
+        yield made
+
+
+@pytest.fixture
+def ana(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    door = {"POST": needs("role:update", event="role.updated", is_fresh=True)}
+    monkeypatch.setitem(doors._doors, "act", door)  # type: ignore[arg-type]
+    person = person_of(cast.ana)
+    if not person.authenticator_set.exists():  # type: ignore[attr-defined]
+        with_an_app(person)
+    with override_settings(ROOT_URLCONF=__name__):
+        yield signed_in(person)
+
+
+def shown_ago(client: Client, age: timedelta) -> None:
+    session = client.session
+    [record] = session["account_authentication_methods"]
+    record["at"] = time.time() - age.total_seconds()
+    session.save()
+
+
+def test_b2_4_with_a_fresh_factor_the_act_is_done_and_the_next_page_says_so(ana: Client) -> None:
+    answer = ana.post(DOOR, {"word": "gato"}, follow=True)
+
+    assert "Done: gato" in answer.content.decode()
+
+
+def test_b2_4_with_an_older_one_it_is_kept_until_the_factor_is_shown_again(ana: Client) -> None:
+    shown_ago(ana, keeping.FACTOR_AGE + timedelta(seconds=1))
+
+    answer = ana.post(DOOR, {"word": ["gato", "azul"], "password": "x"})
+
+    assert answer.headers["Location"] == "/factors/reauthenticate/?next=%2F-%2Fkept"
+    shown_ago(ana, timedelta())
+    page = ana.get("/-/kept").content.decode()
+    assert f'action="{DOOR}"' in page
+    assert page.count('name="word"') == 2
+    assert 'value="azul"' in page
+    assert "password" not in page
+    assert "Done: azul" in ana.post(DOOR, {"word": "azul"}, follow=True).content.decode()
+    assert ana.get("/-/kept").status_code == 404  # done is done
+
+
+def test_b2_4_control_without_the_look_at_its_age_an_old_factor_is_enough(
+    ana: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "FACTOR_AGE", timedelta(days=1))
+    shown_ago(ana, timedelta(minutes=6))
+
+    assert ana.post(DOOR, {"word": "gato"}).headers["Location"] == "/people/"
+
+
+def test_what_was_kept_is_offered_for_ten_minutes(ana: Client) -> None:
+    shown_ago(ana, timedelta(minutes=6))
+    ana.post(DOOR, {"word": "gato"})
+    session = ana.session
+    session["kept"] = {**session["kept"], "at": time.time() - 601}
+    session.save()
+
+    assert ana.get("/-/kept").status_code == 404
+
+
+def test_r10_a_field_that_a_form_does_not_have_is_refused(ana: Client) -> None:
+    answer = ana.post(DOOR, {"word": "gato", "is_owner": "1"})
+
+    assert answer.status_code == 400
+    assert "Nothing was changed" in answer.content.decode()
