@@ -110,6 +110,7 @@ def answers(snapshot: Snapshot, random: Random, policy: Policy):
                 asked.principal, check.permission, asked.context, asked.credential
             )
             yield snapshot.grantors(check, asked.context)
+            yield snapshot.able(check, asked.context).ids()
 
 
 def agree(random: Random, policy: Policy, one: Snapshot, other: Snapshot) -> bool:

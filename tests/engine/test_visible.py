@@ -30,6 +30,7 @@ from portero.engine import (
     Scope,
     Term,
     Visible,
+    both,
     compile_policy,
 )
 from portero.engine.seeing import NOTHING
@@ -109,6 +110,21 @@ def shows_some(arguments):
     snapshot, principal, permission, context, credential = arguments
     visible = snapshot.visible(principal, permission, context, credential)
     return visible.branches and visible != EVERYTHING
+
+
+def test_two_filters_together_show_what_each_of_them_shows(rows):
+    random, together = Random(SEED), 0
+    for snapshot, principal, permission, context, credential in lists(800):
+        filters = [
+            snapshot.visible(principal, permission, context, credential),
+            snapshot.visible(random.choice(generate.PEOPLE), permission, context),
+        ]
+        for row in random.sample(rows, 40):
+            each = all(admits(one, row) for one in filters)
+            assert admits(both(*filters), row) == each
+            together += each
+
+    assert together > 500
 
 
 def test_an_undeclared_dimension_only_ever_hides(rows):

@@ -19,6 +19,7 @@ from portero.engine.explaining import (
     GuardrailAccount,
     RuleAccount,
 )
+from portero.engine.holding import Able, name_key
 from portero.engine.policy import (
     Binding,
     Conditions,
@@ -38,13 +39,14 @@ from portero.engine.policy import (
     Scope,
 )
 from portero.engine.request import Check, Context, Resource
-from portero.engine.seeing import MANY_VALUED, Branch, Dimension, Exclusion, Term, Visible
+from portero.engine.seeing import MANY_VALUED, Branch, Dimension, Exclusion, Term, Visible, both
 from portero.engine.snapshot import Snapshot, compile_policy
 
 __all__ = [
     "MANY_VALUED",
     "OWNERSHIP",
     "PERMISSIONS",
+    "Able",
     "Binding",
     "Bindings",
     "Branch",
@@ -89,6 +91,8 @@ __all__ = [
     "Term",
     "Terms",
     "Visible",
+    "both",
     "compile_policy",
     "covers",
+    "name_key",
 ]

@@ -16,18 +16,20 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from portero.engine.policy import Binding, Conditions, Scope
-from portero.engine.restrictions import Place, places
+from portero.engine.restrictions import Moment, Place, moments, places
 
 _UUID = 16
 """Bytes of an id in columns."""
 
 
 class Giving(NamedTuple):
-    """What bindings say about who hold a role where and when, conditions apart."""
+    """What bindings say about who hold a role where and when."""
 
     holders: Sequence[str]
     role: str
     where: tuple[Place, ...]
+    conditions: tuple[Moment, ...]
+    """Empty also where whoever asked leaves them apart."""
     since: float | None
     until: float | None
 
@@ -73,7 +75,9 @@ class _Rules(Protocol):
     def of(self, holder: str) -> tuple[Binding, ...]: ...
     def to(self, role: str) -> Iterator[Binding]: ...
     def find(self, id_: str) -> Binding | None: ...
-    def giving(self, roles: Collection[str], fully: Collection[str]) -> Iterator[Giving]: ...
+    def giving(
+        self, roles: Collection[str], fully: Collection[str], *, heeding: bool
+    ) -> Iterator[Giving]: ...
 
 
 class Bindings:
@@ -131,20 +135,23 @@ class Bindings:
         found = self._rules.find(id_)
         return None if found is None or found.principal in self._changed else found
 
-    def giving(self, roles: Collection[str], fully: Collection[str] = ()) -> Iterator[Giving]:
+    def giving(
+        self, roles: Collection[str], fully: Collection[str] = (), *, heeding: bool = False
+    ) -> Iterator[Giving]:
         """Tell in short what the bindings to any of these roles give.
 
         To whom one of `fully` among them is given everywhere and always, nothing else need be said.
+        Without `heeding`, conditions are left apart, as if they were met.
         """
         changed = self._changed
-        for one in self._rules.giving(roles, fully):
+        for one in self._rules.giving(roles, fully, heeding=heeding):
             if changed:
                 yield one._replace(holders=[who for who in one.holders if who not in changed])
             else:
                 yield one
         for binding in chain.from_iterable(changed.values()):
             if binding.role in roles:
-                yield _giving(binding)
+                yield _giving(binding, heeding=heeding)
 
     def changed(
         self, *, ended: Collection[Binding] = (), begun: Collection[Binding] = ()
@@ -213,8 +220,10 @@ class _Listed:
     def find(self, id_: str) -> Binding | None:
         return next((binding for binding in self if binding.id == id_), None)
 
-    def giving(self, roles: Collection[str], fully: Collection[str]) -> Iterator[Giving]:
-        return (_giving(binding) for binding in self if binding.role in roles)
+    def giving(
+        self, roles: Collection[str], fully: Collection[str], *, heeding: bool
+    ) -> Iterator[Giving]:
+        return (_giving(binding, heeding=heeding) for binding in self if binding.role in roles)
 
 
 class _Packed:
@@ -270,8 +279,12 @@ class _Packed:
         found = self._binding(at // _UUID)
         return found if found.id == id_ else None
 
-    def giving(self, roles: Collection[str], fully: Collection[str]) -> Iterator[Giving]:
+    def giving(
+        self, roles: Collection[str], fully: Collection[str], *, heeding: bool
+    ) -> Iterator[Giving]:
         columns, wheres = self._columns, [places(terms.scope) for terms in self._columns.all_terms]
+        conditions = [moments(t.conditions) if heeding else () for t in columns.all_terms]
+        is_plain = [not (where or when) for where, when in zip(wheres, conditions, strict=True)]
         rows = zip(
             columns.holder, columns.role, columns.terms, columns.since, columns.until, strict=True
         )
@@ -282,18 +295,19 @@ class _Packed:
         # Of a million, those of other roles are passed over without a step of the interpreter's.
         for row in compress(rows, map(given.__getitem__, columns.role)):
             holder, role, terms, since, until = row
-            if full[role] and until == inf and since == -inf and not wheres[terms]:
+            if full[role] and until == inf and since == -inf and is_plain[terms]:
                 have_all[holder] = True
             else:
                 others.append(row)
         for any_role in islice(fully, 1):
-            yield Giving(tuple(compress(columns.holders, have_all)), any_role, (), None, None)
+            yield Giving(tuple(compress(columns.holders, have_all)), any_role, (), (), None, None)
         for holder, role, terms, since, until in others:
             if not have_all[holder]:
                 yield Giving(
                     (columns.holders[holder],),
                     columns.roles[role],
                     wheres[terms],
+                    conditions[terms],
                     _since(since),
                     _until(until),
                 )
@@ -326,9 +340,15 @@ def _uuid(id_: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _giving(binding: Binding) -> Giving:
-    where = places(binding.scope)
-    return Giving((binding.principal,), binding.role, where, binding.since, binding.until)
+def _giving(binding: Binding, *, heeding: bool) -> Giving:
+    return Giving(
+        (binding.principal,),
+        binding.role,
+        places(binding.scope),
+        moments(binding.conditions) if heeding else (),
+        binding.since,
+        binding.until,
+    )
 
 
 def _by_id(bindings: Iterable[Binding]) -> tuple[Binding, ...]:

@@ -26,6 +26,7 @@ from portero.engine.policy import (
     Reach,
     Role,
 )
+from portero.engine.request import Context, Resource
 from portero.engine.restrictions import (
     ContentsAre,
     FreshFactor,
@@ -122,12 +123,38 @@ class Compiler:
             limits=self._standing_limits(principal, subject.credential, permission),
         )
 
-    def holders(self, permission: str) -> Holders:
-        """Find everybody who holds a known permission. Takes as long as there are bindings."""
+    def holders(self, permission: str, *, heeding: bool = False) -> Holders:
+        """Find everybody who holds a known permission. Takes as long as there are bindings.
+
+        Hours, networks and factors count with `heeding` only.
+        """
         reaches = {role: self._reach_of(role, permission) for role in self._roles}
         giving = {role: reach for role, reach in reaches.items() if reach is not Reach.NONE}
         fully = [role for role, reach in giving.items() if reach is Reach.ALL]
-        return holders(self.everybody.people, self.bindings.giving(giving, fully), giving)
+        given = self.bindings.giving(giving, fully, heeding=heeding)
+        return holders(self.everybody.people, given, giving)
+
+    def denied(
+        self, permission: str, resource: Resource, context: Context, *, heeding: bool
+    ) -> bytes | None:
+        """Flags of those whom guardrails deny this; None = everybody.
+
+        Without `heeding`, hours, networks and factors are taken to be as a guardrail wants them.
+        """
+        people = self.everybody.people
+        flags = bytearray(len(people.all))
+        for rule in self._guardrails:
+            denial = self._denials.get(rule.id)
+            if denial is None or not _concerns(rule, permission):
+                continue
+            is_met = not heeding and isinstance(denial.unless, InHours | InNetworks | FreshFactor)
+            if is_met or not denial.bites(resource, context):
+                continue
+            if rule.principals is None:
+                return None
+            for place in people.called(rule.principals):
+                flags[place] = True
+        return bytes(flags)
 
     def binding_limits(
         self, bindings: Iterable[str], permissions: Iterable[str]
@@ -204,10 +231,8 @@ class Compiler:
 
     def _guardrails_for(self, principal: Principal, permission: str) -> Iterator[Guardrail]:
         for rule in self._guardrails:
-            if not any(covers(pattern, permission) for pattern in rule.permissions):
+            if not _concerns(rule, permission):
                 continue
-            if not all(place.wanted for place in places(rule.scope)):
-                continue  # an empty set is nowhere, and what is absent is not there either
             if rule.principals is None or not rule.principals.isdisjoint(_names(principal)):
                 yield rule
 
@@ -220,6 +245,14 @@ class Compiler:
         if credential_id is not None:
             limits += self._limits[HolderKind.KEY].get(credential_id, ())
         return tuple(sorted(_takes(limits, permission)))
+
+
+def _concerns(rule: Guardrail, permission: str) -> bool:
+    """Whether a guardrail is about a permission, and anywhere at all."""
+    if not any(covers(pattern, permission) for pattern in rule.permissions):
+        return False
+    # An empty set is nowhere, and what is absent is not there either.
+    return all(place.wanted for place in places(rule.scope))
 
 
 def _takes(limits: Iterable[Limit], permission: str) -> Iterator[Obligation]:

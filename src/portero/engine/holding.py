@@ -7,11 +7,12 @@ far fewer different scopes and dates than bindings.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
+from itertools import compress, islice
 
 from portero.engine.bindings import Giving
 from portero.engine.policy import Principal, PrincipalKind, Reach
@@ -59,6 +60,16 @@ class People:
                 given += self._members.get(holder, ())
         return given
 
+    def called(self, names: Iterable[str]) -> list[int]:
+        """The places of those whom a rule means that names them, or a team of theirs."""
+        found: list[int] = []
+        for name in names:
+            found += self._members.get(name, ())
+            place = self._places.get(name)
+            if place is not None:
+                found.append(place)
+        return found
+
     def near(self, resource: Resource) -> set[int]:
         """The places of those for whom a reach below `all` may mean this resource."""
         mine = {*resource.participants, resource.owner}
@@ -72,6 +83,52 @@ class People:
             together &= int.from_bytes(one, "little")
         return tuple(compress(self._ids, together.to_bytes(len(self._ids), "little")))
 
+    @cached_property
+    def _by_name(self) -> tuple[list[tuple[str, str]], list[int]]:
+        """Everybody's name and id, sorted, and the place of each."""
+        keys = [name_key(principal) for principal in self.all]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        return [keys[place] for place in order], order
+
+    def behind(self, after: tuple[str, str] | None) -> Iterator[int]:
+        """The places of all whose key comes after one, by name."""
+        keys, order = self._by_name
+        first = 0 if after is None else bisect_right(keys, after)
+        return map(order.__getitem__, range(first, len(order)))
+
+
+def name_key(principal: Principal) -> tuple[str, str]:
+    """What people are sorted by where they are listed by name."""
+    return principal.name.casefold(), principal.id
+
+
+class Able:
+    """Those among a policy's active people and service accounts who can do something."""
+
+    __slots__ = ("_flags", "_people")
+
+    def __init__(self, people: People, flags: bytes) -> None:
+        """Take a set of people, as flags."""
+        self._people, self._flags = people, flags
+
+    def __len__(self) -> int:
+        return self._flags.count(1)
+
+    def ids(self) -> tuple[str, ...]:
+        """Sorted."""
+        return self._people.named([self._flags])
+
+    def page(self, size: int, after: tuple[str, str] | None = None) -> tuple[Principal, ...]:
+        """The first so many by name, of those whose `name_key` comes after one."""
+        flags, everybody = self._flags, self._people.all
+        found = (place for place in self._people.behind(after) if flags[place])
+        return tuple(everybody[place] for place in islice(found, size))
+
+    def without(self, others: Able) -> Able:
+        """Those who are not among others of the same policy."""
+        mine, theirs = (int.from_bytes(one._flags, "little") for one in (self, others))  # noqa: SLF001
+        return Able(self._people, (mine & ~theirs).to_bytes(len(self._flags), "little"))
+
 
 _Where = tuple[Place, ...]
 _When = tuple[Moment, ...]
@@ -79,7 +136,7 @@ _When = tuple[Moment, ...]
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """Who holds one permission, hours, networks, factors and guardrails apart."""
+    """Who holds one permission, guardrails apart."""
 
     people: People
     always: bytes
@@ -127,8 +184,9 @@ def holders(people: People, given: Iterable[Giving], reaches: Mapping[str, Reach
     always = bytearray(p.owner and p.kind is PrincipalKind.PERSON for p in people.all)
     restricted: list[Giving] = []
     for one in given:
-        whose, role, where, since, until = one
-        if since is None and until is None and not where and reaches[role] is Reach.ALL:
+        whose, role, where, conditions, since, until = one
+        is_plain = not where and not conditions and since is None and until is None
+        if is_plain and reaches[role] is Reach.ALL:
             for place in people.given(whose):
                 always[place] = True
         else:
@@ -150,11 +208,11 @@ def _others(
     whens: dict[_When, int] = {}
     sometimes: dict[_Where, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     reaching: dict[int, list[tuple[Reach, _Where, _When]]] = defaultdict(list)
-    for whose, role, where, since, until in restricted:
+    for whose, role, where, conditions, since, until in restricted:
         waiting = [place for place in people.given(whose) if not always[place]]
         if not waiting:
             continue
-        when, reach = dates(since, until), reaches[role]
+        when, reach = (*conditions, *dates(since, until)), reaches[role]
         if reach is Reach.ALL:
             sometimes[where][whens.setdefault(when, len(whens))] += waiting
         else:

@@ -88,6 +88,17 @@ def visible(entry: Entry, context: Context) -> Visible:
     return Visible(_widest(branches), exclusions) if branches else NOTHING
 
 
+def both(one: Visible, other: Visible) -> Visible:
+    """What each of two filters shows, as one."""
+    joined = (
+        _conjunction(chain(mine.terms, theirs.terms))
+        for mine, theirs in product(one.branches, other.branches)
+    )
+    branches = [branch for branch in joined if branch is not None]
+    exclusions = (*one.exclusions, *(e for e in other.exclusions if e not in one.exclusions))
+    return Visible(_widest(branches), exclusions) if branches else NOTHING
+
+
 def _exclusions(denials: Iterable[Denial], context: Context) -> Iterator[Exclusion]:
     for denial in denials:
         if denial.unless is None or not denial.unless.holds(_NO_RESOURCE, context):

@@ -12,7 +12,7 @@ from portero.engine.catalogue import PERMISSIONS
 from portero.engine.compiled import Entry, Subject
 from portero.engine.compiling import Compiler
 from portero.engine.explaining import Explanation, Told, telling
-from portero.engine.holding import Holders
+from portero.engine.holding import Able, Holders
 from portero.engine.policy import Policy
 from portero.engine.request import Check, Context
 from portero.engine.seeing import NOTHING, Visible, visible
@@ -32,7 +32,7 @@ class Snapshot:
         self.policy = policy
         self._compiler = compiler
         self._subjects: dict[str | tuple[str, str], Subject] = {}
-        self._held: dict[str, Holders] = {}
+        self._held: dict[tuple[str, bool], Holders] = {}
         self._refusals = {
             reason: Decision(Effect.DENY, reason, (), (), policy.version) for reason in Reason
         }
@@ -150,10 +150,27 @@ class Snapshot:
         flags = [each.of(check.resource, context) for each in holding]
         return holding[0].people.named(flags)
 
-    def _holders(self, permission: str) -> Holders:
-        found = self._held.get(permission)
+    def able(self, check: Check, context: Context, *, heeding: bool = True) -> Able:
+        """Find everybody whom `decide` allows `check`, asked without a credential.
+
+        Without `heeding`, it is everybody whom it would allow at some hour, from some network and
+        with a fresh factor, as far as each rule by itself can be met.
+        """
+        people = self._compiler.everybody.people
+        nobody = Able(people, bytes(len(people.all)))
+        if check.permission not in PERMISSIONS:
+            return nobody
+        denied = self._compiler.denied(check.permission, check.resource, context, heeding=heeding)
+        if denied is None:
+            return nobody
+        held = self._holders(check.permission, heeding=heeding).of(check.resource, context)
+        return Able(people, held).without(Able(people, denied))
+
+    def _holders(self, permission: str, *, heeding: bool = False) -> Holders:
+        found = self._held.get((permission, heeding))
         if found is None:
-            found = self._held[permission] = self._compiler.holders(permission)
+            found = self._compiler.holders(permission, heeding=heeding)
+            self._held[permission, heeding] = found
         return found
 
     def _allow(
