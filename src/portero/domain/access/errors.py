@@ -60,6 +60,15 @@ class OwnerNeeded(AccessDenied):
         super().__init__("Only an owner can do this", reason=self.code, checks=())
 
 
+class OnlyLooking(AccessDenied):
+    """Through a lens one looks; nothing can be changed, whatever either of both may do."""
+
+    code = "only_looking"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing can be changed through a lens", reason=self.code, checks=())
+
+
 class ConditionUnmet(AccessDenied):
     """Allowed, but a guardrail demands what this door cannot show, a second person for example."""
 

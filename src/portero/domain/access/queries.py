@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from portero.domain.access.authorize import Actor, authorize, context_of, record_refusal
+from portero.domain.access.authorize import (
+    Actor,
+    authorize,
+    context_of,
+    decide,
+    record_refusal,
+)
 from portero.domain.access.errors import AccessDenied, NotFound
 from portero.domain.access.models import Role
 from portero.domain.access.snapshot import current_state, lock_policy
@@ -51,11 +57,10 @@ def allowed(*, actor: Actor, permissions: tuple[str, ...]) -> frozenset[str]:
     with in_workspace(actor.workspace):
         lock_policy(exclusive=False)
         state = current_state()
-        context = context_of(actor, state.zone)
         return frozenset(
             permission
             for permission in permissions
-            if state.snapshot.decide(actor.id, [_check(permission)], context).allowed
+            if decide(actor=actor, state=state, checks=[_check(permission)]).allowed
         )
 
 

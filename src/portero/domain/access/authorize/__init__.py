@@ -1,6 +1,13 @@
 """The one door: who asks, and whether they may."""
 
-from portero.domain.access.authorize.deciding import Actor, authorize, context_of
+from portero.domain.access.authorize.deciding import (
+    Actor,
+    Lens,
+    authorize,
+    context_of,
+    decide,
+    visible,
+)
 from portero.domain.access.authorize.giving import (
     Gift,
     exceeding,
@@ -17,8 +24,10 @@ from portero.domain.access.authorize.recording import record_refusal
 __all__ = [
     "Actor",
     "Gift",
+    "Lens",
     "authorize",
     "context_of",
+    "decide",
     "exceeding",
     "gifts_by_template_set",
     "gifts_of_key",
@@ -28,4 +37,5 @@ __all__ = [
     "require_held_somewhere",
     "resources_in",
     "stricter",
+    "visible",
 ]

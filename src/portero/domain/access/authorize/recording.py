@@ -23,6 +23,7 @@ def record_refusal(
             reason=refusal.reason,
             policy_version=version,
             actor=actor.id,
+            on_behalf=actor.lens.id if actor.lens is not None else None,
             checks=refusal.checks,
             because=refusal.because,
             body={"sentence": refusal.sentence},

@@ -18,7 +18,7 @@ from portero.domain.access.authorize import (
     require_held_somewhere,
     resources_in,
 )
-from portero.domain.access.errors import AccessDenied, OwnAccess
+from portero.domain.access.errors import AccessDenied, OnlyLooking, OwnAccess
 from portero.domain.access.models import Principal
 from portero.domain.access.services.confirmation import await_confirmation, move_head
 from portero.domain.access.snapshot import State, current_state, lock_policy
@@ -101,6 +101,7 @@ def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Chang
     decided_under = 0
     try:
         with in_workspace(actor.workspace):
+            _require_own_eyes(actor)
             lock_policy(exclusive=True)
             state = current_state()
             decided_under = state.policy.version
@@ -127,6 +128,7 @@ def changes_together(*, actor: Actor, operation: str, event: str) -> Iterator[No
     began_from = 0
     try:
         with in_workspace(actor.workspace):
+            _require_own_eyes(actor)
             lock_policy(exclusive=True)
             began_from = current_state().policy.version
             yield
@@ -137,6 +139,11 @@ def changes_together(*, actor: Actor, operation: str, event: str) -> Iterator[No
                 refusal, actor=actor, version=began_from, operation=operation, event=event
             )
         raise
+
+
+def _require_own_eyes(actor: Actor) -> None:
+    if actor.lens is not None:
+        raise OnlyLooking
 
 
 def _record(change: Change, *, operation: str, event: str) -> None:
