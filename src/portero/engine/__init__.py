@@ -12,6 +12,7 @@ from portero.engine.answer import (
 from portero.engine.bindings import Bindings, Columns, Terms
 from portero.engine.catalogue import PERMISSIONS, PermissionSpec, Risk, covers
 from portero.engine.changes import Change, ChangeKind, RuleKind
+from portero.engine.consequences import Shift, Way, members_of, shifts
 from portero.engine.explaining import (
     CheckAccount,
     Explanation,
@@ -87,12 +88,16 @@ __all__ = [
     "RuleAccount",
     "RuleKind",
     "Scope",
+    "Shift",
     "Snapshot",
     "Term",
     "Terms",
     "Visible",
+    "Way",
     "both",
     "compile_policy",
     "covers",
+    "members_of",
     "name_key",
+    "shifts",
 ]
