@@ -5,9 +5,8 @@ from pathlib import Path
 
 from graphapi.message_bodies import CASES
 from portero.engine import PERMISSIONS
-from portero.gateway.resources import category_permissions
 from portero.graphapi.messages import parse_message
-from portero.graphapi.operations import OPERATIONS
+from portero.graphapi.operations import OPERATIONS, category_permissions
 
 SRC = Path(__file__).parent.parent / "src" / "portero"
 # What a service or the gateway asks for by name: `change.authorize("role:update")`.

@@ -124,6 +124,11 @@ class Able:
         found = (place for place in self._people.behind(after) if flags[place])
         return tuple(everybody[place] for place in islice(found, size))
 
+    def among(self, others: Able) -> Able:
+        """Those who are among others of the same policy, too."""
+        mine, theirs = (int.from_bytes(one._flags, "little") for one in (self, others))  # noqa: SLF001
+        return Able(self._people, (mine & theirs).to_bytes(len(self._flags), "little"))
+
     def without(self, others: Able) -> Able:
         """Those who are not among others of the same policy."""
         mine, theirs = (int.from_bytes(one._flags, "little") for one in (self, others))  # noqa: SLF001

@@ -16,7 +16,7 @@ from portero.engine.values import valueclass
 from portero.gateway.workspaces import WorkspaceState
 from portero.graphapi.kinds import CHECKED_BY_PARENT, IdRef, Kind, Recipient, TemplateRef
 from portero.graphapi.operation import Call
-from portero.graphapi.operations import TEMPLATE_CATEGORY_PERMISSIONS
+from portero.graphapi.operations import category_permissions
 from portero.graphapi.refusals import id_unknown
 from portero.store import registry, seen
 from portero.store.listed import in_workspace
@@ -175,17 +175,6 @@ def has_category(template: Resource) -> bool:
 
 def _category(template: Resource) -> str:
     return template.attributes.get("category", "")
-
-
-def category_permissions(categories: Iterable[str]) -> tuple[str, ...]:
-    """What the categories of a template demand; one that nobody knows may be any of them."""
-    named = {category.upper() for category in categories}
-    known = bool(named) and named <= TEMPLATE_CATEGORY_PERMISSIONS.keys()
-    return tuple(
-        permission
-        for category, permission in TEMPLATE_CATEGORY_PERMISSIONS.items()
-        if category in named or not known
-    )
 
 
 def _sets_of(names: Iterable[str], state: WorkspaceState) -> frozenset[str]:

@@ -6,7 +6,7 @@ Meta's file does not know the operation.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -29,6 +29,18 @@ TEMPLATE_CATEGORY_PERMISSIONS: Final[Mapping[str, str]] = MappingProxyType(
 
 The category is not in the request: the gateway takes it from the workspace's registry.
 """
+
+
+def category_permissions(categories: Iterable[str]) -> tuple[str, ...]:
+    """What the categories of a template demand; one that nobody knows may be any of them."""
+    named = {category.upper() for category in categories}
+    known = bool(named) and named <= TEMPLATE_CATEGORY_PERMISSIONS.keys()
+    return tuple(
+        permission
+        for category, permission in TEMPLATE_CATEGORY_PERMISSIONS.items()
+        if category in named or not known
+    )
+
 
 _CURSOR = Pattern(re.compile(r"[A-Za-z0-9_+/=.:-]{1,2048}"), "a cursor")
 _PAGING: Final[Mapping[str, Shape]] = {

@@ -17,6 +17,18 @@ class AlreadyRegistered(WorkspacesError):
     code = "already_registered"
 
 
+class UnknownNumber(WorkspacesError):
+    """There is no such number in this workspace."""
+
+    code = "unknown_number"
+
+
+class UnknownTemplate(WorkspacesError):
+    """There is no template of that name in this workspace."""
+
+    code = "unknown_template"
+
+
 class InvalidTimezone(WorkspacesError):
     """Not the name of an IANA time zone."""
 

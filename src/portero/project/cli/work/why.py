@@ -9,18 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from portero import engine
-from portero.domain.access.authorize import Actor, context_of
 from portero.domain.access.services.validation import is_country
-from portero.domain.workspaces.models import Number, Resource, TemplateSetMember, Waba
-from portero.gateway.resources import category_permissions
+from portero.domain.workspaces import queries as things
+from portero.domain.workspaces.errors import UnknownTemplate
 from portero.gateway.sentences import refusal_sentence
 from portero.graphapi import phone
 from portero.graphapi.errors import GraphError
-from portero.graphapi.kinds import Kind
 from portero.project.cli.problems import ExitCode, Problem
 from portero.project.cli.work.directory import Directory, reading
-
-SEND_TEMPLATE = "send:template"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +42,9 @@ def answer(workspace: UUID, question: Question) -> dict[str, Any]:
 def _answer(known: Directory, question: Question) -> dict[str, Any]:
     principal, credential = _who(known, question.who)
     checks = _checks(known, question, principal)
-    actor = Actor(known.workspace, UUID(principal), datetime.now(UTC))
-    context = context_of(actor, known.state.zone)
-    explanation = known.state.snapshot.explain(principal, checks, context, credential)
-    decision = explanation.decision
-    refused = next((c.check for c in explanation.checks if not c.allowed), checks[0])
-    grantors = () if decision.allowed else known.state.snapshot.grantors(refused, context)
+    context = things.Circumstances(datetime.now(UTC)).context(known.state.zone)
+    told = things.account(known.state, principal, checks, context, credential)
+    explanation, decision = told.explanation, told.explanation.decision
     return {
         "principal": {"id": principal, "name": known.name(principal)},
         "key": credential,
@@ -61,7 +54,7 @@ def _answer(known: Directory, question: Question) -> dict[str, Any]:
         "sentence": _sentence(known, explanation),
         "checks": [_check(known, one) for one in explanation.checks],
         "change": [known.in_words(change.sentence()) for change in explanation.changes],
-        "who_can_give": [known.name(one) for one in grantors],
+        "who_can_give": [one.name for one in told.grantors],
         "obligations": [f"{o.kind}:{known.in_words(o.name)}" for o in decision.obligations],
         "policy_version": decision.policy_version,
     }
@@ -81,33 +74,17 @@ def _checks(known: Directory, question: Question, principal: str) -> tuple[engin
         near = [k for k in engine.PERMISSIONS if question.permission.partition(":")[0] in k]
         hint = f": there are {', '.join(near)}" if near else ""
         raise Problem(f"there is no permission {question.permission!r}{hint}", ExitCode.USAGE)
-    permissions = [question.permission]
-    if question.template is not None and question.permission == SEND_TEMPLATE:
-        permissions += _category_permissions(question.template)
-    resource = _resource(known, question, principal)
-    return tuple(engine.Check(permission, resource) for permission in permissions)
-
-
-def _resource(known: Directory, question: Question, principal: str) -> engine.Resource:
-    number = known.number(question.number) if question.number is not None else None
-    return engine.Resource(
-        kind=question.permission.partition(":")[0],
-        number=number,
-        waba=_waba(number),
+    thing = things.Thing(
+        number=known.number(question.number) if question.number is not None else None,
+        template=question.template,
         country=_country(question),
         team=known.team(question.team) if question.team is not None else None,
-        template_sets=_template_sets(question.template),
-        owner=principal if question.own else None,
-        contents=_contents(question.permission),
+        whose=things.Whose.THEIRS if question.own else things.Whose.NOBODY,
     )
-
-
-def _waba(number: str | None) -> str | None:
-    """Meta id of the number's account; of the only account where no number is named."""
-    wabas = dict(Waba.objects.values_list("id", "meta_id"))
-    if number is None:
-        return next(iter(wabas.values())) if len(wabas) == 1 else None
-    return wabas[Number.objects.get(meta_id=number).waba_id]
+    try:
+        return things.checks_of([question.permission], thing, principal)
+    except UnknownTemplate:
+        raise Problem(f"there is no template {question.template!r}", ExitCode.USAGE) from None
 
 
 def _country(question: Question) -> str | None:
@@ -120,28 +97,6 @@ def _country(question: Question) -> str | None:
         return phone.canonical(question.to).country
     except GraphError as error:
         raise Problem(f"{question.to!r}: {error.details}", ExitCode.USAGE) from None
-
-
-def _template_sets(template: str | None) -> frozenset[str] | None:
-    if template is None:
-        return None
-    sets = TemplateSetMember.objects.filter(template_name=template)
-    return frozenset(str(one) for one in sets.values_list("set_id", flat=True))
-
-
-def _category_permissions(template: str) -> tuple[str, ...]:
-    """What the gateway asks for besides, for all of the template's languages together."""
-    known = Resource.objects.filter(kind=Kind.TEMPLATE, attributes__name=template)
-    found = list(known.values_list("attributes__category", flat=True))
-    if not found:
-        raise Problem(f"there is no template {template!r}", ExitCode.USAGE)
-    return category_permissions(category or "" for category in found)
-
-
-def _contents(permission: str) -> str | None:
-    if not permission.startswith("send:"):
-        return None
-    return "template" if permission == SEND_TEMPLATE else "free_form"
 
 
 def _sentence(known: Directory, explanation: engine.Explanation) -> str:

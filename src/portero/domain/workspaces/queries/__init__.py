@@ -1,0 +1,42 @@
+"""Questions about the workspace's things: who may do what to them, and why."""
+
+from portero.domain.workspaces.queries.things import (
+    Choices,
+    Thing,
+    Whose,
+    checks_of,
+    choices,
+)
+from portero.domain.workspaces.queries.who import Able, Ways, WhoPage, who
+from portero.domain.workspaces.queries.why import (
+    Account,
+    Asked,
+    Circumstances,
+    Standing,
+    Watching,
+    account,
+    answers_for,
+    own_askers,
+    why,
+)
+
+__all__ = [
+    "Able",
+    "Account",
+    "Asked",
+    "Choices",
+    "Circumstances",
+    "Standing",
+    "Thing",
+    "Watching",
+    "Ways",
+    "WhoPage",
+    "Whose",
+    "account",
+    "answers_for",
+    "checks_of",
+    "choices",
+    "own_askers",
+    "who",
+    "why",
+]

@@ -1,0 +1,205 @@
+"""Why somebody may do something, or may not: the decision, and every rule that had a say in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from portero.domain.access import queries as access
+from portero.domain.access.authorize import Actor, context_of
+from portero.domain.access.errors import NotFound
+from portero.domain.access.models import Principal
+from portero.domain.access.snapshot import State, current_state, lock_policy
+from portero.domain.audit.models import in_workspace
+from portero.domain.workspaces.queries.things import Thing, checks_of
+from portero.engine import (
+    Binding,
+    Bindings,
+    Check,
+    Context,
+    Explanation,
+    Guardrail,
+    Limit,
+    ObligationKind,
+    Role,
+    covers,
+)
+from portero.engine import Principal as Asker
+
+EXPLAIN = "access:explain"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """When, from which network, and when a second factor was last shown; None = not at all."""
+
+    at: datetime
+    address: str | None = None
+    factor_at: datetime | None = None
+
+    def context(self, zone: ZoneInfo) -> Context:
+        """As the engine knows them; who asks has no say in it."""
+        return context_of(Actor(_NOBODY, _NOBODY, self.at, self.address, self.factor_at), zone)
+
+
+_NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """May somebody do this to that, then, from there?"""
+
+    principal: UUID
+    credential: UUID | None = None
+    """A key of theirs, which narrows what they may."""
+    permissions: tuple[str, ...]
+    """All of them are needed."""
+    thing: Thing
+    when: Circumstances
+
+
+class Standing(StrEnum):
+    """What a guardrail does to what was asked."""
+
+    DENIES = "denies"
+    DEMANDS = "demands"
+    """It is allowed, once something is shown that only the moment itself can show."""
+    PASSES = "passes"
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """A guardrail that is about one of the permissions, and about whoever asks."""
+
+    rule: Guardrail
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The engine's explanation, and the rules it speaks of."""
+
+    asker: Asker
+    explanation: Explanation
+    context: Context
+    zone: ZoneInfo
+    bindings: Mapping[str, Binding]
+    roles: Mapping[str, Role]
+    principals: Mapping[str, Asker]
+    """Those the account names: who asks, their teams, and who could give."""
+    watching: tuple[Watching, ...]
+    limits: tuple[Limit, ...]
+    grantors: tuple[Asker, ...]
+    """Who could give what the first refused check lacks, owners first."""
+
+
+def why(*, actor: Actor, asked: Asked) -> Account:
+    """Tell why. One's own is open to everybody, and that of accounts one answers for.
+
+    Raises AccessDenied, NotFound, UnknownNumber, UnknownTemplate.
+    """
+    if str(asked.principal) not in own_askers(actor=actor):
+        access.require(actor=actor, permission=EXPLAIN, event="page.opened")
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        state = current_state()
+        principal = str(asked.principal)
+        _require_known(state, principal, asked.credential)
+        checks = checks_of(asked.permissions, asked.thing, principal)
+    key = None if asked.credential is None else str(asked.credential)
+    return account(state, principal, checks, asked.when.context(state.zone), key)
+
+
+def own_askers(*, actor: Actor) -> Mapping[str, str]:
+    """Id and name of an actor and of the service accounts they answer for, themselves first."""
+    with in_workspace(actor.workspace):
+        mine = Principal.objects.filter(id=actor.principal)
+        theirs = Principal.objects.filter(accountable_id=actor.principal).order_by("name", "id")
+        rows = [*mine.values_list("id", "name"), *theirs.values_list("id", "name")]
+    return {str(one): name for one, name in rows}
+
+
+def answers_for(*, actor: Actor, principal: UUID) -> bool:
+    """Whether a question about somebody is one's own."""
+    return str(principal) in own_askers(actor=actor)
+
+
+def _require_known(state: State, principal: str, credential: UUID | None) -> None:
+    if not any(one.id == principal for one in state.policy.principals):
+        raise NotFound(principal)
+    if credential is not None and not any(
+        key.id == str(credential) and key.principal == principal for key in state.policy.credentials
+    ):
+        raise NotFound(str(credential))
+
+
+def account(
+    state: State,
+    principal: str,
+    checks: Sequence[Check],
+    context: Context,
+    credential: str | None,
+) -> Account:
+    """Gather what an explanation speaks of. It asks nobody: whoever calls it has authorised."""
+    policy = state.policy
+    explanation = state.snapshot.explain(principal, checks, context, credential)
+    known = {one.id: one for one in policy.principals}
+    asker = known[principal]
+    bindings = Bindings.among(policy.bindings)
+    mine = {one.id: one for holder in (principal, *asker.teams) for one in bindings.of(holder)}
+    return Account(
+        asker=asker,
+        explanation=explanation,
+        context=context,
+        zone=state.zone,
+        bindings=mine,
+        roles={role.id: role for role in policy.roles},
+        principals=known,
+        watching=tuple(_watching(policy.guardrails, asker, explanation)),
+        limits=_limits(policy.limits, explanation),
+        grantors=_grantors(state, explanation, context, known),
+    )
+
+
+def _watching(
+    guardrails: Sequence[Guardrail], asker: Asker, explanation: Explanation
+) -> Sequence[Watching]:
+    asked = {given.check.permission for given in explanation.checks}
+    denying = {one.id for given in explanation.checks for one in given.guardrails}
+    demanding = {one.guardrail for one in explanation.decision.obligations}
+    called = asker.teams | {asker.id}
+    order = list(Standing)
+    found = [
+        Watching(rule, _standing(rule.id, denying, demanding))
+        for rule in guardrails
+        if (rule.principals is None or rule.principals & called)
+        and any(covers(pattern, permission) for pattern in rule.permissions for permission in asked)
+    ]
+    return sorted(found, key=lambda one: (order.index(one.standing), one.rule.name, one.rule.id))
+
+
+def _standing(rule: str, denying: set[str], demanding: set[str]) -> Standing:
+    if rule in denying:
+        return Standing.DENIES
+    return Standing.DEMANDS if rule in demanding else Standing.PASSES
+
+
+def _limits(limits: Sequence[Limit], explanation: Explanation) -> tuple[Limit, ...]:
+    taken = {
+        one.name for one in explanation.decision.obligations if one.kind is ObligationKind.TAKE
+    }
+    return tuple(limit for limit in limits if limit.id in taken)
+
+
+def _grantors(
+    state: State, explanation: Explanation, context: Context, known: Mapping[str, Asker]
+) -> tuple[Asker, ...]:
+    refused = next((given.check for given in explanation.checks if not given.allowed), None)
+    if refused is None:
+        return ()
+    found = (known[one] for one in state.snapshot.grantors(refused, context))
+    return tuple(sorted(found, key=lambda one: (not one.owner, one.name.casefold(), one.id)))
