@@ -32,6 +32,7 @@ THINGS: dict[str, UUID] = {}
 OTHERS: dict[str, dict[str, object]] = {
     "console:asset": {"digest": "a" * 16, "name": "console.css"},
     "console:welcome": {"token": "a"},
+    "console:why_then": {"call": UUID(int=7)},
     "mfa_remove_webauthn": {"pk": 1},
     "mfa_edit_webauthn": {"pk": 1},
     "account_confirm_email": {"key": "a"},

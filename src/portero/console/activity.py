@@ -61,6 +61,9 @@ class Line:
     code: str
     operation: str
     """Empty for a call that was refused before it was understood."""
+    call: UUID
+    may_be_asked: bool
+    """Whether it was refused by a decision, of which one can ask why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,8 @@ def _line(asked: _Told, end: _Told | None, names: _Names, words: Words) -> Line:
         because=_because(refusal, words) if refusal else "",
         code=refusal.record.reason if refusal else "",
         operation="" if record.event == NOT_UNDERSTOOD else record.operation,
+        call=record.call_id,
+        may_be_asked=refusal is not None and bool(record.checks),
     )
 
 

@@ -170,6 +170,7 @@ _DEEDS: Mapping[str, tuple[str, str, str, str]] = {
     "api_key.revoked": ("revocó una clave", "revocar una clave", "revoked a key", "revoke a key"),
     "credential.stored": ("guardó una credencial de Meta", "guardar una credencial de Meta", "stored a credential of Meta's", "store a credential of Meta's"),
     "meta_app.set": ("conectó la app de Meta", "conectar la app de Meta", "connected the Meta app", "connect the Meta app"),
+    "page.opened": ("abrió una página", "abrir una página", "opened a page", "open a page"),
     "request.refused": ("hizo una petición", "hacer una petición", "made a request", "make a request"),
 }  # fmt: skip
 
@@ -339,6 +340,7 @@ _PORTUGUESE: Mapping[str, tuple[str, str]] = {
     "api_key.revoked": ("revogou uma chave", "revogar uma chave"),
     "credential.stored": ("guardou uma credencial da Meta", "guardar uma credencial da Meta"),
     "meta_app.set": ("conectou o app da Meta", "conectar o app da Meta"),
+    "page.opened": ("abriu uma página", "abrir uma página"),
     "request.refused": ("fez uma solicitação", "fazer uma solicitação"),
 }  # fmt: skip
 

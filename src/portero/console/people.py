@@ -74,7 +74,13 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
     names = Names.of(actor.workspace)
     held = list(_held(found, roles, names))
     groups = [(name, list(part)) for name, part in groupby(held, key=lambda one: one.spec.group)]
-    context = {"member": member, "access": found, "groups": groups, "count": len(held)}
+    context = {
+        "member": member,
+        "access": found,
+        "groups": groups,
+        "count": len(held),
+        "may_explain": bool(access.allowed(actor=actor, permissions=("access:explain",))),
+    }
     return render(request, "console/person.html", context)
 
 

@@ -38,6 +38,7 @@ def _places(request: HttpRequest) -> list[Place]:
         (_("Activity"), "console:activity", "audit:read"),
         (_("People"), "console:people", "member:read"),
         (_("Roles"), "console:roles", "role:read"),
+        (_("Why?"), "console:why", "access:explain"),
     )
     needed = tuple(permission for _title, _name, permission in known)
     open_to_them = access.allowed(actor=visits.actor(request), permissions=needed)

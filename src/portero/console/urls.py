@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from portero.console import assets, keeping, people, roles, views, welcome
+from portero.console import assets, keeping, people, roles, views, welcome, why
 from portero.console.doors import (
     EVERYBODY,
     MEMBERS,
@@ -26,6 +26,15 @@ _ours: list[URLPattern] = [
     ),
     route("roles/", roles.roles, "roles", GET=needs("role:read", event="page.opened")),
     route("roles/<uuid:role>/", roles.role, "role", GET=needs("role:read", event="page.opened")),
+    route("why/", why.why, "why", GET=needs("access:explain", event="page.opened")),
+    route("why/me/", why.own_why, "own_why", GET=MEMBERS),
+    route(
+        "why/records/<uuid:call>/",
+        why.why_then,
+        "why_then",
+        GET=needs("audit:read", event="page.opened"),
+    ),
+    route("who/", why.who, "who", GET=needs("access:explain", event="page.opened")),
     route("welcome/<str:token>", welcome.welcome, "welcome", GET=EVERYBODY, POST=EVERYBODY),
     route("-/kept", keeping.kept, "kept", GET=MEMBERS),
     route("-/health", views.health, "health", GET=EVERYBODY),

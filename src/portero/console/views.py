@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from portero.console import assets, visits
 from portero.console.activity import activity, answers
 from portero.console.words import BY_CODE, ENGLISH, Words
+from portero.domain.access import queries as access
 
 REFRESH_S = 5
 
@@ -24,8 +25,17 @@ REFRESH_S = 5
 @require_safe
 def show_activity(request: HttpRequest) -> HttpResponse:
     words = BY_CODE.get(get_language() or "", ENGLISH)
-    shown = activity(visits.actor(request).workspace, words)
-    return _page(request, words, "console/activity.html", activity=shown, **_upstream())
+    actor = visits.actor(request)
+    shown = activity(actor.workspace, words)
+    may_explain = bool(access.allowed(actor=actor, permissions=("access:explain",)))
+    return _page(
+        request,
+        words,
+        "console/activity.html",
+        activity=shown,
+        may_explain=may_explain,
+        **_upstream(),
+    )
 
 
 def failed(request: HttpRequest) -> HttpResponse:

@@ -56,6 +56,7 @@ class Words:
     done: str
     recipient: str
     on_number: str
+    why: str
     empty_title: str
     empty_lead: str
     empty_hint: str
@@ -111,6 +112,7 @@ SPANISH = Words(
     done="Hecho",
     recipient="un número que termina en",
     on_number="número",
+    why="¿Por qué?",
     empty_title="Nadie ha pedido nada todavía",
     empty_lead="Aquí aparecerá cada decisión, con su motivo. Pide la primera:",
     empty_hint="Cambia la clave por una tuya; portero key list dice cuáles hay.",
@@ -178,6 +180,7 @@ SPANISH = Words(
         "beyond_own_rights": "Nadie da lo que no tiene.",
         "owner_needed": "Solo un propietario puede hacerle esto a un propietario.",
         "own_access": "Nadie se da acceso a sí mismo.",
+        "only_looking": "Con la vista de otra persona o de un rol no se cambia nada.",
     },
 )
 
@@ -221,6 +224,7 @@ PORTUGUESE = Words(
     done="Feito",
     recipient="um número que termina em",
     on_number="número",
+    why="Por quê?",
     empty_title="Ninguém pediu nada ainda",
     empty_lead="Cada decisão vai aparecer aqui, com o motivo. Peça a primeira:",
     empty_hint="Troque a chave por uma sua; portero key list diz quais existem.",
@@ -288,6 +292,7 @@ PORTUGUESE = Words(
         "beyond_own_rights": "Ninguém dá o que não tem.",
         "owner_needed": "Só quem é proprietário pode fazer isso com um proprietário.",
         "own_access": "Ninguém dá acesso a si mesmo.",
+        "only_looking": "Com a visão de outra pessoa ou de um papel não se muda nada.",
     },
 )
 
@@ -331,6 +336,7 @@ ENGLISH = Words(
     done="Done",
     recipient="a number ending in",
     on_number="number",
+    why="Why?",
     empty_title="Nobody has asked for anything yet",
     empty_lead="Every decision will appear here, with its reason. Ask for the first one:",
     empty_hint="Put a key of yours in; portero key list says which there are.",
@@ -398,6 +404,7 @@ ENGLISH = Words(
         "beyond_own_rights": "Nobody gives what they do not hold.",
         "owner_needed": "Only an owner can do this to an owner.",
         "own_access": "Nobody gives access to themselves.",
+        "only_looking": "Seen as somebody else or as a role, nothing can be changed.",
     },
 )
 

@@ -175,6 +175,7 @@ service_account:create | !! | - | Create service accounts | One for the order sy
 service_account:disable | ! | - | Disable service accounts | The order system was retired.
 api_key:create | !! | - | Create keys of service accounts | A key for the order system.
 api_key:revoke | ! | - | Revoke keys | A key found in a log file.
+access:explain | ! | - | Ask why anybody may do something, and who can | Why can Beto not send this?
 audit:read | ! | p | Read what was done and refused | Who sent the invoice yesterday?
 credential:update | !! | - | Replace the credential with which Meta is called | Every 60 days.
 """

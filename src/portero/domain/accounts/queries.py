@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
-from portero.domain.access.models import Principal
-from portero.domain.accounts.models import Person
+from portero.domain.access.models import Principal, TeamMember
+from portero.domain.accounts.models import ApiKey, Person
 from portero.domain.audit.models import in_workspace
 from portero.engine import PrincipalKind
 
@@ -128,3 +128,77 @@ SELECT w.id, w.name, p.id, p.name, p.owner
  WHERE p.person_id = %s AND p.active AND NOT w.suspended
  ORDER BY w.name, w.id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody, or a key, that a question can be about."""
+
+    principal: UUID
+    key: UUID | None
+    name: str
+    kind: PrincipalKind
+    detail: str
+    """The address of a person, the account of a key."""
+
+
+_ASKERS_MAX = 20
+
+
+def askers(workspace: UUID, text: str) -> tuple[Asker, ...]:
+    """Those whose id, name or address this is; where there are none, those whose name has it in it."""
+    with in_workspace(workspace):
+        everybody, every_key = Principal.objects.all(), ApiKey.objects.all()
+        for fits in (_named(text), _called(text, "iexact"), _called(text, "icontains")):
+            people, keys = fits
+            rows = list(everybody.filter(people).order_by(Lower("name"), "id")[:_ASKERS_MAX])
+            used = list(every_key.filter(keys).order_by(Lower("name"), "id")[:_ASKERS_MAX])
+            if rows or used:
+                return tuple([*_principals(rows), *_keys(used)][:_ASKERS_MAX])
+    return ()
+
+
+def _named(text: str) -> tuple[Q, Q]:
+    """Exactly one: by an id, or by an address, which is one person's."""
+    try:
+        return Q(id=UUID(text)), Q(id=UUID(text))
+    except ValueError:
+        person = Person.objects.filter(email__iexact=text).values("id")
+        return Q(person_id__in=person), Q(public_id=text)
+
+
+def _called(text: str, how: str) -> tuple[Q, Q]:
+    fits = Q(**{f"name__{how}": text})
+    return fits, fits
+
+
+def _principals(rows: list[Principal]) -> list[Asker]:
+    people = {p.id: p.email for p in _people(rows)}
+    return [
+        Asker(
+            row.id,
+            None,
+            row.name,
+            PrincipalKind(row.kind),
+            people.get(row.person_id, "") if row.person_id is not None else "",
+        )
+        for row in rows
+    ]
+
+
+def _keys(rows: list[ApiKey]) -> list[Asker]:
+    accounts = dict(
+        Principal.objects.filter(id__in=[r.principal_id for r in rows]).values_list("id", "name")
+    )
+    return [
+        Asker(r.principal_id, r.id, r.name, PrincipalKind.SERVICE_ACCOUNT, accounts[r.principal_id])
+        for r in rows
+    ]
+
+
+def some_members_of(workspace: UUID, team: UUID) -> tuple[Asker, ...]:
+    """The first of a team's members, by name."""
+    with in_workspace(workspace):
+        members = TeamMember.objects.filter(team_id=team).values("principal_id")
+        found = Principal.objects.filter(id__in=members).order_by(Lower("name"), "id")
+        return tuple(_principals(list(found[:_ASKERS_MAX])))

@@ -51,6 +51,7 @@ class Choices:
     """Meta's id and name."""
     templates: tuple[str, ...]
     teams: tuple[tuple[str, str], ...]
+    timezone: str
 
 
 def choices(*, actor: Actor) -> Choices:
@@ -62,6 +63,7 @@ def choices(*, actor: Actor) -> Choices:
             numbers=tuple(_numbers(actor, state)),
             templates=tuple(_templates(actor, state)),
             teams=tuple(_teams(actor, state)),
+            timezone=state.zone.key,
         )
 
 
