@@ -43,7 +43,8 @@ OTHERS: dict[str, dict[str, object]] = {
 @pytest.fixture(scope="module")
 def cast(shared_database: Database) -> Iterator[Cast]:
     with playing(shared_database) as made:
-        THINGS.update(principal=made.dora.principal, role=made.role("Agent"))
+        role = access.create_role(actor=made.ana, name="Thing", cells={"send:text": Reach.OWN})
+        THINGS.update(principal=made.dora.principal, role=role)
         yield made
 
 

@@ -19,6 +19,7 @@ from django.utils.translation.template import templatize
 import portero.console
 from portero.console import labels
 from portero.console.signing_in import Accounts
+from portero.domain.access.services import READY_MADE
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 from portero.engine.catalogue import PERMISSIONS, Risk
 from portero.engine.policy import Reach
@@ -50,6 +51,7 @@ def names() -> set[str]:
     found = {text for spec in PERMISSIONS.values() for text in (spec.sentence, spec.group)}
     found |= {f"reach\x04{word}" for word in labels.REACHES.values()}
     found |= {f"risk\x04{word}" for word in labels.RISKS.values()}
+    found |= {text for one in READY_MADE.values() for text in (one.name, one.sentence)}
     return found | set(BUILTIN_ROLES)
 
 

@@ -20,6 +20,7 @@ from portero.domain.access.errors import (
     NotFound,
     OwnAccess,
     OwnerNeeded,
+    RoleIsBuiltIn,
 )
 from portero.engine import PERMISSIONS
 
@@ -67,6 +68,10 @@ def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
     if isinstance(error, LastOwner):
         return _conflict(
             request, _("A workspace keeps at least one owner. Make another one first.")
+        )
+    if isinstance(error, RoleIsBuiltIn):
+        return _conflict(
+            request, _("Built-in roles stay as they are. Make a copy and change that.")
         )
     if isinstance(error, NotConfirmed):
         return _conflict(

@@ -18,6 +18,7 @@ _TYPES: Mapping[str, str] = {
     "webauthn.js": _SCRIPT,
     "onload.js": _SCRIPT,
     "htmx.js": _SCRIPT,
+    "matrix.js": _SCRIPT,
 }
 _FROM_ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "webauthn-json.js": ("allauth.mfa", "static", "mfa", "js", "webauthn-json.js"),

@@ -28,7 +28,13 @@ class Cell:
 def roles(request: HttpRequest) -> HttpResponse:
     found = access.roles(actor=visits.actor(request))
     shown = [(role, sum(reach > Reach.NONE for reach in role.cells.values())) for role in found]
-    return render(request, "console/roles.html", {"roles": shown, "all": len(PERMISSIONS)})
+    context = {"roles": shown, "all": len(PERMISSIONS), "may_change": _may_change(request)}
+    return render(request, "console/roles.html", context)
+
+
+def _may_change(request: HttpRequest) -> bool:
+    asked = ("role:update",)
+    return bool(access.allowed(actor=visits.actor(request), permissions=asked))
 
 
 def role(request: HttpRequest, role: UUID) -> HttpResponse:
@@ -43,6 +49,7 @@ def role(request: HttpRequest, role: UUID) -> HttpResponse:
         "other": other,
         "others": [one for one in known.values() if one.id != role],
         "groups": _groups(known[role], other),
+        "may_change": _may_change(request),
         "holders": access.holders_of(actor=actor, role=role),
     }
     return render(request, "console/role.html", context)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from portero.console import assets, keeping, people, roles, views, welcome, why
+from portero.console import assets, keeping, people, role_editing, roles, views, welcome, why
 from portero.console.doors import (
     EVERYBODY,
     MEMBERS,
@@ -25,6 +25,32 @@ _ours: list[URLPattern] = [
         GET=needs("member:read", event="page.opened"),
     ),
     route("roles/", roles.roles, "roles", GET=needs("role:read", event="page.opened")),
+    route(
+        "roles/new/",
+        role_editing.new,
+        "role_new",
+        GET=needs("role:update", event="page.opened"),
+        POST=needs("role:update", event="role.created", is_fresh=True),
+    ),
+    route(
+        "roles/<uuid:role>/edit/",
+        role_editing.edit,
+        "role_edit",
+        GET=needs("role:update", event="page.opened"),
+        POST=needs("role:update", event="page.opened"),
+    ),
+    route(
+        "roles/<uuid:role>/save/",
+        role_editing.save,
+        "role_save",
+        POST=needs("role:update", event="role.updated", is_fresh=True),
+    ),
+    route(
+        "roles/<uuid:role>/versions/",
+        role_editing.versions,
+        "role_versions",
+        GET=needs("role:read", event="page.opened"),
+    ),
     route("roles/<uuid:role>/", roles.role, "role", GET=needs("role:read", event="page.opened")),
     route("why/", why.why, "why", GET=needs("access:explain", event="page.opened")),
     route("why/me/", why.own_why, "own_why", GET=MEMBERS),

@@ -99,6 +99,12 @@ class RoleIsBuiltIn(AccessError):
     code = "role_is_built_in"
 
 
+class StaleRole(AccessError):
+    """Somebody else has changed the role since it was read."""
+
+    code = "stale_role"
+
+
 class InvalidRule(AccessError):
     """The rule cannot mean anything; the message says what is wrong with it."""
 

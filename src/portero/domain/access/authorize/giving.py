@@ -15,6 +15,7 @@ from typing import Any
 
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule
 from portero.engine import (
+    PERMISSIONS,
     Binding,
     Bindings,
     Conditions,
@@ -67,6 +68,17 @@ def require_held_somewhere(
 def exceeding(policy: Policy, maker: str, gift: Gift, now: float) -> tuple[str, ...]:
     """Name, sorted, the permissions of a gift that the maker does not hold as far and as freely."""
     return _missing(policy, maker, gift.cells, now, lambda binding: _covers(binding, gift))
+
+
+def most_held(policy: Policy, maker: str, now: float) -> Mapping[str, Reach]:
+    """How far the maker has each permission, wherever that is: nothing beyond it can they give."""
+    return {
+        permission: reach
+        for reach in Reach  # the farthest that is held comes last
+        if reach > Reach.NONE
+        for permission in PERMISSIONS.keys()
+        - _missing(policy, maker, dict.fromkeys(PERMISSIONS, reach), now, lambda _binding: True)
+    }
 
 
 def _refuse(permissions: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from portero.domain.access.services.principals import (
     require_service_account,
     set_team_members,
 )
+from portero.domain.access.services.ready_made import READY_MADE, ReadyMade
 from portero.domain.access.services.roles import (
     create_builtin_roles,
     create_role,
@@ -19,7 +20,9 @@ from portero.domain.access.services.roles import (
 )
 
 __all__ = [
+    "READY_MADE",
     "Change",
+    "ReadyMade",
     "await_confirmation",
     "changes_together",
     "create_binding",

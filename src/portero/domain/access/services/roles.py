@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from portero.domain.access.authorize import Actor, Gift
-from portero.domain.access.errors import NameTaken, NotFound, RoleIsBuiltIn
+from portero.domain.access.errors import NameTaken, NotFound, RoleIsBuiltIn, StaleRole
 from portero.domain.access.models import Role, RoleVersion
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 from portero.domain.access.services.changes import Change, policy_change
@@ -38,8 +38,7 @@ def create_role(
         stored, called = require_cells(cells), require_name(name)
         # A role gives nothing before it is bound; where and how is looked at then.
         change.require_held_somewhere(cells)
-        if Role.objects.filter(name__iexact=called).exists():
-            raise NameTaken(called)
+        _require_free(called)
         role = Role.objects.create(id=uuid7(), name=called)
         _add_version(change, role.id, stored, reason=reason, managed_by=managed_by)
         change.note(Touched("role", role.id), name=called, cells=stored, reason=reason)
@@ -51,13 +50,17 @@ def update_role(
     actor: Actor,
     role: UUID,
     cells: Mapping[str, Reach],
+    name: str | None = None,
+    read_at: int | None = None,
     reason: str = "",
     managed_by: str = "portero",
 ) -> None:
-    """Replace a role's cells for everyone who has it.
+    """Replace a role's cells for everyone who has it, and its name where one is given.
 
-    What is added or raised the actor must hold wherever the role is given. Raises AccessDenied,
-    InvalidRule, NotFound, RoleIsBuiltIn.
+    `read_at` is the policy version since which the cells stood that the change was made from;
+    without it, whatever stands is replaced. What is added or raised the actor must hold wherever
+    the role is given. Raises AccessDenied, InvalidRule, NameTaken, NotFound, RoleIsBuiltIn,
+    StaleRole.
     """
     with policy_change(actor=actor, operation="update_role", event="role.updated") as change:
         change.authorize("role:update")
@@ -67,12 +70,30 @@ def update_role(
             raise NotFound(str(role))
         if found.builtin:
             raise RoleIsBuiltIn(found.name)
+        standing = RoleVersion.objects.filter(role_id=role, valid_to=None)
+        if read_at is not None and read_at != standing.values_list("valid_from", flat=True).get():
+            raise StaleRole(found.name)
+        called = found.name if name is None else _renamed(found, name)
         before = _cells_now(change, role)
         raised = {p: r for p, r in cells.items() if r > before.get(p, Reach.NONE)}
         _require_held_wherever_given(change, role, raised)
-        RoleVersion.objects.filter(role_id=role, valid_to=None).update(valid_to=change.version)
+        standing.update(valid_to=change.version)
         _add_version(change, role, stored, reason=reason, managed_by=managed_by)
-        change.note(Touched("role", role), name=found.name, cells=stored, reason=reason)
+        change.note(Touched("role", role), name=called, cells=stored, reason=reason)
+
+
+def _renamed(role: Role, name: str) -> str:
+    called = require_name(name)
+    if called != role.name:
+        if called.casefold() != role.name.casefold():
+            _require_free(called)
+        Role.objects.filter(id=role.id).update(name=called)
+    return called
+
+
+def _require_free(name: str) -> None:
+    if Role.objects.filter(name__iexact=name).exists():
+        raise NameTaken(name)
 
 
 def create_builtin_roles() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
@@ -16,11 +17,14 @@ _LONGEST_NAME = 200
 
 
 def require_name(name: str) -> str:
-    """Take off surrounding space. Raises InvalidRule for what is empty, long or not printable."""
-    stripped = name.strip()
-    if not stripped or len(stripped) > _LONGEST_NAME or not stripped.isprintable():
+    """Spell a name in one way, whatever keys it was typed with.
+
+    Raises InvalidRule for what is empty, long or not printable.
+    """
+    spelled = unicodedata.normalize("NFKC", name).strip()
+    if not spelled or len(spelled) > _LONGEST_NAME or not spelled.isprintable():
         raise InvalidRule(f"a name has between 1 and {_LONGEST_NAME} printable characters")
-    return stripped
+    return " ".join(spelled.split())
 
 
 def require_cells(cells: Mapping[str, Reach]) -> dict[str, str]:

@@ -1,0 +1,37 @@
+"""What pages ask of the policy before they show anything, and before anything is changed."""
+
+from portero.domain.access.queries.asking import (
+    Access,
+    Given,
+    RoleInUse,
+    access_of,
+    allowed,
+    holders_of,
+    require,
+    roles,
+    who_can_give,
+)
+from portero.domain.access.queries.comparing import (
+    Concerned,
+    Consequences,
+    if_role_had,
+)
+from portero.domain.access.queries.history import RoleEdition, may_put_into_roles, role_editions
+
+__all__ = [
+    "Access",
+    "Concerned",
+    "Consequences",
+    "Given",
+    "RoleEdition",
+    "RoleInUse",
+    "access_of",
+    "allowed",
+    "holders_of",
+    "if_role_had",
+    "may_put_into_roles",
+    "require",
+    "role_editions",
+    "roles",
+    "who_can_give",
+]
