@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection
 
 from portero.console.words import Words
-from portero.domain.access.models import GatewayProcess, PolicyHead, Principal
+from portero.domain.access.models import GatewayProcess, PolicyHead, Principal, Role
 from portero.domain.accounts.models import ApiKey
 from portero.domain.audit.models import Record, RecordOpen, in_workspace
 from portero.domain.workspaces.models import Number, Workspace
@@ -27,6 +27,8 @@ from portero.store.records import Outcome, RecordKind
 CALLS = 50
 CHANGES = 10
 SENT = "message.sent"
+LOOKED_AT = "page.opened"
+THROUGH_A_LENS = frozenset({LOOKED_AT, "lens.opened", "lens.closed"})
 NOT_UNDERSTOOD = "request.refused"
 _PROBE_TIMEOUT_S = 0.3
 
@@ -61,6 +63,8 @@ class Line:
     code: str
     operation: str
     """Empty for a call that was refused before it was understood."""
+    seen_as: str
+    """With whose eyes: a person or a role; empty for one's own."""
     call: UUID
     may_be_asked: bool
     """Whether it was refused by a decision, of which one can ask why."""
@@ -120,7 +124,9 @@ def _now_and_version() -> tuple[datetime, str]:
 
 def _lines(kind: RecordKind, count: int, names: _Names, words: Words) -> Iterator[Line]:
     # A call that was decided again has several intents, of which the last one counts.
-    newest = Record.objects.filter(kind=kind).order_by("-at", "-attempt")[: 2 * count]
+    # Pages that somebody looked at change nothing; there would soon be nothing else to see.
+    asked = Record.objects.filter(kind=kind).exclude(event=LOOKED_AT, effect=Effect.ALLOW)
+    newest = asked.order_by("-at", "-attempt")[: 2 * count]
     records: dict[UUID, Record] = {}
     for record in newest:
         records.setdefault(record.call_id, record)
@@ -169,6 +175,7 @@ class _Names:
     principals: Mapping[str, tuple[str, bool]]
     keys: Mapping[str, str]
     numbers: Mapping[str, str]
+    roles: Mapping[str, str]
 
     @classmethod
     def read(cls) -> _Names:
@@ -177,7 +184,15 @@ class _Names:
             {str(i): (name, kind != PrincipalKind.PERSON) for i, name, kind in principals},
             {str(i): name for i, name in ApiKey.objects.values_list("id", "name")},
             dict(Number.objects.values_list("meta_id", "name")),
+            {str(i): name for i, name in Role.objects.values_list("id", "name")},
         )
+
+    def seen_as(self, record: Record) -> str:
+        """Of what was looked at through a lens."""
+        if record.event not in THROUGH_A_LENS or record.on_behalf is None:
+            return ""
+        name, _ = self.principals.get(record.on_behalf, ("", False))
+        return name or self.roles.get(record.on_behalf, "?")
 
     def of(self, record: Record) -> tuple[str, bool]:
         """Who asked: the key where there is one, else the person; and whether it is a machine."""
@@ -205,6 +220,7 @@ def _line(asked: _Told, end: _Told | None, names: _Names, words: Words) -> Line:
         because=_because(refusal, words) if refusal else "",
         code=refusal.record.reason if refusal else "",
         operation="" if record.event == NOT_UNDERSTOOD else record.operation,
+        seen_as=names.seen_as(record),
         call=record.call_id,
         may_be_asked=refusal is not None and bool(record.checks),
     )

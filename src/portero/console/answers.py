@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -9,8 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from portero.console import visits
+from portero.console import lens, visits
 from portero.domain.access import queries as access
+from portero.domain.access import services
 from portero.domain.access.errors import (
     AccessDenied,
     BeyondOwnRights,
@@ -45,7 +47,28 @@ def refused(request: HttpRequest, refusal: AccessDenied) -> HttpResponse:
     return render(request, "console/denied.html", context, status=403)
 
 
+def looked_only(
+    request: HttpRequest, *, event: str = "page.opened", checks: Sequence[str] = ()
+) -> HttpResponse:
+    """The page for what cannot be done, or not be seen, with somebody else's eyes; on record."""
+    held, match = lens.held(request), request.resolver_match
+    if held is not None:
+        services.record_no_act(
+            actor=held.actor(),
+            lens=held.lens,
+            page=match.view_name if match is not None else "",
+            event=event,
+            checks=checks,
+        )
+    return render(request, "console/only_looking.html", status=403)
+
+
 def _why(request: HttpRequest, refusal: AccessDenied) -> str:
+    held = lens.held(request)
+    if held is not None:
+        return _(
+            "Seen as %(name)s, this does not open: either they may not see it, or you may not."
+        ) % {"name": held.name}
     if isinstance(refusal, OwnAccess):
         return _("Nobody gives access to themselves, whatever their role.")
     if isinstance(refusal, OwnerNeeded):

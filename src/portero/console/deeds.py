@@ -170,6 +170,8 @@ _DEEDS: Mapping[str, tuple[str, str, str, str]] = {
     "api_key.revoked": ("revocó una clave", "revocar una clave", "revoked a key", "revoke a key"),
     "credential.stored": ("guardó una credencial de Meta", "guardar una credencial de Meta", "stored a credential of Meta's", "store a credential of Meta's"),
     "meta_app.set": ("conectó la app de Meta", "conectar la app de Meta", "connected the Meta app", "connect the Meta app"),
+    "lens.opened": ("empezó a ver la consola como otra persona o un rol", "ver la consola como otra persona o un rol", "began to see the console as somebody else or as a role", "see the console as somebody else or as a role"),
+    "lens.closed": ("volvió a ver la consola con sus propios ojos", "volver a ver la consola con sus propios ojos", "saw the console with their own eyes again", "see the console with their own eyes again"),
     "page.opened": ("abrió una página", "abrir una página", "opened a page", "open a page"),
     "request.refused": ("hizo una petición", "hacer una petición", "made a request", "make a request"),
 }  # fmt: skip
@@ -340,6 +342,8 @@ _PORTUGUESE: Mapping[str, tuple[str, str]] = {
     "api_key.revoked": ("revogou uma chave", "revogar uma chave"),
     "credential.stored": ("guardou uma credencial da Meta", "guardar uma credencial da Meta"),
     "meta_app.set": ("conectou o app da Meta", "conectar o app da Meta"),
+    "lens.opened": ("começou a ver o console como outra pessoa ou um papel", "ver o console como outra pessoa ou um papel"),
+    "lens.closed": ("voltou a ver o console com os próprios olhos", "voltar a ver o console com os próprios olhos"),
     "page.opened": ("abriu uma página", "abrir uma página"),
     "request.refused": ("fez uma solicitação", "fazer uma solicitação"),
 }  # fmt: skip

@@ -7,7 +7,7 @@ every door as everybody. A route without one does not start (B3.1).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,9 +18,10 @@ from django.urls import URLPattern, URLResolver, path
 from django.urls import reverse as url_of
 from django.utils.http import urlencode
 
-from portero.console import keeping, visits
-from portero.console.answers import answer_to, refused
+from portero.console import keeping, lens, visits
+from portero.console.answers import answer_to, looked_only, refused
 from portero.domain.access import queries as access
+from portero.domain.access import services
 from portero.domain.access.errors import AccessDenied
 
 View = Callable[..., HttpResponseBase]
@@ -46,6 +47,12 @@ class Door:
     """What a refusal is recorded as: the event that did not happen."""
     is_fresh: bool = False
     """Whether the second factor must have been shown a moment ago (B2.4)."""
+    is_for_lens: bool = False
+    """Whether it opens to who looks through a lens though it needs no permission. Without one a page
+    is about whoever is signed in, and that is nobody else's to see."""
+
+    def opens_through_a_lens(self) -> bool:
+        return self.is_for_lens or (self.permission is not None and not self.is_fresh)
 
 
 EVERYBODY = Door(Opens.FOR_EVERYBODY)
@@ -61,6 +68,11 @@ def needs(permission: str, *, event: str, is_fresh: bool = False) -> Door:
     ago. What a form brought meanwhile is kept, and offered once more on the way back.
     """
     return Door(Opens.FOR_MEMBERS, permission, event, is_fresh)
+
+
+def also_through_a_lens(door: Door) -> Door:
+    """A door that opens to who looks with somebody else's eyes, too."""
+    return replace(door, is_for_lens=True)
 
 
 _doors: dict[str, Mapping[str, Door]] = {}
@@ -134,6 +146,9 @@ class Doorkeeper:
 
 
 def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
+    lens.end_if_over(request)
+    if lens.held(request) is not None and not door.opens_through_a_lens():
+        return looked_only(request)
     if door.opens is Opens.FOR_EVERYBODY:
         return None
     if door.opens is Opens.FOR_NOBODY:
@@ -149,11 +164,17 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
     actor = visits.actor_of(request, person)
     if actor is None:
         return render(request, "console/nowhere.html", status=403)
+    if lens.held(request) is not None and actor.lens is None:
+        lens.withdraw(request)
+        return redirect(request.get_full_path())
     if door.permission is not None:
         try:
             access.require(actor=actor, permission=door.permission, event=door.event or "")
         except AccessDenied as refusal:
             return refused(request, refusal)
+    if actor.lens is not None and door.permission is not None:
+        name = request.resolver_match.view_name if request.resolver_match is not None else ""
+        services.record_look(actor=actor, lens=actor.lens, page=name, checks=[door.permission])
     if door.is_fresh:
         return keeping.way_to_a_fresh_factor(request, person)
     return None

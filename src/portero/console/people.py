@@ -74,12 +74,14 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
     names = Names.of(actor.workspace)
     held = list(_held(found, roles, names))
     groups = [(name, list(part)) for name, part in groupby(held, key=lambda one: one.spec.group)]
+    may = access.allowed(actor=actor, permissions=("access:explain", "member:view_as"))
     context = {
         "member": member,
         "access": found,
         "groups": groups,
         "count": len(held),
-        "may_explain": bool(access.allowed(actor=actor, permissions=("access:explain",))),
+        "may_explain": "access:explain" in may,
+        "may_view_as": "member:view_as" in may and actor.principal != principal,
     }
     return render(request, "console/person.html", context)
 

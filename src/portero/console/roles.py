@@ -51,6 +51,7 @@ def role(request: HttpRequest, role: UUID) -> HttpResponse:
         "groups": _groups(known[role], other),
         "may_change": _may_change(request),
         "holders": access.holders_of(actor=actor, role=role),
+        "may_view_as": bool(access.allowed(actor=actor, permissions=("member:view_as",))),
     }
     return render(request, "console/role.html", context)
 

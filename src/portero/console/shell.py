@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from portero.console import assets, visits
+from portero.console import assets, lens, visits
 from portero.domain.access import queries as access
 
 
@@ -25,6 +25,7 @@ class Place:
 def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "assets": assets.current(),
+        "lens": lens.shown(request),
         "membership": visits.membership(request),
         "places": lambda: _places(request),
     }

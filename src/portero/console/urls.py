@@ -2,12 +2,23 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from portero.console import assets, keeping, people, role_editing, roles, views, welcome, why
+from portero.console import (
+    assets,
+    keeping,
+    people,
+    role_editing,
+    roles,
+    seeing_as,
+    views,
+    welcome,
+    why,
+)
 from portero.console.doors import (
     EVERYBODY,
     MEMBERS,
     SIGNED_IN,
     adopt,
+    also_through_a_lens,
     close,
     needs,
     require_declarations,
@@ -52,6 +63,19 @@ _ours: list[URLPattern] = [
         GET=needs("role:read", event="page.opened"),
     ),
     route("roles/<uuid:role>/", roles.role, "role", GET=needs("role:read", event="page.opened")),
+    route(
+        "see-as/",
+        seeing_as.see_as,
+        "see_as",
+        GET=needs("member:view_as", event="page.opened"),
+        POST=needs("member:view_as", event="lens.opened", is_fresh=True),
+    ),
+    route(
+        "see-as/end/",
+        seeing_as.stop_seeing_as,
+        "stop_seeing_as",
+        POST=also_through_a_lens(MEMBERS),
+    ),
     route("why/", why.why, "why", GET=needs("access:explain", event="page.opened")),
     route("why/me/", why.own_why, "own_why", GET=MEMBERS),
     route(
@@ -63,12 +87,18 @@ _ours: list[URLPattern] = [
     route("who/", why.who, "who", GET=needs("access:explain", event="page.opened")),
     route("welcome/<str:token>", welcome.welcome, "welcome", GET=EVERYBODY, POST=EVERYBODY),
     route("-/kept", keeping.kept, "kept", GET=MEMBERS),
-    route("-/health", views.health, "health", GET=EVERYBODY),
-    route("assets/<str:digest>/<str:name>", assets.asset, "asset", GET=EVERYBODY),
+    route("-/health", views.health, "health", GET=also_through_a_lens(EVERYBODY)),
+    route(
+        "assets/<str:digest>/<str:name>", assets.asset, "asset", GET=also_through_a_lens(EVERYBODY)
+    ),
 ]
 
 adopt("account_login", GET=EVERYBODY, POST=EVERYBODY)
-adopt("account_logout", GET=EVERYBODY, POST=EVERYBODY)
+adopt(
+    "account_logout",
+    GET=also_through_a_lens(EVERYBODY),
+    POST=also_through_a_lens(EVERYBODY),
+)
 adopt("mfa_authenticate", GET=EVERYBODY, POST=EVERYBODY)
 adopt("mfa_login_webauthn", GET=EVERYBODY, POST=EVERYBODY)
 for _name in (

@@ -48,6 +48,11 @@ def failed(request: HttpRequest) -> HttpResponse:
     return HttpResponse(render_to_string("console/failed.html", _around(words)), status=500)
 
 
+def absent(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What is not there, and what is somebody else's."""
+    return render(request, "console/absent.html", status=404)
+
+
 def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A form with fields that it does not have, or an address that means nothing."""
     return render(request, "console/stale.html", status=400)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from portero.domain.access.authorize import Actor
+from portero.console import lens
+from portero.domain.access import services
+from portero.domain.access.authorize import Actor, Lens
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
@@ -92,8 +95,18 @@ def actor_of(request: HttpRequest, person: Person) -> Actor | None:
         address=request.META["REMOTE_ADDR"],
         factor_at=factor_at(request, person),
     )
+    made = replace(made, lens=_lens_of(request, made))
     _attributes(request).actor, _attributes(request).membership = made, member
     return made
+
+
+def _lens_of(request: HttpRequest, made: Actor) -> Lens | None:
+    """With whose eyes they look, where they put a lens on and may look through it still."""
+    held = lens.held(request)
+    if held is None or held.workspace != made.workspace or held.viewer != made.principal:
+        return None
+    in_force = services.lens_in_force(actor=made, lens=held.lens) is not None
+    return held.lens if in_force else None
 
 
 def actor(request: HttpRequest) -> Actor:

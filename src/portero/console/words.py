@@ -57,6 +57,7 @@ class Words:
     recipient: str
     on_number: str
     why: str
+    seen_as: str
     empty_title: str
     empty_lead: str
     empty_hint: str
@@ -113,6 +114,7 @@ SPANISH = Words(
     recipient="un número que termina en",
     on_number="número",
     why="¿Por qué?",
+    seen_as="con los ojos de",
     empty_title="Nadie ha pedido nada todavía",
     empty_lead="Aquí aparecerá cada decisión, con su motivo. Pide la primera:",
     empty_hint="Cambia la clave por una tuya; portero key list dice cuáles hay.",
@@ -225,6 +227,7 @@ PORTUGUESE = Words(
     recipient="um número que termina em",
     on_number="número",
     why="Por quê?",
+    seen_as="com os olhos de",
     empty_title="Ninguém pediu nada ainda",
     empty_lead="Cada decisão vai aparecer aqui, com o motivo. Peça a primeira:",
     empty_hint="Troque a chave por uma sua; portero key list diz quais existem.",
@@ -337,6 +340,7 @@ ENGLISH = Words(
     recipient="a number ending in",
     on_number="number",
     why="Why?",
+    seen_as="with the eyes of",
     empty_title="Nobody has asked for anything yet",
     empty_lead="Every decision will appear here, with its reason. Ask for the first one:",
     empty_hint="Put a key of yours in; portero key list says which there are.",

@@ -176,6 +176,7 @@ service_account:disable | ! | - | Disable service accounts | The order system wa
 api_key:create | !! | - | Create keys of service accounts | A key for the order system.
 api_key:revoke | ! | - | Revoke keys | A key found in a log file.
 access:explain | ! | - | Ask why anybody may do something, and who can | Why can Beto not send this?
+member:view_as | !! | - | See the console as a role or a person, without changing anything | What does a new agent see?
 audit:read | ! | p | Read what was done and refused | Who sent the invoice yesterday?
 credential:update | !! | - | Replace the credential with which Meta is called | Every 60 days.
 """

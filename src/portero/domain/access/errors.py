@@ -65,8 +65,8 @@ class OnlyLooking(AccessDenied):
 
     code = "only_looking"
 
-    def __init__(self) -> None:
-        super().__init__("Nothing can be changed through a lens", reason=self.code, checks=())
+    def __init__(self, checks: Sequence[str] = ()) -> None:
+        super().__init__("Nothing can be changed through a lens", reason=self.code, checks=checks)
 
 
 class ConditionUnmet(AccessDenied):
@@ -87,6 +87,12 @@ class NotFound(AccessError):
     """There is no such thing in this workspace; said the same of what is another workspace's."""
 
     code = "not_found"
+
+
+class NotOneself(AccessError):
+    """This cannot be asked of oneself; there is nothing to it."""
+
+    code = "not_oneself"
 
 
 class NameTaken(AccessError):

@@ -4,6 +4,13 @@ from portero.domain.access.services.bindings import create_binding, revoke_bindi
 from portero.domain.access.services.changes import Change, changes_together, policy_change
 from portero.domain.access.services.confirmation import await_confirmation
 from portero.domain.access.services.guardrails import create_guardrail, retire_guardrail
+from portero.domain.access.services.lens import (
+    close_lens,
+    lens_in_force,
+    open_lens,
+    record_look,
+    record_no_act,
+)
 from portero.domain.access.services.limits import create_limit, retire_limit
 from portero.domain.access.services.principals import (
     create_team,
@@ -25,6 +32,7 @@ __all__ = [
     "ReadyMade",
     "await_confirmation",
     "changes_together",
+    "close_lens",
     "create_binding",
     "create_builtin_roles",
     "create_guardrail",
@@ -32,7 +40,11 @@ __all__ = [
     "create_role",
     "create_team",
     "disable_principal",
+    "lens_in_force",
+    "open_lens",
     "policy_change",
+    "record_look",
+    "record_no_act",
     "renew_builtin_roles",
     "require_service_account",
     "retire_guardrail",
