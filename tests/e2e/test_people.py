@@ -38,6 +38,8 @@ def test_from_the_list_to_what_somebody_may_do_and_to_the_role_that_gives_it(
             ("Beto Salas", "Beto Salas"),
             (AGENT[language], AGENT[language]),
         ):
+            if size == PHONE and follow == PEOPLE[language]:
+                page.locator("[popovertarget=places].menu").click()
             page.get_by_role("link", name=follow, exact=True).first.click()
             expect(page.get_by_role("heading", level=1)).to_have_text(heading)
             picture(page, f"{follow.split()[0]}-{language}-{size[0]}-{scheme}")
@@ -59,8 +61,25 @@ def test_two_roles_side_by_side(browser: Browser, shop: Demo, ana: Cookies) -> N
         assert not visit.overflows()
 
 
-def test_the_navigation_shows_where_one_may_go(browser: Browser, shop: Demo, ana: Cookies) -> None:
-    with visiting(browser, shop.console, cookies=ana) as visit:
-        places = visit.page.get_by_role("navigation", name="Places").get_by_role("link")
-        expect(places).to_have_text(["Activity", "People", "Roles"])
-        expect(places.first).to_have_attribute("aria-current", "page")
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark")])
+def test_the_navigation_shows_where_one_may_go(
+    browser: Browser, shop: Demo, ana: Cookies, size: tuple[int, int], scheme: Scheme
+) -> None:
+    with visiting(browser, shop.console, size=size, scheme=scheme, cookies=ana) as visit:
+        page = visit.page
+        places = page.get_by_role("navigation", name="Places")
+        if size == PHONE:
+            expect(places).to_be_hidden()
+            page.get_by_role("button", name="Open the menu").click()
+
+        expect(places.get_by_role("link", name="Activity")).to_have_attribute(
+            "aria-current", "page"
+        )
+        places.get_by_role("link", name="Roles").click()
+        page.get_by_role("link", name="Agent", exact=True).first.click()
+        if size == PHONE:
+            expect(places).to_be_hidden()
+            page.get_by_role("button", name="Open the menu").click()
+        expect(places.get_by_role("link", name="Roles")).to_have_attribute("aria-current", "true")
+        assert not visit.overflows()
+        assert visit.complaints == []
