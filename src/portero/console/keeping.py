@@ -15,7 +15,7 @@ from portero.domain.accounts.models import Person
 
 FACTOR_AGE = timedelta(minutes=5)
 """How old a second factor may be where a door asks for a fresh one (B2.4)."""
-_KEPT = "kept"
+_KEPT = visits.KEPT
 _KEPT_S = 10 * 60
 _KEPT_MAX = 64 * 1024  # characters; sessions are rows
 _NEVER = {"csrfmiddlewaretoken", "password"}
@@ -29,7 +29,7 @@ class Kept(TypedDict):
 
 def way_to_a_fresh_factor(request: HttpRequest, person: Person) -> HttpResponseRedirect | None:
     """Where to show the second factor again; None when that was done a moment ago."""
-    shown = visits.factor_at(request, person)
+    shown = visits.factor_shown_here(request, person)
     if shown is not None and datetime.now(UTC) - shown < FACTOR_AGE:
         if request.method == "POST":
             request.session.pop(_KEPT, None)

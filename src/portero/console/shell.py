@@ -25,7 +25,7 @@ from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portero.console import assets, doors, lens, visits
+from portero.console import assets, doors, lens, preferences, visits
 from portero.domain.access import queries as access
 from portero.domain.access.authorize import Actor
 
@@ -88,6 +88,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "assets": assets.current(),
         "lens": lens.shown(request),
         "membership": visits.membership(request),
+        "theme": preferences.theme(request),
+        "workspaces": visits.workspaces(request),
         "places": SimpleLazyObject(lambda: sections(request)),
     }
 
@@ -106,8 +108,13 @@ def sections(request: HttpRequest) -> tuple[Section, ...]:
 
 
 def open_to(actor: Actor, places: Iterable[Place]) -> Iterator[Place]:
-    """Those of the places whose doors open for the actor."""
-    needed = {place: doors.declared()[place.route]["GET"].permission for place in places}
+    """Those of the places whose doors open for the actor, with the eyes they look with."""
+    needed = {
+        place: door.permission
+        for place in places
+        for door in [doors.declared()[place.route]["GET"]]
+        if actor.lens is None or door.opens_through_a_lens()
+    }
     asked = tuple({one for one in needed.values() if one is not None})
     held = access.allowed(actor=actor, permissions=asked)
     return (

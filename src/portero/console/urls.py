@@ -6,12 +6,14 @@ from portero.console import (
     assets,
     keeping,
     people,
+    preferences,
     role_editing,
     roles,
     seeing_as,
     views,
     welcome,
     why,
+    workspaces,
 )
 from portero.console.doors import (
     EVERYBODY,
@@ -76,6 +78,8 @@ _ours: list[URLPattern] = [
         "stop_seeing_as",
         POST=also_through_a_lens(MEMBERS),
     ),
+    route("workspaces/", workspaces.workspaces, "workspaces", GET=MEMBERS, POST=MEMBERS),
+    route("preferences/", preferences.preferences, "preferences", GET=MEMBERS, POST=MEMBERS),
     route("why/", why.why, "why", GET=needs("access:explain", event="page.opened")),
     route("why/me/", why.own_why, "own_why", GET=MEMBERS),
     route(

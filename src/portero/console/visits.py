@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from allauth.account.authentication import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.contrib.auth import logout
 from django.http import HttpRequest
+from django.middleware.csrf import rotate_token
 from django.urls import reverse
 from django.utils.http import urlencode
 
@@ -23,10 +25,13 @@ from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
 
 WORKSPACE = "workspace"
+KEPT = "kept"
+"""What was sent to a door that asked for a fresh factor; of the workspace it was sent in."""
 IDLE_S = 30 * 60
 ABSOLUTE_S = 12 * 60 * 60
 _SEEN, _BEGAN = "seen", "began"
 _SEEN_STEP_S = 60
+_ENTERED = "entered"
 
 
 def person_of(request: HttpRequest) -> Person | None:
@@ -80,6 +85,33 @@ def factor_at(request: HttpRequest, person: Person) -> datetime | None:
     return datetime.fromtimestamp(max(shown), UTC) if shown else None
 
 
+def factor_shown_here(request: HttpRequest, person: Person) -> datetime | None:
+    """When a second factor was last shown since they came into the workspace they are in.
+
+    What somebody proved to do one thing in one workspace is no proof in another (B2.4).
+    """
+    shown, entered = factor_at(request, person), request.session.get(_ENTERED)
+    if shown is None or entered is None or shown.timestamp() > float(entered):
+        return shown
+    return None
+
+
+def enter(request: HttpRequest, workspace: UUID) -> bool:
+    """Go over to another workspace that the person is an active member of; False where they are not.
+
+    The session gets a new id (B2.1), and forms that lie open in other windows become void: they were
+    filled for the workspace that was left.
+    """
+    if all(one.workspace != workspace for one in workspaces(request)):
+        return False
+    request.session[WORKSPACE] = str(workspace)
+    request.session[_ENTERED] = datetime.now(UTC).timestamp()
+    request.session.pop(KEPT, None)
+    request.session.cycle_key()
+    rotate_token(request)
+    return True
+
+
 def actor_of(request: HttpRequest, person: Person) -> Actor | None:
     """The person as a member of the workspace they are in; None when they are in none."""
     member = _membership(request, person)
@@ -93,7 +125,7 @@ def actor_of(request: HttpRequest, person: Person) -> Actor | None:
         principal=member.principal,
         at=datetime.now(UTC),
         address=request.META["REMOTE_ADDR"],
-        factor_at=factor_at(request, person),
+        factor_at=factor_shown_here(request, person),
     )
     made = replace(made, lens=_lens_of(request, made))
     _attributes(request).actor, _attributes(request).membership = made, member
@@ -115,14 +147,26 @@ def actor(request: HttpRequest) -> Actor:
     return found
 
 
+def person(request: HttpRequest) -> Person:
+    """Whoever came in by a door."""
+    found: Person = request.user  # type: ignore[assignment]  # no door opens to who is not signed in
+    return found
+
+
 def membership(request: HttpRequest) -> Membership | None:
     """In which workspace a request is; None for one that did not come in as a member."""
     found: Membership | None = getattr(request, "membership", None)
     return found
 
 
+def workspaces(request: HttpRequest) -> Sequence[Membership]:
+    """Where whoever came in as a member is an active one, this workspace among them."""
+    found: Sequence[Membership] = getattr(request, "memberships", ())
+    return found
+
+
 def _membership(request: HttpRequest, person: Person) -> Membership | None:
-    members = accounts.memberships(person.id)
+    members = _attributes(request).memberships = accounts.memberships(person.id)
     chosen = request.session.get(WORKSPACE)
     kept = [one for one in members if chosen is not None and one.workspace == UUID(chosen)]
     return next(iter(kept or members), None)

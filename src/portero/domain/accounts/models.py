@@ -25,6 +25,10 @@ class Person(AbstractBaseUser):
     name = models.TextField()
     password = models.TextField(db_default="")
     """Argon2id, or no password anybody has: who was only invited cannot sign in yet."""
+    language = models.TextField(db_default="")
+    """In which the console and mails speak to them; empty where they never chose one."""
+    theme = models.TextField(db_default="")
+    """`light`, `dark`, or empty: as their system is."""
     created_at = models.DateTimeField(db_default=Now())
 
     objects = People()

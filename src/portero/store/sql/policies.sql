@@ -32,7 +32,7 @@ BEGIN
     END LOOP;
 
     -- Tables of no workspace.
-    GRANT SELECT, INSERT, UPDATE (email, name, password, last_login) ON person TO portero_app;
+    GRANT SELECT, INSERT, UPDATE (email, name, password, last_login, language, theme) ON person TO portero_app;
     GRANT SELECT, INSERT, UPDATE, DELETE
        ON session, mfa_authenticator, account_emailaddress, console_cache TO portero_app;
     GRANT SELECT, INSERT, UPDATE (used_at) ON sign_in_link TO portero_app;

@@ -11,8 +11,10 @@ from portero.domain.accounts.services.people import (
     create_service_account,
     register_person,
 )
+from portero.domain.accounts.services.preferences import THEMES, prefer
 
 __all__ = [
+    "THEMES",
     "NewKey",
     "add_person",
     "choose_password",
@@ -20,6 +22,7 @@ __all__ = [
     "create_service_account",
     "make_sign_in_link",
     "person_of_link",
+    "prefer",
     "register_person",
     "revoke_key",
 ]
