@@ -45,6 +45,7 @@ def playing(database: Database) -> Iterator[Cast]:
     """Django on this database, as the app's login, and the cast in it."""
     settings.PORTERO_KEK, settings.PORTERO_PEPPER = KeyRing.generate(), KeyRing.generate()
     settings.SECRET_KEY, settings.ALLOWED_HOSTS = "of tests only", ["localhost"]
+    settings.PORTERO_CONSOLE_URL, settings.PORTERO_SENDS_MAIL = "https://console.example", True
     settings.PORTERO_GRAPH_URL = settings.PORTERO_PUBLIC_URL = "https://meta.example"
     with django_on(database.dsn("app")):
         yield play()

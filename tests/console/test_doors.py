@@ -43,9 +43,17 @@ OTHERS: dict[str, dict[str, object]] = {
 @pytest.fixture(scope="module")
 def cast(shared_database: Database) -> Iterator[Cast]:
     with playing(shared_database) as made:
-        role = access.create_role(actor=made.ana, name="Thing", cells={"send:text": Reach.OWN})
-        THINGS.update(principal=made.dora.principal, role=role)
+        make_things(made)
         yield made
+
+
+def make_things(cast: Cast) -> None:
+    """One of each thing that a route is about, in the first workspace."""
+    THINGS.update(
+        principal=cast.dora.principal,
+        role=access.create_role(actor=cast.ana, name="Thing", cells={"send:text": Reach.OWN}),
+        team=access.create_team(actor=cast.ana, name="Thing"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +204,8 @@ def test_a_page_about_a_thing_of_another_workspace_is_not_there(
     assert len(about_things) >= 2
     for name in about_things:
         assert elsewhere.get(address_of(name)).status_code == 404, name
-        assert owner.get(address_of(name)).status_code == 200, name
+        # An act that does not fit, such as letting back who is here, leads to the page of the person.
+        assert owner.get(address_of(name)).status_code in {200, 302}, name
 
 
 def may(who: str, door: Door) -> bool:

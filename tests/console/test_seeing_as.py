@@ -19,7 +19,7 @@ from django.test import Client
 from psycopg import sql
 
 from cast import Cast, playing
-from console.test_doors import METHODS, THINGS, address_of
+from console.test_doors import METHODS, address_of, make_things
 from console.visitors import has_shown, person_of, signed_in, with_an_app
 from databases import Database
 from portero.console import doors, keeping, lens, seeing_as
@@ -41,7 +41,7 @@ def cast(shared_database: Database) -> Iterator[Cast]:
     with playing(shared_database) as made:
         for actor in (made.ana, made.beto, made.dora):
             with_an_app(person_of(actor))
-        THINGS.update(principal=made.dora.principal, role=made.role("Agent"))
+        make_things(made)
         yield made
 
 

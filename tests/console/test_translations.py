@@ -69,7 +69,7 @@ def sentences() -> set[str]:
         with file.open("rb") as code:
             for _line, message, _comments, _context in extract("python", code, keywords=_CALLS):
                 found.add(message if isinstance(message, str) else message[0])
-    for file in CONSOLE.rglob("templates/**/*.html"):
+    for file in CONSOLE.rglob("templates/**/*.*"):
         code = templatize(file.read_text(), origin=str(file))
         for one, other in _CALL.findall(code):
             found.add((one or other).replace("\\'", "'").replace('\\"', '"'))

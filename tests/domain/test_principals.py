@@ -175,9 +175,12 @@ def test_an_owner_is_put_out_of_action_by_an_owner_only(cast: Cast) -> None:
 
 
 def test_b3_5_two_owners_who_disable_each_other_at_once_leave_one(cast: Cast) -> None:
+    olga_herself = accounts.register_person(email="olga@example.com", name="Olga")
     with in_workspace(cast.workspace):
         Principal.objects.filter(id=cast.ana.principal).update(owner=True)
-        second = Principal.objects.create(id=uuid7(), kind="person", name="Olga", owner=True)
+        second = Principal.objects.create(
+            id=uuid7(), kind="person", name="Olga", owner=True, person_id=olga_herself
+        )
     olga = Actor(cast.workspace, second.id, NOW)
     access.create_team(actor=cast.ana, name="Moves the head")
 

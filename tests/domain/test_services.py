@@ -22,7 +22,8 @@ NO_ACTOR = {
     "await_confirmation": "waits",
     "choose_password": "whoever has the link is who it is for",
     "make_sign_in_link": "for whoever runs the installation, and lets nobody past a second factor",
-    "person_of_link": "reads",
+    "bearer_of": "reads",
+    "void_links": "a part of inviting and of removing",
     "renew_builtin_roles": "an act of the installation",
     "create_builtin_roles": "a part of founding",
     "found_workspace": "the first act of a workspace",
@@ -33,8 +34,7 @@ NO_ACTOR = {
 
 ONE_THING = {
     "require_service_account": "principal",
-    "make_sign_in_link": "person",
-    "person_of_link": "token",
+    "bearer_of": "token",
     "renew_builtin_roles": "workspace",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -24,8 +25,11 @@ class Form(forms.Form):
     it cannot.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, more_fields: Mapping[str, forms.Field] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.fields.update(more_fields or {})
         for field in self.fields.values():
             if isinstance(field.widget, _PLAIN) and not isinstance(field.widget, forms.RadioSelect):
                 field.widget.attrs.setdefault("class", "input")

@@ -12,12 +12,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from portero.console import saying, visits
+from portero.console import membership, saying, visits
 from portero.console.saying import Names
 from portero.domain.access import queries as access
 from portero.domain.access.queries import Access, Given
 from portero.domain.accounts import queries as accounts
-from portero.engine import PERMISSIONS, PermissionSpec, Reach
+from portero.engine import PERMISSIONS, PermissionSpec, PrincipalKind, Reach
 
 SEARCH_MAX = 100
 
@@ -26,7 +26,19 @@ def people(request: HttpRequest) -> HttpResponse:
     workspace = visits.actor(request).workspace
     containing = request.GET.get("q", "").replace("\0", "").strip()[:SEARCH_MAX]
     page = accounts.members(workspace, containing=containing, after=_after(request))
-    return render(request, "console/people.html", {"page": page, "q": containing})
+    context = {
+        "page": page,
+        "q": containing,
+        "may_invite": _may(request, "member:invite"),
+        "may_make_teams": _may(request, "team:manage_members"),
+    }
+    return render(request, "console/people.html", context)
+
+
+def _may(request: HttpRequest, *permissions: str) -> bool:
+    """Whether who asks has all of these in the workspace."""
+    found = access.allowed(actor=visits.actor(request), permissions=permissions)
+    return found == set(permissions)
 
 
 def _after(request: HttpRequest) -> tuple[str, UUID] | None:
@@ -64,6 +76,16 @@ class Held:
     ways: list[Way]
 
 
+_ASKED = (
+    "access:explain",
+    "member:invite",
+    "member:suspend",
+    "member:view_as",
+    "role:assign",
+    "team:manage_members",
+)
+
+
 def person(request: HttpRequest, principal: UUID) -> HttpResponse:
     actor = visits.actor(request)
     member = accounts.member(actor.workspace, principal)
@@ -74,12 +96,15 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
     names = Names.of(actor.workspace)
     held = list(_held(found, roles, names))
     groups = [(name, list(part)) for name, part in groupby(held, key=lambda one: one.spec.group)]
-    may = access.allowed(actor=actor, permissions=("access:explain", "member:view_as"))
+    may = access.allowed(actor=actor, permissions=_ASKED)
     context = {
         "member": member,
         "access": found,
         "groups": groups,
         "count": len(held),
+        "acts": membership.acts_for(member, may, actor),
+        "may_manage_team": "team:manage_members" in may and member.kind is PrincipalKind.TEAM,
+        "may_invite_again": "member:invite" in may and member.is_awaited and member.active,
         "may_explain": "access:explain" in may,
         "may_view_as": "member:view_as" in may and actor.principal != principal,
     }

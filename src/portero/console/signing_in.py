@@ -26,10 +26,13 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from typing_extensions import override
 
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.sessions import end_expired_sessions, end_sessions
+from portero.domain.notices import services as notices
+from portero.domain.notices.services import Letter
 from portero.store.sealing import KeyRing, Place
 
 # allauth seals without telling whose value it is, so the place names the table and no row.
@@ -129,6 +132,17 @@ def _other_sessions_end(sender: object, request: HttpRequest, user: Person, **_:
     """Whoever had a session before a factor changed has none after, and ours has a new id."""
     request.session.cycle_key()
     end_sessions(user.pk, but=request.session.session_key)
+    if user.last_login is not None:
+        notices.tell(Letter(user.pk, "factor_changed"))
+
+
+@receiver(user_logged_in)
+def _remember_the_language(sender: object, request: HttpRequest, user: Person, **_: Any) -> None:
+    """Mails come in the language that somebody reads."""
+    spoken = get_language()
+    if spoken and spoken != user.spoken:
+        user.spoken = spoken
+        user.save(update_fields=["spoken"])
 
 
 @receiver(user_logged_in)

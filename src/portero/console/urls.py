@@ -1,21 +1,28 @@
 from __future__ import annotations
 
+from functools import partial
+
 from django.urls import URLPattern, URLResolver, include, path
 
 from portero.console import (
     assets,
+    inviting,
     keeping,
+    mailbox,
+    membership,
     people,
     preferences,
     role_editing,
     roles,
     seeing_as,
+    sessions,
     views,
     welcome,
     why,
     workspaces,
 )
 from portero.console.doors import (
+    CLOSED,
     EVERYBODY,
     MEMBERS,
     SIGNED_IN,
@@ -31,6 +38,51 @@ app_name = "console"
 _ours: list[URLPattern] = [
     route("", views.show_activity, "activity", GET=needs("audit:read", event="page.opened")),
     route("people/", people.people, "people", GET=needs("member:read", event="page.opened")),
+    route(
+        "people/invite/",
+        inviting.invite,
+        "invite",
+        GET=needs("member:invite", event="page.opened"),
+        POST=needs("member:invite", event="person.invited", is_fresh=True),
+    ),
+    route(
+        "people/<uuid:principal>/invite/",
+        inviting.invite_again,
+        "invite_again",
+        POST=needs("member:invite", event="person.invited", is_fresh=True),
+    ),
+    *(
+        route(
+            f"people/<uuid:principal>/{name}/",
+            partial(membership.act, what=name),
+            f"act_{name}",
+            GET=needs(needed, event="page.opened"),
+            POST=needs(needed, event=event, is_fresh=True),
+        )
+        for name, needed, event in (
+            ("suspend", "member:suspend", "principal.disabled"),
+            ("let-back", "member:suspend", "principal.enabled"),
+            ("remove", "member:suspend", "person.removed"),
+            ("end-sessions", "member:suspend", "sessions.ended"),
+            ("make-owner", "role:assign", "owner.changed"),
+            ("unmake-owner", "role:assign", "owner.changed"),
+        )
+    ),
+    route(
+        "teams/new/",
+        membership.new_team,
+        "team_new",
+        GET=needs("team:manage_members", event="page.opened"),
+        POST=needs("team:manage_members", event="team.created"),
+    ),
+    route(
+        "teams/<uuid:team>/",
+        membership.team,
+        "team",
+        GET=needs("team:manage_members", event="page.opened"),
+        POST=needs("team:manage_members", event="team.members_changed", is_fresh=True),
+    ),
+    route("sessions/", sessions.own, "sessions", GET=SIGNED_IN, POST=SIGNED_IN),
     route(
         "people/<uuid:principal>/",
         people.person,
@@ -90,6 +142,8 @@ _ours: list[URLPattern] = [
     ),
     route("who/", why.who, "who", GET=needs("access:explain", event="page.opened")),
     route("welcome/<str:token>", welcome.welcome, "welcome", GET=EVERYBODY, POST=EVERYBODY),
+    route("forgotten/", welcome.forgotten, "forgotten", GET=EVERYBODY, POST=EVERYBODY),
+    route("mailbox/", mailbox.mailbox, "mailbox", GET=EVERYBODY if mailbox.is_here() else CLOSED),
     route("-/kept", keeping.kept, "kept", GET=MEMBERS),
     route("-/health", views.health, "health", GET=also_through_a_lens(EVERYBODY)),
     route(

@@ -23,13 +23,13 @@ from portero.domain.access.authorize import Actor, Lens
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
+from portero.domain.accounts.sessions import ADDRESS, AGENT, BEGAN, SEEN
 
 WORKSPACE = "workspace"
 KEPT = "kept"
 """What was sent to a door that asked for a fresh factor; of the workspace it was sent in."""
 IDLE_S = 30 * 60
 ABSOLUTE_S = 12 * 60 * 60
-_SEEN, _BEGAN = "seen", "began"
 _SEEN_STEP_S = 60
 _ENTERED = "entered"
 
@@ -39,14 +39,16 @@ def person_of(request: HttpRequest) -> Person | None:
     if not request.user.is_authenticated:
         return None
     now = datetime.now(UTC).timestamp()
-    seen, began = (float(request.session.get(name, now)) for name in (_SEEN, _BEGAN))
+    seen, began = (float(request.session.get(name, now)) for name in (SEEN, BEGAN))
     if now - seen > IDLE_S or now - began > ABSOLUTE_S:
         logout(request)
         return None
-    if _SEEN not in request.session or (now - seen > _SEEN_STEP_S and _is_a_persons_doing(request)):
-        request.session[_SEEN] = now
-    if _BEGAN not in request.session:
-        request.session[_BEGAN] = now
+    if SEEN not in request.session or (now - seen > _SEEN_STEP_S and _is_a_persons_doing(request)):
+        request.session[SEEN] = now
+    if BEGAN not in request.session:
+        request.session[BEGAN] = now
+        request.session[ADDRESS] = request.META["REMOTE_ADDR"]
+        request.session[AGENT] = request.headers.get("User-Agent", "")
     return request.user
 
 

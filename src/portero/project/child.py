@@ -50,6 +50,20 @@ def console() -> None:
     serve(Configuration.from_environment())
 
 
+def worker() -> None:
+    """Send mail, and whatever else waits for nobody."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
+    import django
+
+    django.setup()
+    from procrastinate.contrib.django import app
+    from procrastinate.contrib.django.django_connector import DjangoConnector
+
+    assert isinstance(app.connector, DjangoConnector)  # noqa: S101 - its app is made so
+    with app.replace_connector(app.connector.get_worker_connector()) as working:
+        working.run_worker()
+
+
 def database() -> None:
     """Keep our own PostgreSQL up until told to stop, then stop it."""
     from portero.project.postgres import Cluster
@@ -75,6 +89,7 @@ _KINDS: Mapping[str, Callable[..., None]] = {
     "gateway": gateway,
     "sandbox": sandbox,
     "console": console,
+    "worker": worker,
     "database": database,
     "demo-workspace": demo_workspace,
 }

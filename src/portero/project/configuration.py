@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict
@@ -43,6 +43,10 @@ SETTINGS: Mapping[str, str] = {
     "PORTERO_GATEWAY_LISTEN": "127.0.0.1:8001",
     "PORTERO_GATEWAY_PROCESSES": "1",
     "PORTERO_PUBLIC_URL": "",
+    "PORTERO_CONSOLE_URL": "",
+    "PORTERO_MAIL_URL": "",
+    "PORTERO_MAIL_PASSWORD_FILE": "",
+    "PORTERO_MAIL_FROM": "Portero <portero@localhost>",
 }
 """Name to default; an empty default means unset. The order is that of docs/settings.md."""
 
@@ -71,6 +75,19 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in, or the folder in which a demo keeps it for its mailbox page."""
+
+    host: str
+    port: int
+    user: str
+    password: Secret | None
+    is_tls: bool
+    """TLS from the first byte; otherwise STARTTLS, but on this machine."""
+    is_mailbox: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """A complete and safe configuration: whoever holds one may start."""
 
@@ -92,6 +109,11 @@ class Configuration:
     gateway_processes: int
     public_url: str
     """How programs and Meta reach the gateway; empty = by its own address."""
+    console_url: str
+    """How people reach the console; empty = by its own port on this machine."""
+    mail: MailServer | None
+    """Where mail is handed in; None = nowhere."""
+    mail_from: str
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Configuration:
@@ -116,6 +138,9 @@ class Configuration:
             "gateway_listen": reader.read("PORTERO_GATEWAY_LISTEN", _address),
             "gateway_processes": reader.read("PORTERO_GATEWAY_PROCESSES", _processes),
             "public_url": reader.read("PORTERO_PUBLIC_URL", lambda t: _origin(t) if t else ""),
+            "console_url": reader.read("PORTERO_CONSOLE_URL", lambda t: _origin(t) if t else ""),
+            "mail": reader.read_mail_server(),
+            "mail_from": reader.read("PORTERO_MAIL_FROM", _sender),
         }
         reader.finish()
         return cls(**values)
@@ -188,6 +213,16 @@ class _Reader:
 
         return self.read(name, read)
 
+    def read_mail_server(self) -> MailServer | None:
+        password = self.read(
+            "PORTERO_MAIL_PASSWORD_FILE",
+            lambda text: Secret(_private_text(Path(text)).encode()) if text else None,
+        )
+        server: MailServer | None = self.read(
+            "PORTERO_MAIL_URL", lambda text: _mail_server(text, password) if text else None
+        )
+        return server
+
     def finish(self) -> None:
         if self._faults:
             raise ConfigurationError("\n".join(self._faults))
@@ -239,12 +274,35 @@ def _origin(text: str) -> str:
         or not parts.hostname
     ):
         raise ValueError("must be scheme and host only")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise ValueError("must be https; http is for this machine only")
     return text.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+_SMTP, _SMTPS, _MAILBOX = "smtp", "smtps", "mailbox"
+_SMTP_PORTS = {_SMTP: 587, _SMTPS: 465}
+
+
+def _mail_server(text: str, password: Secret | None) -> MailServer:
+    if text == f"{_MAILBOX}:":
+        return MailServer("", 0, "", None, is_tls=False, is_mailbox=True)
+    parts = urlsplit(text)
+    if parts.scheme not in _SMTP_PORTS or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("must be smtp://user@host:587, smtps://user@host:465 or mailbox:")
+    if parts.password is not None:
+        raise ValueError("holds the password: put that into PORTERO_MAIL_PASSWORD_FILE")
+    user = unquote(parts.username or "")
+    port = parts.port or _SMTP_PORTS[parts.scheme]
+    return MailServer(parts.hostname, port, user, password, is_tls=parts.scheme == _SMTPS)
+
+
+def _sender(text: str) -> str:
+    if text.count("@") != 1 or not text.isprintable():
+        raise ValueError("must be an address, such as Portero <portero@example.com>")
+    return text
+
+
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -276,6 +334,6 @@ def _address(text: str) -> Address:
 
 def _loopback_address(text: str) -> Address:
     address = _address(text)
-    if not _is_loopback(address.host):
+    if not is_loopback(address.host):
         raise ValueError("must be an address of this machine alone until people can sign in")
     return Address("127.0.0.1", address.port) if address.host == "localhost" else address

@@ -41,6 +41,10 @@ def console_program(environ: Mapping[str, str], *, url: str) -> Program:
     return _child(environ, "console", "console", ready=partial(answers, url + CONSOLE_HEALTH))
 
 
+def worker_program(environ: Mapping[str, str]) -> Program:
+    return _child(environ, "worker", "worker", ready=lambda: True)
+
+
 def database_program(environ: Mapping[str, str], *, ready: Callable[[], bool]) -> Program:
     return _child(environ, "database", "database", ready=ready)
 

@@ -10,7 +10,12 @@ from portero.project.cli.output import say, write, write_json
 from portero.project.configuration import Configuration
 from portero.project.gateway_settings import internal_socket
 from portero.project.listening import listen
-from portero.project.programs import console_program, gateway_program, sandbox_program
+from portero.project.programs import (
+    console_program,
+    gateway_program,
+    sandbox_program,
+    worker_program,
+)
 from portero.project.supervisor import Program, supervising, until_signalled
 from portero.sandbox import World
 from portero.sandbox.__main__ import introduction
@@ -45,6 +50,11 @@ async def serve_console(configuration: Configuration, *, as_json: bool) -> None:
         [console_program(os.environ, url=address.url)],
         {"console_url": address.url} if as_json else ready,
     )
+
+
+async def serve_worker(*, as_json: bool) -> None:
+    ready = "The worker runs: it sends mail."
+    await _keep([worker_program(os.environ)], {"worker": "runs"} if as_json else ready)
 
 
 async def serve_sandbox(*, port: int, world: Path | None, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from portero.project.configuration import (
     Configuration,
     ConfigurationError,
     database_settings,
+    is_loopback,
 )
 
 try:
@@ -31,6 +32,26 @@ else:
     PORTERO_KEK = _configuration.kek
     PORTERO_PEPPER = _configuration.pepper
     PORTERO_GRAPH_URL = _configuration.graph_url
+    PORTERO_CONSOLE_URL = (
+        # By name: a browser makes passkeys for names, not for addresses.
+        _configuration.console_url or f"http://localhost:{_configuration.console_listen.port}"
+    )
+    PORTERO_MAILBOX = _configuration.state / "mailbox"
+    PORTERO_SENDS_MAIL = _configuration.mail is not None
+    DEFAULT_FROM_EMAIL = _configuration.mail_from
+    if _configuration.mail is None:
+        EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    elif _configuration.mail.is_mailbox:
+        EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+        EMAIL_FILE_PATH = str(PORTERO_MAILBOX)
+    else:
+        EMAIL_HOST, EMAIL_PORT = _configuration.mail.host, _configuration.mail.port
+        EMAIL_HOST_USER = _configuration.mail.user
+        if _configuration.mail.password is not None:
+            EMAIL_HOST_PASSWORD = _configuration.mail.password.reveal().decode()
+        EMAIL_USE_SSL = _configuration.mail.is_tls
+        EMAIL_USE_TLS = not _configuration.mail.is_tls and not is_loopback(EMAIL_HOST)
+        EMAIL_TIMEOUT = 20
     PORTERO_PUBLIC_URL = _configuration.public_url or _configuration.gateway_listen.url
     DATABASES = {"default": database_settings(_configuration.dsn("app"))}
 
@@ -60,7 +81,15 @@ INSTALLED_APPS = [
     "portero.domain.workspaces",
     "portero.domain.messaging",
     "portero.domain.webhooks",
+    "portero.domain.notices",
+    "procrastinate.contrib.django",
 ]
+# Jobs that were done leave no row; one whose worker went away is taken up again within a minute.
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "delete_jobs": "successful",
+    "update_heartbeat_interval": 5,
+    "stalled_worker_timeout": 30,
+}
 MIDDLEWARE = [
     "portero.console.guarding.OnlyThisMachine",
     "portero.console.guarding.StrictHeaders",

@@ -15,6 +15,12 @@ class AlreadyMember(AccountsError):
     code = "already_member"
 
 
+class AlreadyIn(AccountsError):
+    """The person has signed in before, so there is nobody to invite."""
+
+    code = "already_in"
+
+
 class InvalidLifetime(AccountsError):
     """A key lives at least a moment and at most a year."""
 

@@ -27,6 +27,8 @@ class Person(AbstractBaseUser):
     """Argon2id, or no password anybody has: who was only invited cannot sign in yet."""
     language = models.TextField(db_default="")
     """In which the console and mails speak to them; empty where they never chose one."""
+    spoken = models.TextField(db_default="en")
+    """In which they were last spoken to: what their inviter or their browser spoke."""
     theme = models.TextField(db_default="")
     """`light`, `dark`, or empty: as their system is."""
     created_at = models.DateTimeField(db_default=Now())
@@ -51,6 +53,10 @@ class Session(AbstractBaseSession):
     session_key = models.TextField(primary_key=True)
     person_id = models.UUIDField(null=True)
     created_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(null=True)
+    address = models.TextField(db_default="")
+    agent = models.TextField(db_default="")
+    """What the browser says it is."""
 
     class Meta:
         db_table = "session"
@@ -58,11 +64,16 @@ class Session(AbstractBaseSession):
 
 
 class SignInLink(models.Model):
-    """A link with which a person chooses a password, once. Only a digest of it is kept."""
+    """A link with which a person chooses a password, once. Only a digest of it is kept.
+
+    One of an invitation is also bound to a workspace, and gives no new password to who has one.
+    """
 
     id = models.UUIDField(primary_key=True)
     digest = models.BinaryField(unique=True)
     person_id = models.UUIDField()
+    invites_to = models.UUIDField(null=True)
+    """The workspace, of an invitation."""
     made_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)

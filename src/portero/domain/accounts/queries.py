@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,9 +11,11 @@ from allauth.mfa.models import Authenticator
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from portero.domain.access.models import Principal, TeamMember
-from portero.domain.accounts.models import ApiKey, Person
+from portero.domain.access.queries import roles_of
+from portero.domain.accounts.models import ApiKey, Person, Session
 from portero.domain.audit.models import in_workspace
 from portero.engine import PrincipalKind
 
@@ -43,6 +45,12 @@ class Member:
     email: str | None
     last_login: datetime | None
     has_factor: bool
+    is_awaited: bool
+    """Invited, and never came in."""
+    sessions: int = 0
+    """In how many browsers they are signed in; only of one who is looked at."""
+    answers_for: tuple[str, ...] = ()
+    """Names of the service accounts they answer for; likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ def members(
 ) -> Page:
     """A page of everybody and everything that can be given a role, by name."""
     with in_workspace(workspace):
-        found = Principal.objects.annotate(lower=Lower("name")).order_by("lower", "id")
+        found = _here().annotate(lower=Lower("name")).order_by("lower", "id")
         if containing:
             found = found.filter(name__icontains=containing)
         if after is not None:
@@ -82,12 +90,33 @@ def members(
 
 def member(workspace: UUID, principal: UUID) -> Member | None:
     with in_workspace(workspace):
-        row = Principal.objects.filter(id=principal).first()
+        row = _here().filter(id=principal).first()
         if row is None:
             return None
         people = {p.id: p for p in _people([row])}
+        accounts = Principal.objects.filter(accountable_id=principal, active=True)
+        names = tuple(accounts.order_by("name").values_list("name", flat=True))
     found = Authenticator.objects.filter(user_id__in=people, type__in=FACTORS)
-    return _member(row, people, set(found.values_list("user_id", flat=True)))
+    signed_in = Session.objects.filter(person_id__in=people, expire_date__gt=timezone.now())
+    return replace(
+        _member(row, people, set(found.values_list("user_id", flat=True))),
+        sessions=signed_in.count(),
+        answers_for=names,
+    )
+
+
+def members_of(workspace: UUID, team: UUID) -> list[Member]:
+    """Who is in a team, by name."""
+    with in_workspace(workspace):
+        inside = TeamMember.objects.filter(team_id=team).values_list("principal_id")
+        rows = list(_here().filter(id__in=inside).order_by(Lower("name"), "id"))
+        people = {p.id: p for p in _people(rows)}
+    return [_member(row, people, set()) for row in rows]
+
+
+def _here() -> QuerySet[Principal]:
+    """Everybody and everything but people who were removed."""
+    return Principal.objects.exclude(kind=PrincipalKind.PERSON, person_id=None)
 
 
 def _people(rows: Iterable[Principal]) -> QuerySet[Person]:
@@ -110,7 +139,22 @@ def _member(row: Principal, people: Mapping[UUID, Person], secured: set[UUID]) -
         email=person.email if person is not None else None,
         last_login=person.last_login if person is not None else None,
         has_factor=person is not None and person.id in secured,
+        is_awaited=person is not None and person.last_login is None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What somebody is invited to, as they may know before they come in."""
+
+    workspace_name: str
+    roles: tuple[str, ...]
+
+
+def invitation(workspace: UUID, person: UUID) -> Invitation:
+    [place] = [one for one in memberships(person) if one.workspace == workspace]
+    with in_workspace(workspace):
+        return Invitation(place.workspace_name, tuple(roles_of(place.principal)))
 
 
 def memberships(person: UUID) -> list[Membership]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY
@@ -18,6 +20,11 @@ from typing_extensions import override
 from portero.domain.accounts.models import Session
 
 _KEY_BYTES = 32
+_LISTED = 50
+_AGENT_MAX = 300
+SEEN, BEGAN, ADDRESS, AGENT = "seen", "began", "address", "agent"
+"""What a session says of itself: when it was last used and begun (epoch seconds), from where and
+by what. Columns tell the same, to be listed."""
 
 
 class SessionStore(Stored):
@@ -44,12 +51,16 @@ class SessionStore(Stored):
 
     @override
     def create_model_instance(self, data: dict[str, object]) -> Session:
-        person = data.get(SESSION_KEY)
+        person, seen = data.get(SESSION_KEY), data.get(SEEN)
         return Session(
             session_key=_digest(self._key()),
             session_data=self.encode(data),
             expire_date=self.get_expiry_date(),
             person_id=UUID(str(person)) if person is not None else None,
+            created_at=_moment(data.get(BEGAN)) or timezone.now(),
+            seen_at=_moment(seen),
+            address=str(data.get(ADDRESS, "")),
+            agent=str(data.get(AGENT, ""))[:_AGENT_MAX],
         )
 
     def _key(self) -> str:
@@ -81,14 +92,55 @@ class SessionStore(Stored):
         raise NotImplementedError
 
 
-def end_sessions(person: UUID, *, but: str | None) -> None:
-    """End every session of a person, except the one with this key."""
-    Session.objects.filter(person_id=person).exclude(session_key=_digest(but)).delete()
+def end_sessions(person: UUID, *, but: str | None) -> int:
+    """End every session of a person, except the one with this key; returns how many."""
+    ended, _ = Session.objects.filter(person_id=person).exclude(session_key=_digest(but)).delete()
+    return ended
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A browser in which somebody is signed in."""
+
+    digest: str
+    """Of its cookie: a name for it that lets nobody in."""
+    begun: datetime
+    seen: datetime | None
+    address: str
+    agent: str
+    is_this: bool
+
+
+def sessions_of(person: UUID, *, this: str | None = None) -> list[OpenSession]:
+    """Where a person is signed in, the latest first; `this` is the key of who asks."""
+    mine = _digest(this)
+    rows = Session.objects.filter(person_id=person, expire_date__gt=timezone.now())
+    return [
+        OpenSession(
+            row.session_key,
+            row.created_at,
+            row.seen_at,
+            row.address,
+            row.agent,
+            row.session_key == mine,
+        )
+        for row in rows.order_by("-created_at")[:_LISTED]
+    ]
+
+
+def end_session(person: UUID, digest: str) -> bool:
+    """End one session of a person; returns whether there was one."""
+    ended, _ = Session.objects.filter(person_id=person, session_key=digest).delete()
+    return ended > 0
 
 
 def end_expired_sessions() -> None:
     """Forget the sessions that nobody can use any more."""
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+
+def _moment(at: object) -> datetime | None:
+    return datetime.fromtimestamp(float(at), UTC) if isinstance(at, int | float) else None
 
 
 def _digest(key: str | None) -> str:

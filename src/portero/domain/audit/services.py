@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
+from django.dispatch import Signal
 
 from portero.domain.audit import models
 from portero.domain.audit.queries import database_time, workspace_keys
 from portero.store.records import SCHEMA_VERSION, Record, SealedRecord, digest_of, seal
+
+recorded = Signal()
+"""Sent in the transaction of every event, with `record` and `touched`: what hears it adds to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,11 @@ class Touched:
 
 def write_record(record: Record, *, touched: Iterable[Touched] = ()) -> None:
     """Append a record, its readable half and its outbox row to the current transaction."""
+    touched = tuple(touched)
     for row in rows_of(seal(record, database_time())):
         row.save(force_insert=True)
     _write_outbox(record, touched)
+    recorded.send(Record, record=record, touched=touched)
 
 
 def rows_of(sealed: SealedRecord) -> tuple[models.Record, models.RecordOpen]:

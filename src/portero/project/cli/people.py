@@ -37,7 +37,7 @@ def link(
             raise Problem(f"nobody here has the address {email}") from None
         # By name: a browser makes passkeys for names, not for addresses.
         origin = f"http://localhost:{configuration.console_listen.port}"
-        url = f"{origin}/welcome/{accounts.make_sign_in_link(person.id)}"
+        url = f"{origin}/welcome/{accounts.make_sign_in_link(person=person.id)}"
     if json:
         write_json({"url": url, "email": person.email})
     else:

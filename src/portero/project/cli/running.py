@@ -18,6 +18,7 @@ serve = typer.Typer(help="Run the processes of an installation.", no_args_is_hel
 def add_to(app: typer.Typer) -> None:
     app.command()(demo)
     app.add_typer(serve, name="serve")
+    app.command()(worker)
     app.command()(sandbox)
 
 
@@ -96,6 +97,15 @@ def serve_console(json: Json = False) -> None:
 
     configuration = configured()
     _serve(lambda: serving.serve_console(configuration, as_json=json))
+
+
+def worker(json: Json = False) -> None:
+    """Run the worker: it sends mail, and does what waits for nobody."""
+    from portero.project import serving
+    from portero.project.cli.installation import configured, require_database
+
+    require_database(configured())
+    _serve(lambda: serving.serve_worker(as_json=json))
 
 
 def sandbox(

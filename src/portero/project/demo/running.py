@@ -24,6 +24,7 @@ from portero.project.programs import (
     demo_workspace_program,
     gateway_program,
     sandbox_program,
+    worker_program,
 )
 from portero.project.serving import relay
 from portero.project.supervisor import ProgramFailed, supervising, until_signalled
@@ -94,7 +95,7 @@ async def _supervise(
         await supervisor.start(database_program(environ, ready=lambda: cluster.status().running))
         await supervisor.run(demo_workspace_program(environ))
         document = _document(state, addresses)
-        say("Starting the sandbox, the gateway and the console …")
+        say("Starting the sandbox, the gateway, the console and the worker …")
         await supervisor.start(
             sandbox_program(
                 environ, fd=sandbox_fd, url=addresses.sandbox, world=state / WORLD_FILE
@@ -107,6 +108,7 @@ async def _supervise(
                 internal_socket=internal_socket(state, 1),
             ),
             console_program(environ, url=addresses.console),
+            worker_program(environ),
         )
         _write_document(document, state / DEMO_FILE, *([json_file] if json_file else []))
         write(introduction(document, state))
@@ -147,6 +149,7 @@ def _environment(state: Path, addresses: Addresses) -> dict[str, str]:
     """The settings of this run, also written to portero.env for `portero --state`."""
     settings = {
         "PORTERO_GRAPH_URL": addresses.sandbox,
+        "PORTERO_MAIL_URL": "mailbox:",
         "PORTERO_CONSOLE_LISTEN": addresses.console.removeprefix("http://"),
         "PORTERO_GATEWAY_LISTEN": addresses.gateway.removeprefix("http://"),
     }

@@ -32,11 +32,20 @@ BEGIN
     END LOOP;
 
     -- Tables of no workspace.
-    GRANT SELECT, INSERT, UPDATE (email, name, password, last_login, language, theme) ON person TO portero_app;
+    GRANT SELECT, INSERT, UPDATE (email, name, password, last_login, language, spoken, theme) ON person TO portero_app;
     GRANT SELECT, INSERT, UPDATE, DELETE
        ON session, mfa_authenticator, account_emailaddress, console_cache TO portero_app;
     GRANT SELECT, INSERT, UPDATE (used_at) ON sign_in_link TO portero_app;
     GRANT SELECT ON gateway_process TO portero_app;
+    -- Jobs: ids and names, no secret, and what is done is deleted.
+    GRANT SELECT, INSERT, UPDATE, DELETE
+       ON procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers
+       TO portero_app;
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO portero_app;
+    FOR one IN SELECT p.oid::regprocedure AS name FROM pg_proc p
+                WHERE p.pronamespace = 'public'::regnamespace AND p.proname LIKE 'procrastinate%' LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO portero_app', one.name);
+    END LOOP;
     GRANT SELECT, INSERT, UPDATE, DELETE ON gateway_process TO portero_gateway;
 
     GRANT EXECUTE ON FUNCTION create_record_partitions(integer) TO portero_log;
@@ -45,7 +54,7 @@ BEGIN
         -- table                 app                                         gateway                           gateway reads  log
         ('workspace',           'SELECT, INSERT, UPDATE (name, timezone, suspended)', 'SELECT',                'every',       'SELECT'),
         -- what decides
-        ('principal',           'SELECT, INSERT, UPDATE (name, active, owner, accountable_id)', 'SELECT',      'listed',       NULL),
+        ('principal',           'SELECT, INSERT, UPDATE (name, active, owner, accountable_id, person_id)', 'SELECT', 'listed',       NULL),
         ('team_member',         'SELECT, INSERT, DELETE',                   'SELECT',                          'listed',       NULL),
         ('role',                'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'listed',       NULL),
         ('role_version',        'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),

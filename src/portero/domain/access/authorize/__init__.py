@@ -20,7 +20,7 @@ from portero.domain.access.authorize.giving import (
     resources_in,
     stricter,
 )
-from portero.domain.access.authorize.recording import record_refusal
+from portero.domain.access.authorize.recording import record_act, record_refusal
 
 __all__ = [
     "Actor",
@@ -34,6 +34,7 @@ __all__ = [
     "gifts_of_key",
     "most_held",
     "narrowed",
+    "record_act",
     "record_refusal",
     "require_held",
     "require_held_somewhere",

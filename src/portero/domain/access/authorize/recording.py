@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from portero.domain.access.authorize.deciding import Actor
 from portero.domain.access.errors import AccessDenied
 from portero.domain.audit import services as audit
-from portero.engine import Effect
+from portero.domain.audit.services import Touched
+from portero.engine import Effect, Reason
 from portero.store.ids import uuid7
 from portero.store.records import Record, RecordKind
 
@@ -28,4 +31,35 @@ def record_refusal(
             because=refusal.because,
             body={"sentence": refusal.sentence},
         )
+    )
+
+
+def record_act(
+    *,
+    actor: Actor,
+    operation: str,
+    event: str,
+    checks: Sequence[str],
+    touched: Iterable[Touched] = (),
+    version: int = 0,
+    **body: object,
+) -> None:
+    """Put on record what changed no policy, in the workspace's current transaction."""
+    things = tuple(touched)
+    audit.write_record(
+        Record(
+            workspace=actor.workspace,
+            call=uuid7(),
+            kind=RecordKind.EVENT,
+            event=event,
+            operation=operation,
+            effect=Effect.ALLOW,
+            reason=Reason.ALLOWED,
+            policy_version=version,
+            actor=actor.id,
+            checks=tuple(checks),
+            resources=audit.digests(things),
+            body={name: value for name, value in body.items() if value is not None},
+        ),
+        touched=things,
     )

@@ -16,7 +16,12 @@ from portero.domain.access.queries.comparing import (
     Consequences,
     if_role_had,
 )
-from portero.domain.access.queries.history import RoleEdition, may_put_into_roles, role_editions
+from portero.domain.access.queries.history import (
+    RoleEdition,
+    may_put_into_roles,
+    role_editions,
+    roles_of,
+)
 
 __all__ = [
     "Access",
@@ -33,5 +38,6 @@ __all__ = [
     "require",
     "role_editions",
     "roles",
+    "roles_of",
     "who_can_give",
 ]

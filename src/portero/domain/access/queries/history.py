@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from portero.domain.access.authorize import Actor, most_held
-from portero.domain.access.models import Principal, RoleVersion
+from portero.domain.access.models import Binding, Principal, Role, RoleVersion
 from portero.domain.access.snapshot import current_state, lock_policy
 from portero.domain.audit.models import in_workspace
 from portero.engine import PERMISSIONS, Reach
@@ -55,3 +55,9 @@ def may_put_into_roles(*, actor: Actor) -> Mapping[str, Reach]:
     with in_workspace(actor.workspace):
         lock_policy(exclusive=False)
         return most_held(current_state().policy, actor.id, actor.at.timestamp())
+
+
+def roles_of(principal: UUID) -> list[str]:
+    """The names of the roles somebody has of their own, in the current workspace."""
+    given = Binding.objects.filter(principal_id=principal, valid_to=None).values_list("role_id")
+    return sorted(Role.objects.filter(id__in=given).values_list("name", flat=True))

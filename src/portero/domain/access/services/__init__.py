@@ -1,7 +1,12 @@
 """Changes of who may do what. Every one takes the workspace's lock, moves the head, leaves a record."""
 
 from portero.domain.access.services.bindings import create_binding, revoke_binding
-from portero.domain.access.services.changes import Change, changes_together, policy_change
+from portero.domain.access.services.changes import (
+    Change,
+    changes_together,
+    policy_change,
+    require_now,
+)
 from portero.domain.access.services.confirmation import await_confirmation
 from portero.domain.access.services.guardrails import create_guardrail, retire_guardrail
 from portero.domain.access.services.lens import (
@@ -15,7 +20,11 @@ from portero.domain.access.services.limits import create_limit, retire_limit
 from portero.domain.access.services.principals import (
     create_team,
     disable_principal,
+    enable_principal,
+    remove_person,
+    rename_team,
     require_service_account,
+    set_owner,
     set_team_members,
 )
 from portero.domain.access.services.ready_made import READY_MADE, ReadyMade
@@ -40,16 +49,21 @@ __all__ = [
     "create_role",
     "create_team",
     "disable_principal",
+    "enable_principal",
     "lens_in_force",
     "open_lens",
     "policy_change",
     "record_look",
     "record_no_act",
+    "remove_person",
+    "rename_team",
     "renew_builtin_roles",
+    "require_now",
     "require_service_account",
     "retire_guardrail",
     "retire_limit",
     "revoke_binding",
+    "set_owner",
     "set_team_members",
     "update_role",
 ]

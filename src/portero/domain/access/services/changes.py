@@ -141,6 +141,12 @@ def changes_together(*, actor: Actor, operation: str, event: str) -> Iterator[No
         raise
 
 
+def require_now(*, actor: Actor, permission: str) -> None:
+    """Demand a permission of the workspace itself, inside `changes_together`. Raises AccessDenied."""
+    check = Check(permission, Resource(permission.partition(":")[0]))
+    authorize(actor=actor, state=current_state(), checks=[check])
+
+
 def _require_own_eyes(actor: Actor) -> None:
     if actor.lens is not None:
         raise OnlyLooking

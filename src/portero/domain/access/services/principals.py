@@ -7,7 +7,7 @@ from uuid import UUID
 
 from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import InvalidRule, LastOwner, NotFound, OwnerNeeded
-from portero.domain.access.models import Principal, TeamMember
+from portero.domain.access.models import Binding, Principal, TeamMember, UsageLimit
 from portero.domain.access.services.changes import Change, policy_change
 from portero.domain.access.services.validation import require_name
 from portero.domain.audit.services import Touched
@@ -66,9 +66,8 @@ def disable_principal(*, actor: Actor, principal: UUID, reason: str = "") -> Non
         actor=actor, operation="disable_principal", event="principal.disabled"
     ) as change:
         found = Principal.objects.filter(id=principal).first()
-        is_account = found is not None and found.kind == PrincipalKind.SERVICE_ACCOUNT
-        change.authorize("service_account:disable" if is_account else "role:assign")
-        if found is None:
+        change.authorize(_stopping(found))
+        if found is None or not _is_here(found):
             raise NotFound(str(principal))
         if found.owner:
             _require_another_owner(change, principal)
@@ -76,6 +75,93 @@ def disable_principal(*, actor: Actor, principal: UUID, reason: str = "") -> Non
             _require_team_may_be_left(change, principal, {principal})
         Principal.objects.filter(id=principal).update(active=False)
         change.note(Touched("principal", principal), kind=found.kind, reason=reason)
+
+
+def enable_principal(*, actor: Actor, principal: UUID) -> None:
+    """Let a person, service account or team act again, with what it had.
+
+    Nobody lets back what they do not hold themselves. Raises AccessDenied (BeyondOwnRights,
+    OwnAccess), NotFound.
+    """
+    with policy_change(
+        actor=actor, operation="enable_principal", event="principal.enabled"
+    ) as change:
+        found = Principal.objects.filter(id=principal).first()
+        change.authorize(_stopping(found))
+        if found is None or not _is_here(found):
+            raise NotFound(str(principal))
+        change.require_not_for_self({str(principal)})
+        _require_all_held(change, str(principal))
+        Principal.objects.filter(id=principal).update(active=True)
+        change.note(Touched("principal", principal), kind=found.kind)
+
+
+def remove_person(*, actor: Actor, principal: UUID, reason: str = "") -> UUID:
+    """End a membership with everything derived from it (B3.6); returns whose it was.
+
+    The name stays, for the log; whoever comes again begins from nothing. Raises AccessDenied
+    (OwnAccess), LastOwner, NotFound, OwnerNeeded.
+    """
+    with policy_change(actor=actor, operation="remove_person", event="person.removed") as change:
+        change.authorize("member:suspend")
+        found = Principal.objects.filter(id=principal, kind=PrincipalKind.PERSON).first()
+        if found is None or found.person_id is None:
+            raise NotFound(str(principal))
+        if found.owner:
+            _require_another_owner(change, principal)
+        change.require_not_for_self({str(principal)})
+        person: UUID = found.person_id
+        Binding.objects.filter(principal_id=principal, valid_to=None).update(
+            valid_to=change.version
+        )
+        TeamMember.objects.filter(principal_id=principal).delete()
+        UsageLimit.objects.filter(holder_id=principal, valid_to=None).update(
+            valid_to=change.version
+        )
+        Principal.objects.filter(id=principal).update(active=False, owner=False, person_id=None)
+        answered = list(
+            Principal.objects.filter(accountable_id=principal, active=True).values_list(
+                "id", flat=True
+            )
+        )
+        change.note(
+            Touched("principal", principal),
+            *(Touched("principal", account) for account in answered),
+            name=found.name,
+            answered_for=sorted(map(str, answered)),
+            reason=reason,
+        )
+    return person
+
+
+def set_owner(*, actor: Actor, principal: UUID, owner: bool, reason: str = "") -> None:
+    """Make a person an owner, or one no longer. Owners do, and one always stays (B3.5).
+
+    Raises AccessDenied (OwnerNeeded), LastOwner, NotFound.
+    """
+    with policy_change(actor=actor, operation="set_owner", event="owner.changed") as change:
+        change.authorize("role:assign")
+        found = Principal.objects.filter(
+            id=principal, kind=PrincipalKind.PERSON, active=True
+        ).first()
+        if found is None:
+            raise NotFound(str(principal))
+        if owner:
+            _require_owner(change)
+        else:
+            _require_another_owner(change, principal)
+        Principal.objects.filter(id=principal).update(owner=owner)
+        change.note(Touched("principal", principal), owner=owner, reason=reason)
+
+
+def rename_team(*, actor: Actor, team: UUID, name: str) -> None:
+    """Raises AccessDenied, InvalidRule, NotFound."""
+    with policy_change(actor=actor, operation="rename_team", event="team.renamed") as change:
+        change.authorize("team:manage_members")
+        _require_team(team)
+        called = require_name(name)
+        Principal.objects.filter(id=team).update(name=called)
+        change.note(Touched("principal", team), name=called)
 
 
 def require_service_account(principal: UUID) -> Principal:
@@ -127,11 +213,44 @@ def _require_team_may_be_left(change: Change, team: UUID, leaving: set[UUID]) ->
         change.require_not_for_self({str(principal) for principal in leaving})
 
 
-def _require_another_owner(change: Change, leaving: UUID) -> None:
-    # The lock is held: no second owner can leave between this look and the commit (B3.5). An owner
-    # is put out of action by an owner only.
+def _stopping(found: Principal | None) -> str:
+    """Which permission it takes to put something out of action, or back into it."""
+    if found is not None and found.kind == PrincipalKind.SERVICE_ACCOUNT:
+        return "service_account:disable"
+    if found is not None and found.kind == PrincipalKind.TEAM:
+        return "role:assign"
+    return "member:suspend"
+
+
+def _is_here(found: Principal) -> bool:
+    """Whether it is not a person who was removed."""
+    return found.kind != PrincipalKind.PERSON or found.person_id is not None
+
+
+def _require_all_held(change: Change, principal: str) -> None:
+    """Demand that the actor holds all that a principal would have again."""
+    policy = change.state.policy
+    roles = {role.id: role.cells for role in policy.roles}
+    [known] = [one for one in policy.principals if one.id == principal]
+    if known.owner:
+        _require_owner(change)
+    bindings = Bindings.among(policy.bindings)
+    for holder in (known.id, *known.teams):
+        for binding in bindings.of(holder):
+            change.require_held(
+                Gift(roles.get(binding.role, {}), binding.scope, binding.conditions, binding.until)
+            )
+
+
+def _require_owner(change: Change) -> set[str]:
     owners = {p.id for p in change.state.policy.principals if p.owner and p.active}
     if change.actor.id not in owners:
         raise OwnerNeeded
-    if owners <= {str(leaving)}:
+    return owners
+
+
+def _require_another_owner(change: Change, leaving: UUID) -> None:
+    # The lock is held: no second owner can leave between this look and the commit (B3.5). An owner
+    # is put out of action by an owner only.
+    if _require_owner(change) <= {str(leaving)}:
         raise LastOwner(str(leaving))

@@ -1,11 +1,20 @@
 """People, service accounts and their keys."""
 
+from portero.domain.accounts.services.invitations import (
+    Guest,
+    invitation_link,
+    invite,
+    invite_again,
+)
 from portero.domain.accounts.services.keys import NewKey, create_key, revoke_key
 from portero.domain.accounts.services.links import (
+    Bearer,
+    bearer_of,
     choose_password,
     make_sign_in_link,
-    person_of_link,
+    void_links,
 )
+from portero.domain.accounts.services.membership import end_sessions_of, remove, suspend
 from portero.domain.accounts.services.people import (
     add_person,
     create_service_account,
@@ -15,14 +24,23 @@ from portero.domain.accounts.services.preferences import THEMES, prefer
 
 __all__ = [
     "THEMES",
+    "Bearer",
+    "Guest",
     "NewKey",
     "add_person",
+    "bearer_of",
     "choose_password",
     "create_key",
     "create_service_account",
+    "end_sessions_of",
+    "invitation_link",
+    "invite",
+    "invite_again",
     "make_sign_in_link",
-    "person_of_link",
     "prefer",
     "register_person",
+    "remove",
     "revoke_key",
+    "suspend",
+    "void_links",
 ]

@@ -1,9 +1,10 @@
-"""Links with which people choose their password: the only way to get one, the first one too."""
+"""Links by which people come in: with one they choose their password, the only way to get one."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,31 +12,50 @@ from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 from django.utils import timezone
 
+from portero.domain.access.models import Principal
 from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import Person, SignInLink
+from portero.domain.audit.models import in_workspace
 from portero.store.ids import uuid7
 
 LIFE = timedelta(hours=72)
 _TOKEN_BYTES = 32
 
 
-def make_sign_in_link(person: UUID) -> str:
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whose link it is, and where it invites them to, if it does."""
+
+    person: Person
+    workspace: UUID | None
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the link gives a password: an invitation gives none to who has one."""
+        return self.workspace is None or not self.person.password
+
+
+def make_sign_in_link(*, person: UUID, workspace: UUID | None = None) -> str:
     """Make a link's secret part. It is given this once, and works once within three days."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     SignInLink.objects.create(
-        id=uuid7(), digest=_digest(token), person_id=person, expires_at=timezone.now() + LIFE
+        id=uuid7(),
+        digest=_digest(token),
+        person_id=person,
+        invites_to=workspace,
+        expires_at=timezone.now() + LIFE,
     )
     return token
 
 
-def person_of_link(token: str) -> Person:
+def bearer_of(token: str) -> Bearer:
     """Whose link it is, if it still works. Raises LinkNotValid, which does not say why."""
     link = SignInLink.objects.filter(
         digest=_digest(token), used_at=None, expires_at__gt=timezone.now()
     ).first()
-    if link is None:
+    if link is None or not _still_invited(link):
         raise LinkNotValid
-    return Person.objects.get(id=link.person_id)
+    return Bearer(Person.objects.get(id=link.person_id), link.invites_to)
 
 
 def choose_password(*, token: str, password: str) -> Person:
@@ -43,19 +63,37 @@ def choose_password(*, token: str, password: str) -> Person:
 
     Factors stay as they are. Raises LinkNotValid, and ValidationError for a password too weak.
     """
+    bearer = bearer_of(token)
+    if not bearer.chooses:
+        raise LinkNotValid
+    person = bearer.person
+    validate_password(password, person)
     with transaction.atomic():
-        person = person_of_link(token)
-        validate_password(password, person)
         # By one statement: of two that come at once, one finds it unused.
         taken = SignInLink.objects.filter(digest=_digest(token), used_at=None).update(
             used_at=timezone.now()
         )
         if not taken:
             raise LinkNotValid
-        SignInLink.objects.filter(person_id=person.id, used_at=None).update(used_at=timezone.now())
+        void_links(person=person.id)
         person.set_password(password)
         person.save(update_fields=["password"])
     return person
+
+
+def void_links(*, person: UUID, workspace: UUID | None = None) -> None:
+    """Let no link of a person work any more: none at all, or none to a workspace."""
+    links = SignInLink.objects.filter(person_id=person, used_at=None)
+    if workspace is not None:
+        links = links.filter(invites_to=workspace)
+    links.update(used_at=timezone.now())
+
+
+def _still_invited(link: SignInLink) -> bool:
+    if link.invites_to is None:
+        return True
+    with in_workspace(link.invites_to):
+        return Principal.objects.filter(person_id=link.person_id, active=True).exists()
 
 
 def _digest(token: str) -> bytes:

@@ -19,7 +19,7 @@ from portero.engine import PrincipalKind
 from portero.store.ids import uuid7
 
 
-def register_person(*, email: str, name: str) -> UUID:
+def register_person(*, email: str, name: str, language: str = "en") -> UUID:
     """The person of an e-mail address, made when they are new. Belongs to no workspace yet.
 
     Gives nobody any right; the address is compared without case. Raises InvalidEmail.
@@ -34,21 +34,23 @@ def register_person(*, email: str, name: str) -> UUID:
         return known
     try:
         with transaction.atomic():
-            return Person.objects.create(id=uuid7(), email=address, name=require_name(name)).id
+            return Person.objects.create(
+                id=uuid7(), email=address, name=require_name(name), spoken=language
+            ).id
     except IntegrityError:  # somebody else was faster
         found = _person_of(address)
         assert found is not None  # noqa: S101 - the unique address is what collided
         return found
 
 
-def add_person(*, actor: Actor, email: str, name: str) -> UUID:
+def add_person(*, actor: Actor, email: str, name: str, language: str = "en") -> UUID:
     """Make a person a member of the workspace, with no role yet; returns their principal.
 
     Raises AccessDenied, AlreadyMember, InvalidEmail, InvalidRule.
     """
     with access.policy_change(actor=actor, operation="add_person", event="person.added") as change:
-        change.authorize("team:manage_members")
-        person = register_person(email=email, name=name)
+        change.authorize("member:invite")
+        person = register_person(email=email, name=name, language=language)
         if Principal.objects.filter(person_id=person).exists():
             raise AlreadyMember(email)
         principal = Principal.objects.create(

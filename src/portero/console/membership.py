@@ -1,0 +1,285 @@
+"""Acts on people and teams: each is a page that says first what follows, and then does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from portero.console import visits
+from portero.console.answers import done
+from portero.console.forms import Form
+from portero.domain.access import services as access
+from portero.domain.access.authorize import Actor
+from portero.domain.access.errors import BeyondOwnRights, InvalidRule
+from portero.domain.accounts import queries
+from portero.domain.accounts import services as accounts
+from portero.domain.accounts.queries import Member
+from portero.engine import PERMISSIONS, PrincipalKind
+
+_REASON_MAX, _NAME_MAX, _FOUND_MAX = 500, 200, 20
+
+
+class Reason(Form):
+    reason = forms.CharField(
+        label=gettext_lazy("Why? Whoever reads it in a year will be glad"),
+        max_length=_REASON_MAX,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something done to a member, with its words."""
+
+    title: Promise
+    verb: Promise
+    done: Promise
+    does: Callable[[Actor, UUID, str], Any]
+    follows: Callable[[Member], list[str]]
+    fits: Callable[[Member], bool]
+    is_grave: bool = True
+
+
+def _suspend(actor: Actor, principal: UUID, reason: str) -> None:
+    accounts.suspend(actor=actor, principal=principal, reason=reason)
+
+
+def _let_back(actor: Actor, principal: UUID, _reason: str) -> None:
+    access.enable_principal(actor=actor, principal=principal)
+
+
+def _remove(actor: Actor, principal: UUID, reason: str) -> None:
+    accounts.remove(actor=actor, principal=principal, reason=reason)
+
+
+def _make_owner(actor: Actor, principal: UUID, reason: str) -> None:
+    access.set_owner(actor=actor, principal=principal, owner=True, reason=reason)
+
+
+def _unmake_owner(actor: Actor, principal: UUID, reason: str) -> None:
+    access.set_owner(actor=actor, principal=principal, owner=False, reason=reason)
+
+
+def _end_sessions(actor: Actor, principal: UUID, _reason: str) -> None:
+    accounts.end_sessions_of(actor=actor, principal=principal)
+
+
+def _sessions(member: Member) -> list[str]:
+    if not member.sessions:
+        return [_("They are signed in nowhere.")]
+    told = ngettext(
+        "They are signed in in one browser, which is closed at once.",
+        "They are signed in in %(count)s browsers, which are closed at once.",
+        member.sessions,
+    )
+    return [told % {"count": member.sessions}]
+
+
+def _answers_for(member: Member) -> list[str]:
+    if not member.answers_for:
+        return []
+    told = ngettext(
+        "One service account will have nobody who answers for it: %(names)s.",
+        "%(count)s service accounts will have nobody who answers for them: %(names)s.",
+        len(member.answers_for),
+    )
+    return [told % {"count": len(member.answers_for), "names": ", ".join(member.answers_for)}]
+
+
+def _is_person(member: Member) -> bool:
+    return member.kind is PrincipalKind.PERSON
+
+
+ACTS: dict[str, Act] = {
+    "suspend": Act(
+        gettext_lazy("Suspend %(name)s"),
+        gettext_lazy("Suspend now"),
+        gettext_lazy("%(name)s is suspended."),
+        _suspend,
+        lambda m: [
+            *_sessions(m),
+            _(
+                "From their next click on they can do nothing here. Roles and teams stay as they are,"
+                " and are theirs again when somebody lets them back."
+            ),
+        ],
+        lambda m: _is_person(m) and m.active,
+    ),
+    "let-back": Act(
+        gettext_lazy("Let %(name)s back"),
+        gettext_lazy("Let them back"),
+        gettext_lazy("%(name)s is back."),
+        _let_back,
+        lambda _m: [_("They have again all that they had, and that has not ended meanwhile.")],
+        lambda m: _is_person(m) and not m.active,
+        is_grave=False,
+    ),
+    "remove": Act(
+        gettext_lazy("Remove %(name)s for good"),
+        gettext_lazy("Remove for good"),
+        gettext_lazy("%(name)s is removed."),
+        _remove,
+        lambda m: [
+            *_sessions(m),
+            _(
+                "Every role, every place in a team and every invitation ends now. Should they come"
+                " back, they begin from nothing. What they did stays on record."
+            ),
+            *_answers_for(m),
+        ],
+        _is_person,
+    ),
+    "make-owner": Act(
+        gettext_lazy("Make %(name)s an owner"),
+        gettext_lazy("Make an owner"),
+        gettext_lazy("%(name)s is an owner."),
+        _make_owner,
+        lambda _m: [
+            _(
+                "An owner can do everything here, can make others owners, and can end your being one."
+            )
+        ],
+        lambda m: _is_person(m) and m.active and not m.owner,
+    ),
+    "unmake-owner": Act(
+        gettext_lazy("%(name)s, no owner any more"),
+        gettext_lazy("End it"),
+        gettext_lazy("%(name)s is no owner any more."),
+        _unmake_owner,
+        lambda _m: [_("They keep what their roles give them. One owner always stays.")],
+        lambda m: _is_person(m) and m.owner,
+    ),
+    "end-sessions": Act(
+        gettext_lazy("Sign %(name)s out everywhere"),
+        gettext_lazy("Sign out now"),
+        gettext_lazy("%(name)s is signed out everywhere."),
+        _end_sessions,
+        lambda m: [*_sessions(m), _("They can sign in again.")],
+        lambda m: _is_person(m) and m.active,
+        is_grave=False,
+    ),
+}
+
+
+def act(request: HttpRequest, principal: UUID, what: str) -> HttpResponse:
+    """Say what follows; posted, do it."""
+    actor, chosen = visits.actor(request), ACTS[what]
+    member = queries.member(actor.workspace, principal)
+    if member is None:
+        raise Http404
+    if not chosen.fits(member):  # done meanwhile, perhaps by somebody else
+        return redirect("console:person", principal)
+    form = Reason(request.POST or None)
+    name = {"name": member.name}
+    if request.method == "POST" and form.is_valid():
+        try:
+            chosen.does(actor, principal, form.cleaned_data["reason"])
+        except BeyondOwnRights as error:
+            beyond = ", ".join(_(PERMISSIONS[key].sentence) for key in error.permissions)
+            form.add_error(
+                None,
+                _("You do not have this yourself, as far and as freely: %(permissions)s.")
+                % {"permissions": beyond},
+            )
+        else:
+            gone = what == "remove"
+            return done(request, chosen.done % name, *_after(principal, gone=gone))
+    context = {
+        "form": form,
+        "member": member,
+        "title": chosen.title % name,
+        "verb": chosen.verb,
+        "follows": chosen.follows(member),
+        "is_grave": chosen.is_grave,
+    }
+    return render(request, "console/act.html", context, status=400 if form.errors else 200)
+
+
+def _after(principal: UUID, *, gone: bool) -> tuple[Any, ...]:
+    return ("console:people",) if gone else ("console:person", principal)
+
+
+def acts_for(member: Member, may: frozenset[str], actor: Actor) -> list[tuple[str, str]]:
+    """What somebody may do to a member: the name of the act, and what it is called."""
+    needed = dict.fromkeys(("suspend", "let-back", "remove", "end-sessions"), "member:suspend")
+    needed |= {"make-owner": "role:assign", "unmake-owner": "role:assign"}
+    mine = member.id == actor.principal
+    return [
+        (name, one.title % {"name": member.name})
+        for name, one in ACTS.items()
+        if needed[name] in may and one.fits(member) and not (mine and name != "unmake-owner")
+    ]
+
+
+# Teams
+
+
+class Name(Form):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=_NAME_MAX)
+
+
+def new_team(request: HttpRequest) -> HttpResponse:
+    form = Name(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            team = access.create_team(actor=visits.actor(request), name=form.cleaned_data["name"])
+        except InvalidRule:
+            form.add_error("name", _("Between 1 and 200 characters that can be read."))
+        else:
+            return done(request, _("The team is made. Nobody is in it yet."), "console:team", team)
+    status = 400 if form.errors else 200
+    return render(request, "console/team_new.html", {"form": form}, status=status)
+
+
+class Members(Form):
+    """Whom to take in or out, or what to call the team."""
+
+    add = forms.UUIDField(required=False)
+    leave = forms.UUIDField(required=False)
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=_NAME_MAX, required=False)
+
+
+def team(request: HttpRequest, team: UUID) -> HttpResponse:
+    """Who is in a team; somebody to take in is found by name."""
+    actor = visits.actor(request)
+    found = queries.member(actor.workspace, team)
+    if found is None or found.kind is not PrincipalKind.TEAM:
+        raise Http404
+    form = Members(request.POST or None, initial={"name": found.name})
+    if request.method == "POST" and form.is_valid():
+        return _change_team(request, found, form)
+    wanted = request.GET.get("q", "").replace("\0", "").strip()
+    members = queries.members_of(actor.workspace, team)
+    inside = {one.id for one in members}
+    matches = queries.members(actor.workspace, containing=wanted).members if wanted else ()
+    context = {
+        "team": found,
+        "form": form,
+        "members": members,
+        "q": wanted,
+        "matches": [
+            one for one in matches if one.id not in inside and one.kind is not PrincipalKind.TEAM
+        ][:_FOUND_MAX],
+    }
+    return render(request, "console/team.html", context)
+
+
+def _change_team(request: HttpRequest, found: Member, form: Members) -> HttpResponse:
+    actor, asked = visits.actor(request), form.cleaned_data
+    if asked["name"] and asked["name"] != found.name:
+        access.rename_team(actor=actor, team=found.id, name=asked["name"])
+    now = {one.id for one in queries.members_of(actor.workspace, found.id)}
+    wanted = (now | {asked["add"]} - {None}) - {asked["leave"]}
+    if wanted != now:
+        access.set_team_members(actor=actor, team=found.id, members=wanted)
+    return done(request, _("Saved. It holds from now on."), "console:team", found.id)

@@ -1,0 +1,96 @@
+"""Inviting people: each becomes a member with a role, and gets a link to come in by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from portero.domain.access import services as access
+from portero.domain.access.authorize import Actor, record_act
+from portero.domain.access.errors import NotFound
+from portero.domain.access.models import Principal
+from portero.domain.accounts.errors import AlreadyIn
+from portero.domain.accounts.models import Person
+from portero.domain.accounts.services.links import make_sign_in_link, void_links
+from portero.domain.accounts.services.people import add_person
+from portero.domain.audit.models import in_workspace
+from portero.domain.audit.services import Touched
+from portero.engine import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody to invite, and what they are to have."""
+
+    email: str
+    name: str
+    role: UUID
+    scope: Scope = field(default_factory=Scope)
+
+
+def invite(*, actor: Actor, guests: Sequence[Guest], language: str = "en") -> list[UUID]:
+    """Make all of them members with their roles, or none; returns their principals.
+
+    Whoever is told of `person.invited` sends them the way in. Nothing in the answer says whether
+    somebody was known to another workspace. Raises what `add_person` and `create_binding` raise.
+    """
+    made = []
+    with access.changes_together(actor=actor, operation="invite", event="person.invited"):
+        for guest in guests:
+            principal = add_person(
+                actor=actor, email=guest.email, name=guest.name, language=language
+            )
+            access.create_binding(
+                actor=actor, principal=principal, role=guest.role, scope=guest.scope
+            )
+            _record(actor, principal)
+            made.append(principal)
+    return made
+
+
+def invite_again(*, actor: Actor, principal: UUID) -> None:
+    """Send a new way in to who has not come in yet; earlier ones stop working.
+
+    Raises AccessDenied, AlreadyIn, NotFound.
+    """
+    with access.changes_together(actor=actor, operation="invite_again", event="person.invited"):
+        person = _who_waits(actor, principal)
+        void_links(person=person.id, workspace=actor.workspace)
+        _record(actor, principal)
+
+
+def invitation_link(*, actor: Actor, principal: UUID) -> str:
+    """A way in for the inviter to hand over, where no mail is sent. Raises as `invite_again`."""
+    with access.changes_together(actor=actor, operation="hand_over_link", event="person.invited"):
+        person = _who_waits(actor, principal)
+        record_act(
+            actor=actor,
+            operation="hand_over_link",
+            event="invitation.handed_over",
+            checks=("member:invite",),
+            touched=(Touched("principal", principal),),
+        )
+        return make_sign_in_link(person=person.id, workspace=actor.workspace)
+
+
+def _who_waits(actor: Actor, principal: UUID) -> Person:
+    access.require_now(actor=actor, permission="member:invite")
+    with in_workspace(actor.workspace):
+        row = Principal.objects.filter(id=principal, active=True).first()
+    if row is None or row.person_id is None:
+        raise NotFound(str(principal))
+    person = Person.objects.get(id=row.person_id)
+    if person.last_login is not None:
+        raise AlreadyIn(row.name)
+    return person
+
+
+def _record(actor: Actor, principal: UUID) -> None:
+    record_act(
+        actor=actor,
+        operation="invite",
+        event="person.invited",
+        checks=("member:invite",),
+        touched=(Touched("principal", principal), Touched("principal", actor.principal)),
+    )

@@ -1,0 +1,67 @@
+"""Putting people out, letting them back, and ending the sessions in which they are here."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from portero.domain.access import services as access
+from portero.domain.access.authorize import Actor, record_act
+from portero.domain.access.errors import NotFound
+from portero.domain.access.models import Principal
+from portero.domain.accounts import sessions
+from portero.domain.accounts.queries import memberships
+from portero.domain.accounts.services.links import void_links
+from portero.domain.audit.models import in_workspace
+from portero.domain.audit.services import Touched
+
+
+def suspend(*, actor: Actor, principal: UUID, reason: str = "") -> None:
+    """Let a person do nothing here until they are let back; their next request finds no place.
+
+    Raises what `access.disable_principal` raises.
+    """
+    person = _person(actor, principal)
+    access.disable_principal(actor=actor, principal=principal, reason=reason)
+    _close_what_is_open(person, actor.workspace)
+
+
+def remove(*, actor: Actor, principal: UUID, reason: str = "") -> None:
+    """End a membership and all that came of it. Raises what `access.remove_person` raises."""
+    person = access.remove_person(actor=actor, principal=principal, reason=reason)
+    _close_what_is_open(person, actor.workspace)
+
+
+def end_sessions_of(*, actor: Actor, principal: UUID) -> int:
+    """Sign a member out wherever they are signed in; returns of how many browsers.
+
+    Raises AccessDenied, NotFound.
+    """
+    with access.changes_together(actor=actor, operation="end_sessions", event="sessions.ended"):
+        access.require_now(actor=actor, permission="member:suspend")
+        person = _person(actor, principal)
+        if person is None:
+            raise NotFound(str(principal))
+        ended = sessions.end_sessions(person, but=None)
+        record_act(
+            actor=actor,
+            operation="end_sessions",
+            event="sessions.ended",
+            checks=("member:suspend",),
+            touched=(Touched("principal", principal),),
+            ended=ended,
+        )
+    return ended
+
+
+def _person(actor: Actor, principal: UUID) -> UUID | None:
+    with in_workspace(actor.workspace):
+        return Principal.objects.filter(id=principal).values_list("person_id", flat=True).first()
+
+
+def _close_what_is_open(person: UUID | None, workspace: UUID) -> None:
+    """What a membership opened beside itself: invitations, and sessions of who is nowhere else."""
+    if person is None:
+        return
+    void_links(person=person, workspace=workspace)
+    if not memberships(person):
+        sessions.end_sessions(person, but=None)

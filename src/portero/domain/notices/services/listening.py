@@ -1,0 +1,58 @@
+"""From an event to the jobs that tell people of it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from procrastinate.contrib.django import app
+
+from portero.domain.audit import services as audit
+from portero.domain.audit.models import in_workspace
+from portero.domain.audit.services import Touched
+from portero.domain.notices.services import registry
+from portero.domain.notices.services.registry import Happened, Letter
+from portero.engine import Effect
+from portero.store.records import Record
+
+QUEUE = "mail"
+DELIVER, SEND, WAY_BACK = "notices.deliver", "notices.send", "notices.way_back_in"
+
+
+def listen() -> None:
+    """Hear of every event from now on."""
+    audit.recorded.connect(_hear, dispatch_uid="notices")
+
+
+def _hear(sender: object, *, record: Record, touched: tuple[Touched, ...], **_: object) -> None:
+    if record.effect == Effect.ALLOW and registry.has_letters(record.event):
+        app.configure_task(DELIVER, queue=QUEUE).defer(
+            workspace=str(record.workspace),
+            event=record.event,
+            subjects=[str(one.id) for one in touched],
+        )
+
+
+def deliver(*, workspace: str, event: str, subjects: list[str]) -> None:
+    """Make a job for each letter of an event, all of them or none."""
+    place = UUID(workspace)
+    with in_workspace(place):
+        for letter in registry.letters(Happened(place, event, tuple(map(UUID, subjects)))):
+            tell(letter)
+
+
+def tell(letter: Letter) -> None:
+    """Send a letter soon; when the current transaction is undone, never."""
+    app.configure_task(SEND, queue=QUEUE).defer(
+        person=str(letter.person),
+        name=letter.name,
+        facts=dict(letter.facts),
+        invites_to=str(letter.invites_to) if letter.invites_to is not None else None,
+    )
+
+
+def tell_somebody(address: str) -> None:
+    """Send whoever has this address a way back in, and nobody anything if nobody has.
+
+    Takes the same time for everybody's address (B1.9): who it is, the worker finds out.
+    """
+    app.configure_task(WAY_BACK, queue=QUEUE).defer(address=address)

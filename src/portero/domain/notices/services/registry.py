@@ -1,0 +1,77 @@
+"""Which event concerns whom: the one place to add a mail.
+
+    @concerns("access_request.created")
+    def _asked(happened: Happened) -> Iterator[Letter]:
+        yield Letter(person, "access_requested", {"asked_by": name})
+
+The words of a letter stand in `mail/<name>.txt`, subject first; tests demand one in each language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from portero.domain.access.models import Principal
+from portero.domain.access.queries import roles_of
+from portero.domain.workspaces.models import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event as the outbox has it: ids, and nothing else."""
+
+    workspace: UUID
+    event: str
+    subjects: tuple[UUID, ...]
+
+    @property
+    def workspace_name(self) -> str:
+        name: str = Workspace.objects.get(id=self.workspace).name
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail to write: to whom, which one, and what it names. No secret, and nobody's customer."""
+
+    person: UUID
+    name: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    invites_to: UUID | None = None
+    """The workspace whose invitation it carries: its link is made when it is sent."""
+
+
+Concern = Callable[[Happened], Iterator[Letter]]
+_concerns: dict[str, Concern] = {}
+
+
+def concerns(event: str) -> Callable[[Concern], Concern]:
+    """Say whom an event concerns. Asked in the event's workspace, after it is committed."""
+
+    def keep(concern: Concern) -> Concern:
+        _concerns[event] = concern
+        return concern
+
+    return keep
+
+
+def has_letters(event: str) -> bool:
+    return event in _concerns
+
+
+def letters(happened: Happened) -> list[Letter]:
+    return list(_concerns[happened.event](happened))
+
+
+@concerns("person.invited")
+def _invited(happened: Happened) -> Iterator[Letter]:
+    guest, inviter = (Principal.objects.get(id=one) for one in happened.subjects)
+    if guest.active and guest.person_id is not None:
+        facts = {
+            "workspace": happened.workspace_name,
+            "inviter": inviter.name,
+            "roles": ", ".join(roles_of(guest.id)),
+        }
+        yield Letter(guest.person_id, "invitation", facts, invites_to=happened.workspace)

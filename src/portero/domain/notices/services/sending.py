@@ -1,0 +1,50 @@
+"""Writing one mail and handing it to the mail server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.utils.translation import override
+
+from portero.domain.accounts import services as accounts
+from portero.domain.accounts.models import Person
+
+
+def send(*, person: UUID, name: str, facts: Mapping[str, str], invites_to: UUID | None) -> None:
+    """Write in the receiver's language, and send. Raises what the mail server answers.
+
+    A link is made here and now: no job holds one, and every try makes another.
+    """
+    receiver = Person.objects.filter(id=person).first()
+    if receiver is None:
+        return
+    link = ""
+    if invites_to is not None:
+        accounts.void_links(person=receiver.id, workspace=invites_to)
+        link = _address(accounts.make_sign_in_link(person=receiver.id, workspace=invites_to))
+    _write(receiver, name, {**facts, "link": link})
+
+
+def send_way_back_in(address: str) -> None:
+    """A link to choose a new password, to whoever has this address and has come in before."""
+    receiver = Person.objects.filter(email__iexact=address).exclude(password="").first()
+    if receiver is not None:
+        link = _address(accounts.make_sign_in_link(person=receiver.id))
+        _write(receiver, "way_back_in", {"link": link})
+
+
+def _address(token: str) -> str:
+    return f"{settings.PORTERO_CONSOLE_URL}/welcome/{token}"
+
+
+def _write(receiver: Person, name: str, facts: Mapping[str, str]) -> None:
+    with override(receiver.language or receiver.spoken):
+        told = {**facts, "name": receiver.name, "console": settings.PORTERO_CONSOLE_URL}
+        subject, _, body = render_to_string(f"mail/{name}.txt", told).strip().partition("\n")
+    # A name is somebody's own words: it must not become a header.
+    subject = " ".join(subject.split())
+    EmailMessage(subject, body.strip() + "\n", settings.DEFAULT_FROM_EMAIL, [receiver.email]).send()

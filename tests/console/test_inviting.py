@@ -1,0 +1,325 @@
+"""People are invited, several at once, with no more than the inviter has (A16, A03)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from django.core import mail
+from django.db import transaction
+from django.test import Client, override_settings
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from cast import Cast, playing
+from console.visitors import at_the_door, person_of, signed_in, with_an_app
+from databases import Database
+from portero.domain.access import services as access
+from portero.domain.access.models import Principal
+from portero.domain.accounts import services as accounts
+from portero.domain.accounts.models import Person, SignInLink
+from portero.domain.audit.models import in_workspace
+from portero.domain.notices import services as notices
+from portero.domain.notices.services.listening import WAY_BACK
+from portero.engine import Reach
+
+PASSWORD = "tres gatos en el tejado azul"
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def cast(shared_database: Database) -> Iterator[Cast]:
+    with playing(shared_database) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _mails_are_kept(cast: Cast) -> Iterator[None]:
+    with override_settings(
+        EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+        DEFAULT_FROM_EMAIL="Portero <portero@example.com>",
+    ):
+        work()
+        mail.outbox = []
+        yield
+
+
+@pytest.fixture
+def ana(cast: Cast) -> Client:
+    return signed_in(person_of(cast.ana))
+
+
+def work() -> None:
+    """Do all the jobs there are, as the worker does."""
+    connector = app.connector
+    assert isinstance(connector, DjangoConnector)
+    with app.replace_connector(connector.get_worker_connector()) as working:
+        working.run_worker(
+            wait=False, listen_notify=False, install_signal_handlers=False, delete_jobs="successful"
+        )
+
+
+def guests(cast: Cast, *names: str, role: str = "Agent") -> tuple[dict[str, object], list[str]]:
+    """A form for these people, and their addresses."""
+    addresses = [f"{name.lower()}{next(_numbers)}@guests.example" for name in names]
+    form: dict[str, object] = {"rows": len(names)}
+    for n, (name, address) in enumerate(zip(names, addresses, strict=True)):
+        form |= {f"name-{n}": name, f"email-{n}": address, f"role-{n}": str(cast.role(role))}
+        form |= {f"number-{n}": ""}
+    return form, addresses
+
+
+def link_in(body: str) -> str:
+    [link] = re.findall(r"https://console\.example(/welcome/\S+)", body)
+    return str(link)
+
+
+def test_three_are_invited_at_once_and_each_gets_a_mail_of_their_own(
+    cast: Cast, ana: Client
+) -> None:
+    form, addresses = guests(cast, "Rosa", "Iker", "Noa")
+
+    answer = ana.post("/people/invite/", form, headers={"accept-language": "es"}, follow=True)
+    work()
+
+    assert "3 invitaciones van en camino." in answer.content.decode()
+    assert sorted(one.to[0] for one in mail.outbox) == sorted(addresses)
+    first = next(one for one in mail.outbox if one.to == [addresses[0]])
+    assert first.subject == "ana te invita a Tienda Andina"
+    assert "Hola, Rosa:" in first.body
+    assert "Agent" in first.body
+    assert len({link_in(one.body) for one in mail.outbox}) == 3
+
+
+def test_a16_the_page_behind_the_link_says_what_is_given_and_lets_in_once(
+    cast: Cast, ana: Client
+) -> None:
+    form, [address] = guests(cast, "Rita")
+    ana.post("/people/invite/", form)
+    work()
+    link = link_in(mail.outbox[0].body)
+
+    guest = at_the_door()
+    page = guest.get(link).content.decode()
+    came_in = guest.post(link, {"password": PASSWORD})
+
+    assert "You are invited to Tienda Andina." in page
+    assert "<li>Agent</li>" in page
+    assert came_in.status_code == 302
+    assert guest.get("/").headers["Location"] == "/factors/"  # nothing without a second factor
+    assert at_the_door().get(link).status_code == 404
+    assert Person.objects.get_by_natural_key(address).check_password(PASSWORD)
+
+
+def test_a16_an_invitation_gives_no_password_to_who_has_one(cast: Cast, ana: Client) -> None:
+    carla = person_of(cast.carla)
+    carla.set_password(PASSWORD)
+    carla.save(update_fields=["password"])
+    form, _ = guests(cast, "Carla")
+    form["email-0"] = carla.email
+    ana.post("/people/invite/", form)
+    work()
+    link = link_in(mail.outbox[0].body)
+
+    page = at_the_door().get(link).content.decode()
+    tried = at_the_door().post(link, {"password": "una frase que no es de ella"})
+
+    assert "sign in, and the new place is there" in page
+    assert tried.status_code == 404
+    carla.refresh_from_db()
+    assert carla.check_password(PASSWORD)
+
+
+def test_a16_after_a_removal_the_link_opens_nothing(cast: Cast, ana: Client) -> None:
+    form, [address] = guests(cast, "Rufo")
+    ana.post("/people/invite/", form)
+    work()
+    with in_workspace(cast.workspace):
+        principal = Principal.objects.get(person_id=Person.objects.get(email=address).pk)
+
+    accounts.remove(actor=cast.ana, principal=principal.id)
+
+    assert at_the_door().get(link_in(mail.outbox[0].body)).status_code == 404
+
+
+def test_a16_control_a_link_that_nobody_voids_still_opens(cast: Cast) -> None:
+    person = accounts.register_person(email="control@guests.example", name="Control")
+    token = accounts.make_sign_in_link(person=person)
+
+    assert at_the_door().get(f"/welcome/{token}").status_code == 200
+
+
+def test_a16_a_second_invitation_ends_the_first(cast: Cast, ana: Client) -> None:
+    form, [address] = guests(cast, "Remo")
+    ana.post("/people/invite/", form)
+    work()
+    with in_workspace(cast.workspace):
+        principal = Principal.objects.get(person_id=Person.objects.get(email=address).pk)
+
+    ana.post(f"/people/{principal.id}/invite/")
+    work()
+
+    first, second = (link_in(one.body) for one in mail.outbox)
+    assert at_the_door().get(first).status_code == 404
+    assert at_the_door().get(second).status_code == 200
+
+
+def test_a03_the_inviter_cannot_tell_who_is_known_elsewhere(cast: Cast, ana: Client) -> None:
+    known, _ = guests(cast, "Known")
+    known["email-0"] = "known@elsewhere.example"
+    accounts.register_person(email="known@elsewhere.example", name="Known")
+    unknown, _ = guests(cast, "Unknown")
+
+    answers = [ana.post("/people/invite/", form, follow=True) for form in (known, unknown)]
+
+    notices_shown = [
+        re.findall(r'class="notice"[^>]*>([^<]+)<', one.content.decode()) for one in answers
+    ]
+    assert notices_shown[0] == notices_shown[1] == ["One invitation is on its way."]
+
+
+def test_a_row_that_is_wrong_is_marked_and_nobody_is_invited(cast: Cast, ana: Client) -> None:
+    form, addresses = guests(cast, "Good", "Bad", "Twice")
+    form["email-1"] = "no address"
+    form["role-2"] = ""
+
+    answer = ana.post("/people/invite/", form)
+
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert "Enter a valid email address." in page
+    assert "Choose what they are to do." in page
+    assert 'value="Good"' in page  # what was typed is not lost
+    assert not Person.objects.filter(email=addresses[0]).exists()
+
+
+def test_of_several_the_one_who_is_here_already_stops_all(cast: Cast, ana: Client) -> None:
+    form, [fresh, _] = guests(cast, "Fresh", "Dora")
+    form["email-1"] = person_of(cast.dora).email
+
+    answer = ana.post("/people/invite/", form)
+
+    assert "They are here already." in answer.content.decode()
+    assert not Person.objects.filter(email=fresh).exists()
+
+
+def test_more_rows_keep_what_was_typed(cast: Cast, ana: Client) -> None:
+    form, _ = guests(cast, "One", "Two", "Three")
+
+    page = ana.post("/people/invite/", {**form, "more": "1"}).content.decode()
+
+    assert page.count('name="email-') == 6
+    assert 'value="Three"' in page
+    assert waiting() == 0
+
+
+def waiting() -> int:
+    return int(ProcrastinateJob.objects.filter(status="todo").count())
+
+
+def test_r02_nobody_invites_to_more_than_they_have(cast: Cast) -> None:
+    address = "hostess@guests.example"
+    principal = accounts.add_person(actor=cast.ana, email=address, name="Hostess")
+    cells = {
+        "member:read": Reach.ALL, "member:invite": Reach.ALL, "role:assign": Reach.ALL,
+        "send:text": Reach.OWN,
+    }  # fmt: skip
+    role = access.create_role(actor=cast.ana, name="Hostess", cells=cells)
+    access.create_binding(actor=cast.ana, principal=principal, role=role)
+    hostess = signed_in(Person.objects.get_by_natural_key(address))
+    form, [guest] = guests(cast, "Guest", role="Administrator")
+
+    answer = hostess.post("/people/invite/", form)
+
+    assert answer.status_code == 400
+    assert "You do not have this yourself" in answer.content.decode()
+    assert not Person.objects.filter(email=guest).exists()
+    own, _ = guests(cast, "Guest")
+    own["role-0"] = str(role)
+    assert hostess.post("/people/invite/", own).status_code == 302
+
+
+def test_where_no_mail_is_sent_the_link_is_shown_once(cast: Cast, ana: Client) -> None:
+    form, _ = guests(cast, "Handed")
+
+    with override_settings(PORTERO_SENDS_MAIL=False):
+        page = ana.post("/people/invite/", form).content.decode()
+
+    [link] = re.findall(r'value="http://localhost(/welcome/[^"]+)"', page)
+    assert at_the_door().get(link).status_code == 200
+    digests = SignInLink.objects.values_list("digest", flat=True)
+    assert link.encode() not in b"".join(map(bytes, digests))
+
+
+def test_a08_a_new_password_neither_signs_in_nor_removes_a_factor(cast: Cast) -> None:
+    beto = person_of(cast.beto)
+    beto.set_password(PASSWORD)
+    beto.save(update_fields=["password"])
+    with_an_app(beto)
+    visitor = at_the_door()
+    asked = visitor.post("/forgotten/", {"login": beto.email.upper()})
+    work()
+    link = link_in(mail.outbox[0].body)
+
+    answer = visitor.post(link, {"password": "cuatro perros bajo la mesa"})
+
+    assert asked.status_code == 200
+    assert (
+        answer.headers["Location"] == "/factors/authenticate/"
+        or "authenticate" in (answer.headers["Location"])
+    )
+    assert visitor.get("/").status_code == 302
+
+
+def test_a03_for_a_new_password_everybody_gets_the_same_answer(cast: Cast) -> None:
+    work()
+    pages = [
+        re.sub(
+            r'value="[^"]*"|[a-z]+@[a-z.]+',
+            "",
+            at_the_door().post("/forgotten/", {"login": one}).content.decode(),
+        )
+        for one in (person_of(cast.ana).email, "nobody@nowhere.example")
+    ]
+    jobs = ProcrastinateJob.objects.filter(status="todo", task_name=WAY_BACK).count()
+    work()
+
+    assert pages[0] == pages[1]
+    assert jobs == 2  # both leave one job: who it is for, only the worker finds out
+    assert len(mail.outbox) <= 1
+
+
+def test_a_name_cannot_become_a_header(cast: Cast) -> None:
+    person = accounts.register_person(email="header@guests.example", name="Header")
+    notices.send(
+        person=person,
+        name="invitation",
+        facts={"inviter": "Ana\nBcc: all@example.com", "workspace": "W", "roles": "Agent"},
+        invites_to=None,
+    )
+
+    assert "\n" not in mail.outbox[-1].subject
+    assert mail.outbox[-1].bcc == []
+
+
+def test_no_job_holds_a_link(cast: Cast, ana: Client) -> None:
+    form, _ = guests(cast, "Secretless")
+
+    ana.post("/people/invite/", form)
+
+    args = str(list(ProcrastinateJob.objects.values_list("args", flat=True)))
+    assert "welcome" not in args
+    assert "token" not in args
+    work()
+
+
+def test_who_is_told_only_of_what_happened(cast: Cast) -> None:
+    before = waiting()
+    with in_workspace(cast.workspace):
+        notices.tell(notices.Letter(cast.ana.principal, "password_changed"))
+        transaction.set_rollback(True)
+
+    assert waiting() == before
