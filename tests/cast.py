@@ -41,9 +41,9 @@ class Cast:
 
 
 @contextmanager
-def playing(database: Database) -> Iterator[Cast]:
+def playing(database: Database, *, kek: KeyRing | None = None) -> Iterator[Cast]:
     """Django on this database, as the app's login, and the cast in it."""
-    settings.PORTERO_KEK, settings.PORTERO_PEPPER = KeyRing.generate(), KeyRing.generate()
+    settings.PORTERO_KEK, settings.PORTERO_PEPPER = kek or KeyRing.generate(), KeyRing.generate()
     settings.SECRET_KEY, settings.ALLOWED_HOSTS = "of tests only", ["localhost"]
     settings.PORTERO_CONSOLE_URL, settings.PORTERO_SENDS_MAIL = "https://console.example", True
     settings.PORTERO_GRAPH_URL = settings.PORTERO_PUBLIC_URL = "https://meta.example"

@@ -100,6 +100,29 @@ def _portero(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]
 
 
 @contextmanager
+def console_and_worker(database: Database) -> Iterator[str]:
+    """A console whose mails go to its mailbox page, and the worker that writes them."""
+    mailbox = {"PORTERO_MAIL_URL": "mailbox:"}
+    with console_alone(database, **mailbox) as url:
+        settings = {
+            "PORTERO_STATE": str(database.cluster.state),
+            "PORTERO_DATABASE": database.name,
+            "PORTERO_CONSOLE_LISTEN": url.removeprefix("http://").replace("localhost", "127.0.0.1"),
+            **mailbox,
+        }
+        source = str(Path(__file__).parents[2] / "src")
+        worker = subprocess.Popen(
+            [sys.executable, "-P", "-m", "portero.project.child", str(os.getpid()), "worker"],
+            env={**os.environ, **settings, "PYTHONPATH": source},
+        )
+        try:
+            yield url
+        finally:
+            worker.terminate()
+            worker.wait(20)
+
+
+@contextmanager
 def console_alone(database: Database, *, host: str = "127.0.0.1", **more: str) -> Iterator[str]:
     """The console's process with nothing else running; yields its address.
 

@@ -85,6 +85,7 @@ def test_on_a_phone_in_spanish_the_owner_comes_in_by_her_link_with_a_passkey(
         expect(page.get_by_role("heading", level=1)).to_have_text("Cómo demuestras que eres tú")
         picture(page, "factors-es-390-light")
         page.get_by_role("link", name="Agregar una llave de acceso").click()
+        page.wait_for_load_state()  # the button does nothing before its script is there
         page.get_by_role("button", name="Agregar una llave de acceso").click()
         page.wait_for_url(lambda url: not url.endswith("/add/"))
         page.goto(console)

@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest
 _ALWAYS = {"csrfmiddlewaretoken"}
 _PLAIN = (
     forms.TextInput,
+    forms.EmailInput,
     forms.Textarea,
     forms.Select,
     forms.DateTimeInput,
