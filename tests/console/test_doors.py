@@ -53,6 +53,9 @@ def make_things(cast: Cast) -> None:
         principal=cast.dora.principal,
         role=access.create_role(actor=cast.ana, name="Thing", cells={"send:text": Reach.OWN}),
         team=access.create_team(actor=cast.ana, name="Thing"),
+        binding=access.create_binding(
+            actor=cast.ana, principal=cast.dora.principal, role=cast.role("Analyst")
+        ),
     )
 
 

@@ -64,6 +64,7 @@ class Way:
     where: list[str]
     when: list[str]
     until: datetime | None
+    binding: str = ""
 
     @property
     def step(self) -> str:
@@ -103,6 +104,8 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
         "groups": groups,
         "count": len(held),
         "acts": membership.acts_for(member, may, actor),
+        "may_give": "role:assign" in may and member.active,
+        "bindings": [_way(one, Reach.ALL, roles, names) for one in found.given if one.team is None],
         "may_manage_team": "team:manage_members" in may and member.kind is PrincipalKind.TEAM,
         "may_invite_again": "member:invite" in may and member.is_awaited and member.active,
         "may_explain": "access:explain" in may,
@@ -134,4 +137,5 @@ def _way(given: Given, reach: Reach, roles: dict[str, str], names: Names) -> Way
         where=saying.where(given.scope, names),
         when=saying.when(given.conditions),
         until=saying.until(given.until),
+        binding=given.binding,
     )

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from portero.console import (
     assets,
+    giving,
     inviting,
     keeping,
     mailbox,
@@ -81,6 +82,26 @@ _ours: list[URLPattern] = [
         "team",
         GET=needs("team:manage_members", event="page.opened"),
         POST=needs("team:manage_members", event="team.members_changed", is_fresh=True),
+    ),
+    route(
+        "people/<uuid:principal>/give/",
+        giving.give,
+        "give",
+        GET=needs("role:assign", event="page.opened"),
+        POST=needs("role:assign", event="page.opened"),
+    ),
+    route(
+        "people/<uuid:principal>/give/save/",
+        giving.save,
+        "give_save",
+        POST=needs("role:assign", event="binding.created", is_fresh=True),
+    ),
+    route(
+        "bindings/<uuid:binding>/end/",
+        giving.end,
+        "binding_end",
+        GET=needs("role:assign", event="page.opened"),
+        POST=needs("role:assign", event="binding.revoked", is_fresh=True),
     ),
     route("sessions/", sessions.own, "sessions", GET=SIGNED_IN, POST=SIGNED_IN),
     route(

@@ -14,6 +14,9 @@ from portero.domain.access.queries.asking import (
 from portero.domain.access.queries.comparing import (
     Concerned,
     Consequences,
+    binding,
+    if_ended,
+    if_given,
     if_role_had,
 )
 from portero.domain.access.queries.history import (
@@ -32,7 +35,10 @@ __all__ = [
     "RoleInUse",
     "access_of",
     "allowed",
+    "binding",
     "holders_of",
+    "if_ended",
+    "if_given",
     "if_role_had",
     "may_put_into_roles",
     "require",

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
 from portero.domain.access.authorize import Actor
+from portero.domain.access.errors import NotFound
 from portero.domain.access.snapshot import current_state, lock_policy
 from portero.domain.audit.models import in_workspace
-from portero.engine import Bindings, Policy, PrincipalKind, Reach, Role, Shift, members_of, shifts
+from portero.engine import (
+    Binding,
+    Bindings,
+    Conditions,
+    Policy,
+    PrincipalKind,
+    Reach,
+    Role,
+    Scope,
+    Shift,
+    members_of,
+    shifts,
+)
 
 NAMED = 50
 """How many are named; the others are counted."""
@@ -38,9 +52,7 @@ class Consequences:
 
 def if_role_had(*, actor: Actor, role: UUID, cells: Mapping[str, Reach]) -> Consequences:
     """What would change for whom if a role had these cells."""
-    with in_workspace(actor.workspace):
-        lock_policy(exclusive=False)
-        policy = current_state().policy
+    policy = _policy(actor)
     [before] = [one for one in policy.roles if one.id == str(role)]
     changed = {
         permission
@@ -57,6 +69,71 @@ def if_role_had(*, actor: Actor, role: UUID, cells: Mapping[str, Reach]) -> Cons
         ),
     )
     return _consequences(policy, after, members_of(policy, holders), changed, actor)
+
+
+def if_given(
+    *,
+    actor: Actor,
+    principal: UUID,
+    role: UUID,
+    scope: Scope,
+    conditions: Conditions,
+    until: datetime | None,
+    instead_of: UUID | None = None,
+) -> Consequences:
+    """What would change for whom if somebody got a role, perhaps in place of a binding of theirs.
+
+    Raises NotFound.
+    """
+    policy = _policy(actor)
+    ended = [] if instead_of is None else [_binding(policy, instead_of)]
+    given = Binding(
+        "given",
+        str(principal),
+        str(role),
+        scope,
+        conditions,
+        until=until.timestamp() if until is not None else None,
+    )
+    return _if_bound_otherwise(actor, policy, ended, [given])
+
+
+def if_ended(*, actor: Actor, binding: UUID) -> Consequences:
+    """What would change for whom if a binding ended now. Raises NotFound."""
+    policy = _policy(actor)
+    return _if_bound_otherwise(actor, policy, [_binding(policy, binding)], [])
+
+
+def binding(*, actor: Actor, binding: UUID) -> Binding:
+    """A binding in force. Raises NotFound."""
+    return _binding(_policy(actor), binding)
+
+
+def _policy(actor: Actor) -> Policy:
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        return current_state().policy
+
+
+def _binding(policy: Policy, binding: UUID) -> Binding:
+    found = Bindings.among(policy.bindings).find(str(binding))
+    if found is None:
+        raise NotFound(str(binding))
+    return found
+
+
+def _if_bound_otherwise(
+    actor: Actor, policy: Policy, ended: Sequence[Binding], begun: Sequence[Binding]
+) -> Consequences:
+    touched = {one.role for one in (*ended, *begun)}
+    permissions = {
+        permission for role in policy.roles if role.id in touched for permission in role.cells
+    }
+    after = replace(
+        policy, bindings=Bindings.among(policy.bindings).changed(ended=ended, begun=begun)
+    )
+    holders = members_of(policy, {one.principal for one in (*ended, *begun)})
+    return _consequences(policy, after, holders, permissions, actor)
 
 
 def _consequences(
