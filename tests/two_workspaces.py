@@ -52,6 +52,20 @@ def furnish(workspace: UUID) -> Iterator[tuple[str, Mapping[str, Any]]]:
         {**ruled, "id": of("guardrail"), "name": canary, "kind": "deny", "body": {}},
     )
     yield (
+        "access_request",
+        {
+            **here,
+            "id": of("request"),
+            "principal_id": of("person"),
+            "role_id": of("role"),
+            "scope": {},
+            "lasts_s": 3600,
+            "reason": canary,
+            "digest": b"",
+            "expires_at": datetime(2027, 1, 1, tzinfo=UTC),
+        },
+    )
+    yield (
         "usage_limit",
         {
             **ruled,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -53,6 +54,12 @@ def make_things(cast: Cast) -> None:
         principal=cast.dora.principal,
         role=access.create_role(actor=cast.ana, name="Thing", cells={"send:text": Reach.OWN}),
         team=access.create_team(actor=cast.ana, name="Thing"),
+        request_id=access.request_access(
+            actor=cast.dora,
+            role=cast.role("Analyst"),
+            lasts=timedelta(days=1),
+            reason="Wants to see",
+        ),
         binding=access.create_binding(
             actor=cast.ana, principal=cast.dora.principal, role=cast.role("Analyst")
         ),

@@ -57,6 +57,13 @@ PLACES: tuple[Place, ...] = (
     Place(gettext_lazy("Activity"), "console:activity", Group.FIRST, "pulse"),
     Place(gettext_lazy("People"), "console:people", Group.ACCESS, "people"),
     Place(gettext_lazy("Roles"), "console:roles", Group.ACCESS, "roles"),
+    Place(
+        gettext_lazy("Requests"),
+        "console:requests",
+        Group.ACCESS,
+        "hand",
+        counter=access.count_to_decide,
+    ),
     Place(gettext_lazy("Why?"), "console:why", Group.ACCESS, "why", beside=("console:who",)),
 )
 

@@ -105,6 +105,24 @@ class RoleIsBuiltIn(AccessError):
     code = "role_is_built_in"
 
 
+class RequestClosed(AccessError):
+    """The request was decided, withdrawn, or waited for too long."""
+
+    code = "request_closed"
+
+
+class RequestChanged(AccessError):
+    """What was asked is not any more what would be given: the role is another by now (B3.4)."""
+
+    code = "request_changed"
+
+
+class TooManyRequests(AccessError):
+    """Somebody asks for more at once than anybody could look at."""
+
+    code = "too_many_requests"
+
+
 class StaleRole(AccessError):
     """Somebody else has changed the role since it was read."""
 

@@ -61,6 +61,7 @@ BEGIN
         ('binding',             'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
         ('guardrail',           'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
         ('usage_limit',         'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
+        ('access_request',      'SELECT, INSERT, UPDATE (state, decided_at, decided_by, answer, binding_id)', 'SELECT', 'listed',   NULL),
         ('policy_head',         'SELECT, INSERT, UPDATE (version, xid, changed_at)', 'SELECT, UPDATE (version, xid, changed_at)', 'every',       NULL),
         ('api_key',             'SELECT, INSERT, UPDATE (name, revoked_at, disabled_reason)', 'SELECT, UPDATE (last_used_at, revoked_at)', 'every', NULL),
         -- secrets: written by the app, read by the gateway

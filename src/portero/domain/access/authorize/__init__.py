@@ -1,5 +1,6 @@
 """The one door: who asks, and whether they may."""
 
+from portero.domain.access.authorize.asking import digest_of, scope_of
 from portero.domain.access.authorize.deciding import (
     Actor,
     Lens,
@@ -29,6 +30,7 @@ __all__ = [
     "authorize",
     "context_of",
     "decide",
+    "digest_of",
     "exceeding",
     "gifts_by_template_set",
     "gifts_of_key",
@@ -39,6 +41,7 @@ __all__ = [
     "require_held",
     "require_held_somewhere",
     "resources_in",
+    "scope_of",
     "stricter",
     "visible",
 ]

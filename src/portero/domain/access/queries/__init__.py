@@ -25,9 +25,18 @@ from portero.domain.access.queries.history import (
     role_editions,
     roles_of,
 )
+from portero.domain.access.queries.requests import (
+    Asked,
+    count_to_decide,
+    request_in_detail,
+    requests_of,
+    requests_to_decide,
+    who_can_decide,
+)
 
 __all__ = [
     "Access",
+    "Asked",
     "Concerned",
     "Consequences",
     "Given",
@@ -36,14 +45,19 @@ __all__ = [
     "access_of",
     "allowed",
     "binding",
+    "count_to_decide",
     "holders_of",
     "if_ended",
     "if_given",
     "if_role_had",
     "may_put_into_roles",
+    "request_in_detail",
+    "requests_of",
+    "requests_to_decide",
     "require",
     "role_editions",
     "roles",
     "roles_of",
+    "who_can_decide",
     "who_can_give",
 ]

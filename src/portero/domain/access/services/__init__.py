@@ -28,6 +28,12 @@ from portero.domain.access.services.principals import (
     set_team_members,
 )
 from portero.domain.access.services.ready_made import READY_MADE, ReadyMade
+from portero.domain.access.services.requests import (
+    approve_request,
+    refuse_request,
+    request_access,
+    withdraw_request,
+)
 from portero.domain.access.services.roles import (
     create_builtin_roles,
     create_role,
@@ -39,6 +45,7 @@ __all__ = [
     "READY_MADE",
     "Change",
     "ReadyMade",
+    "approve_request",
     "await_confirmation",
     "changes_together",
     "close_lens",
@@ -55,9 +62,11 @@ __all__ = [
     "policy_change",
     "record_look",
     "record_no_act",
+    "refuse_request",
     "remove_person",
     "rename_team",
     "renew_builtin_roles",
+    "request_access",
     "require_now",
     "require_service_account",
     "retire_guardrail",
@@ -66,4 +75,5 @@ __all__ = [
     "set_owner",
     "set_team_members",
     "update_role",
+    "withdraw_request",
 ]

@@ -8,7 +8,7 @@ from uuid import UUID
 from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import InvalidRule, NotFound
 from portero.domain.access.models import Binding, Principal, Role
-from portero.domain.access.services.changes import policy_change
+from portero.domain.access.services.changes import Change, policy_change
 from portero.domain.access.services.validation import require_conditions, require_scope
 from portero.domain.audit.services import Touched
 from portero.engine import Bindings, Conditions, Scope
@@ -39,33 +39,62 @@ def create_binding(
         if until is not None and until <= (since or actor.at):
             raise InvalidRule("the binding would end before it begins")
         change.authorize("role:assign", at=scope)
-        _require_existing(principal, role)
-        change.require_not_for_self({str(principal)})
-        cells = next(known.cells for known in change.state.policy.roles if known.id == str(role))
-        ends = until.timestamp() if until else None
-        change.require_held(Gift(cells, scope, conditions, ends))
-        binding = Binding.objects.create(
-            id=uuid7(),
-            principal_id=principal,
-            role_id=role,
-            scope=write_scope(scope),
-            conditions=write_conditions(conditions),
+        return bind(
+            change,
+            principal=principal,
+            role=role,
+            scope=scope,
+            conditions=conditions,
             since=since,
             until=until,
             reason=reason,
-            author_id=actor.principal,
             managed_by=managed_by,
-            valid_from=change.version,
         )
-        change.note(
-            Touched("binding", binding.id),
-            Touched("principal", principal),
-            Touched("role", role),
-            scope=write_scope(scope),
-            conditions=write_conditions(conditions),
-            until=until.isoformat() if until else None,
-            reason=reason,
-        )
+
+
+def bind(
+    change: Change,
+    *,
+    principal: UUID,
+    role: UUID,
+    scope: Scope,
+    conditions: Conditions,
+    since: datetime | None,
+    until: datetime | None,
+    reason: str,
+    managed_by: str,
+) -> UUID:
+    """Give a role as a part of a change that was authorised; what the actor lacks they do not give.
+
+    Raises AccessDenied (BeyondOwnRights, OwnAccess), NotFound.
+    """
+    _require_existing(principal, role)
+    change.require_not_for_self({str(principal)})
+    cells = next(known.cells for known in change.state.policy.roles if known.id == str(role))
+    ends = until.timestamp() if until else None
+    change.require_held(Gift(cells, scope, conditions, ends))
+    binding = Binding.objects.create(
+        id=uuid7(),
+        principal_id=principal,
+        role_id=role,
+        scope=write_scope(scope),
+        conditions=write_conditions(conditions),
+        since=since,
+        until=until,
+        reason=reason,
+        author_id=change.actor.principal,
+        managed_by=managed_by,
+        valid_from=change.version,
+    )
+    change.note(
+        Touched("binding", binding.id),
+        Touched("principal", principal),
+        Touched("role", role),
+        scope=write_scope(scope),
+        conditions=write_conditions(conditions),
+        until=until.isoformat() if until else None,
+        reason=reason,
+    )
     return binding.id
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import InvalidRule, LastOwner, NotFound, OwnerNeeded
-from portero.domain.access.models import Binding, Principal, TeamMember, UsageLimit
+from portero.domain.access.models import AccessRequest, Binding, Principal, TeamMember, UsageLimit
 from portero.domain.access.services.changes import Change, policy_change
 from portero.domain.access.services.validation import require_name
 from portero.domain.audit.services import Touched
@@ -117,6 +117,9 @@ def remove_person(*, actor: Actor, principal: UUID, reason: str = "") -> UUID:
         TeamMember.objects.filter(principal_id=principal).delete()
         UsageLimit.objects.filter(holder_id=principal, valid_to=None).update(
             valid_to=change.version
+        )
+        AccessRequest.objects.filter(principal_id=principal, state="open").update(
+            state="withdrawn", decided_at=actor.at
         )
         Principal.objects.filter(id=principal).update(active=False, owner=False, person_id=None)
         answered = list(

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
-from portero.domain.access.models import Principal
-from portero.domain.access.queries import roles_of
+from portero.domain.access.models import AccessRequest, Principal, Role
+from portero.domain.access.queries import roles_of, who_can_decide
 from portero.domain.workspaces.models import Workspace
 
 
@@ -75,3 +76,40 @@ def _invited(happened: Happened) -> Iterator[Letter]:
             "roles": ", ".join(roles_of(guest.id)),
         }
         yield Letter(guest.person_id, "invitation", facts, invites_to=happened.workspace)
+
+
+@concerns("access_request.created")
+def _access_asked_for(happened: Happened) -> Iterator[Letter]:
+    request, asker = happened.subjects
+    facts = {**_asked(happened, request), "asker": Principal.objects.get(id=asker).name}
+    for principal in who_can_decide(request, at=datetime.now(UTC)):
+        person = Principal.objects.get(id=principal).person_id
+        if person is not None:
+            yield Letter(person, "access_asked", facts)
+
+
+@concerns("access_request.approved")
+def _access_given(happened: Happened) -> Iterator[Letter]:
+    yield from _to_who_asked(happened, "access_given")
+
+
+@concerns("access_request.refused")
+def _access_refused(happened: Happened) -> Iterator[Letter]:
+    yield from _to_who_asked(happened, "access_refused")
+
+
+def _to_who_asked(happened: Happened, name: str) -> Iterator[Letter]:
+    asked = AccessRequest.objects.get(id=happened.subjects[0])
+    person = Principal.objects.get(id=asked.principal_id).person_id
+    if person is not None:
+        yield Letter(person, name, {**_asked(happened, asked.id), "answer": asked.answer})
+
+
+def _asked(happened: Happened, request: UUID) -> dict[str, str]:
+    asked = AccessRequest.objects.get(id=request)
+    return {
+        "workspace": happened.workspace_name,
+        "role": Role.objects.get(id=asked.role_id).name,
+        "reason": asked.reason,
+        "path": f"/requests/{request}/",
+    }

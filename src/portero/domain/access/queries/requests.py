@@ -1,0 +1,164 @@
+"""What people ask for, as far as somebody may know of it: their own, and what they could decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from portero.domain.access.authorize import (
+    Actor,
+    Gift,
+    context_of,
+    decide,
+    digest_of,
+    exceeding,
+    scope_of,
+)
+from portero.domain.access.errors import NotFound
+from portero.domain.access.models import AccessRequest, Principal, Role
+from portero.domain.access.snapshot import State, current_state, lock_policy
+from portero.domain.audit.models import in_workspace
+from portero.engine import Check, Conditions, Resource, Scope
+
+_LISTED = 100
+_APPROVE = Check("access_request:approve", Resource("access_request"))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as its two sides see it."""
+
+    id: UUID
+    principal: UUID
+    name: str
+    role: UUID
+    role_name: str
+    is_builtin: bool
+    scope: Scope
+    lasts: timedelta
+    permission: str
+    reason: str
+    asked_at: datetime
+    state: str
+    """open, expired, approved, refused or withdrawn."""
+    decided_by: str
+    decided_at: datetime | None
+    answer: str
+    digest: str
+    """Of what would be given now, in hexadecimal; an approval names it."""
+    is_changed: bool
+    """The role is not any more what was asked for."""
+    is_mine: bool
+
+
+def requests_of(*, actor: Actor) -> list[Asked]:
+    """What the actor asked for, the latest first."""
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        rows = AccessRequest.objects.filter(principal_id=actor.principal)
+        return list(_told(actor, current_state(), rows.order_by("-asked_at")[:_LISTED]))
+
+
+def requests_to_decide(*, actor: Actor) -> list[Asked]:
+    """What others ask for and the actor could give them, the oldest first."""
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        state = current_state()
+        return list(_told(actor, state, _decidable(actor, state)))
+
+
+def count_to_decide(actor: Actor) -> int:
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        return len(_decidable(actor, current_state()))
+
+
+def request_in_detail(*, actor: Actor, request: UUID) -> Asked:
+    """One that is the actor's, or theirs to decide. Raises NotFound for any other."""
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        state = current_state()
+        row = AccessRequest.objects.filter(id=request).first()
+        if row is None or not (
+            row.principal_id == actor.principal or _may_decide(actor, state, row)
+        ):
+            raise NotFound(str(request))
+        [told] = _told(actor, state, [row])
+        return told
+
+
+def who_can_decide(request: UUID, *, at: datetime) -> list[UUID]:
+    """The principals who could decide it now, in the current workspace; at most a hundred."""
+    row = AccessRequest.objects.get(id=request)
+    state = current_state()
+    # With a factor just shown, as a decision asks for one anyway.
+    asking = Actor(row.workspace_id, row.principal_id, at, factor_at=at)
+    able = state.snapshot.able(_APPROVE, context_of(asking, state.zone), heeding=False)
+    found = (UUID(one) for one in able.ids())
+    return list(
+        islice(
+            (one for one in found if _may_decide(replace(asking, principal=one), state, row)),
+            _LISTED,
+        )
+    )
+
+
+def _decidable(actor: Actor, state: State) -> list[AccessRequest]:
+    if not _may_approve(actor, state):
+        return []
+    rows = AccessRequest.objects.filter(state="open", expires_at__gt=actor.at).order_by("asked_at")
+    return [row for row in rows[:_LISTED] if _may_decide(actor, state, row)]
+
+
+def _may_decide(actor: Actor, state: State, row: AccessRequest) -> bool:
+    if row.principal_id == actor.principal or not _may_approve(actor, state):
+        return False
+    cells = {role.id: role.cells for role in state.policy.roles}.get(str(row.role_id), {})
+    ends = actor.at.timestamp() + row.lasts_s
+    gift = Gift(cells, scope_of(row), Conditions(), ends)
+    return not exceeding(state.policy, actor.id, gift, actor.at.timestamp())
+
+
+def _may_approve(actor: Actor, state: State) -> bool:
+    return decide(actor=actor, state=state, checks=[_APPROVE]).allowed
+
+
+def _told(actor: Actor, state: State, rows: Iterable[AccessRequest]) -> Iterator[Asked]:
+    found = list(rows)
+    roles = {role.id: role for role in Role.objects.filter(id__in=[row.role_id for row in found])}
+    people = dict(
+        Principal.objects.filter(
+            id__in=[one for row in found for one in (row.principal_id, row.decided_by) if one]
+        ).values_list("id", "name")
+    )
+    cells = {role.id: role.cells for role in state.policy.roles}
+    for row in found:
+        role, lasts = roles[row.role_id], timedelta(seconds=row.lasts_s)
+        scope = scope_of(row)
+        now = digest_of(
+            row.principal_id, row.role_id, cells.get(str(row.role_id), {}), scope, lasts
+        )
+        is_over = row.state == "open" and row.expires_at <= actor.at
+        yield Asked(
+            id=row.id,
+            principal=row.principal_id,
+            name=people.get(row.principal_id, ""),
+            role=row.role_id,
+            role_name=role.name,
+            is_builtin=role.builtin,
+            scope=scope,
+            lasts=lasts,
+            permission=row.permission,
+            reason=row.reason,
+            asked_at=row.asked_at,
+            state="expired" if is_over else row.state,
+            decided_by=people.get(row.decided_by, "") if row.decided_by else "",
+            decided_at=row.decided_at,
+            answer=row.answer,
+            digest=now.hex(),
+            is_changed=now != bytes(row.digest),
+            is_mine=row.principal_id == actor.principal,
+        )
