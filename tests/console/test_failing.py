@@ -57,3 +57,15 @@ def test_a_fault_of_ours_is_called_that_and_nothing_of_it_is_shown() -> None:
     assert answer.status_code == 500
     assert "It is our fault" in page
     assert "secret" not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [("en", "There is nothing here"), ("es", "Aquí no hay nada")]
+)
+def test_an_address_of_nothing_shows_a_page_of_ours(cast: Cast, language: str, says: str) -> None:
+    answer = signed_in(person_of(cast.ana)).get(
+        "/nothing/of/the/kind/", headers={"accept-language": language}
+    )
+
+    assert answer.status_code == 404
+    assert says in answer.content.decode()

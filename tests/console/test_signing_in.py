@@ -358,3 +358,14 @@ def test_half_a_session_is_not_a_member(ana: Person) -> None:
     with_an_app(ana)
 
     assert half_signed_in(ana).get("/").headers["Location"].startswith("/factors/reauthenticate/")
+
+
+def test_who_has_no_passkey_is_not_asked_for_one(ana: Person) -> None:
+    with_an_app(ana)
+    client = at_the_door()
+    where = enter(client, ana.email, PASSWORD)
+
+    page = client.get(where).content.decode()
+
+    assert 'name="code"' in page
+    assert "passkey or security key" not in page

@@ -91,9 +91,17 @@ def test_on_a_phone_in_spanish_the_owner_comes_in_by_her_link_with_a_passkey(
         page.goto(console)
         expect(page.get_by_role("heading", level=1)).to_have_text("Actividad")
 
+        page.get_by_role("button", name="Abrir el menú").click()
         page.get_by_role("button", name="Salir").click()
         page.get_by_role("button", name="Entrar con llave de acceso").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Actividad")
+
+        page.goto(f"{console}/factors/webauthn/reauthenticate/?next=/factors/")
+        page.wait_for_load_state()
+        expect(page.get_by_role("heading", level=1)).to_have_text("¿Sigues siendo tú?")
+        picture(page, "shown-again-es-390-light")
+        page.get_by_role("button", name="Usar mi llave de acceso").click()
+        page.wait_for_url(f"{console}/factors/")
 
         page.goto(link)
         expect(page.get_by_role("heading", level=1)).to_have_text("Este enlace no abre nada")

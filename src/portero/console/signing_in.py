@@ -100,7 +100,8 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
         """Whoever has a second factor shows that; a password alone is for who has none yet."""
         found: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         if is_mfa_enabled(user):
-            return [one for one in found if one["id"] != "reauthenticate"]
+            ways = [one for one in found if one["id"] != "reauthenticate"]
+            return sorted(ways, key=lambda one: "webauthn" not in one["id"])  # passkeys first
         return found
 
 
