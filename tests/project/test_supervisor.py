@@ -294,7 +294,11 @@ def test_lines_are_relayed_behind_the_name_and_cut_when_endless() -> None:
     said: list[tuple[str, str]] = []
     talkative = Program(
         name="talkative",
-        command=(sys.executable, "-c", "import sys; print('hola'); sys.stderr.write('x' * 9999)"),
+        command=(
+            sys.executable,
+            "-c",
+            "import sys; print('hola', flush=True); sys.stderr.write('x' * 9999)",
+        ),
         environment=dict(os.environ),
     )
 
