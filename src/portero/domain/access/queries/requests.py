@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from itertools import islice
 from uuid import UUID
 
@@ -159,6 +160,6 @@ def _told(actor: Actor, state: State, rows: Iterable[AccessRequest]) -> Iterator
             decided_at=row.decided_at,
             answer=row.answer,
             digest=now.hex(),
-            is_changed=now != bytes(row.digest),
+            is_changed=not compare_digest(now, row.digest),
             is_mine=row.principal_id == actor.principal,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from hmac import compare_digest
 from uuid import UUID
 
 from portero.domain.access.authorize import Actor, digest_of, record_act, scope_of
@@ -90,14 +91,14 @@ def approve_request(*, actor: Actor, request: UUID, digest: bytes, answer: str =
     with policy_change(
         actor=actor, operation="approve_request", event="access_request.approved"
     ) as change:
+        change.authorize("access_request:approve")
         asked = _open(actor, request)
         scope = scope_of(asked)
-        change.authorize("access_request:approve")
         _require_another(actor, asked)
         cells = _cells(change.state.policy, asked.role_id)
         lasts = timedelta(seconds=asked.lasts_s)
         now = digest_of(asked.principal_id, asked.role_id, cells, scope, lasts)
-        if not bytes(asked.digest) == digest == now:
+        if not (compare_digest(asked.digest, now) and compare_digest(digest, now)):
             raise RequestChanged
         binding = bind(
             change,
