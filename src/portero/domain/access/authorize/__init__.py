@@ -11,10 +11,10 @@ from portero.domain.access.authorize.deciding import (
 )
 from portero.domain.access.authorize.giving import (
     Gift,
+    Holding,
     exceeding,
     gifts_by_template_set,
     gifts_of_key,
-    most_held,
     narrowed,
     require_held,
     require_held_somewhere,
@@ -26,6 +26,7 @@ from portero.domain.access.authorize.recording import record_act, record_refusal
 __all__ = [
     "Actor",
     "Gift",
+    "Holding",
     "Lens",
     "authorize",
     "context_of",
@@ -34,7 +35,6 @@ __all__ = [
     "exceeding",
     "gifts_by_template_set",
     "gifts_of_key",
-    "most_held",
     "narrowed",
     "record_act",
     "record_refusal",

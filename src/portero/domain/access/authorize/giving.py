@@ -8,10 +8,10 @@ cover, and never accepts one that no binding covers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import product
-from typing import Any
+from typing import Any, Self
 
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule
 from portero.engine import (
@@ -62,23 +62,12 @@ def require_held_somewhere(
     policy: Policy, maker: str, cells: Mapping[str, Reach], now: float
 ) -> None:
     """Demand less, for what is given to nobody yet. Raises BeyondOwnRights."""
-    _refuse(_missing(policy, maker, cells, now, lambda _binding: True))
+    _refuse(Holding.of(policy, maker, now).missing(cells))
 
 
 def exceeding(policy: Policy, maker: str, gift: Gift, now: float) -> tuple[str, ...]:
     """Name, sorted, the permissions of a gift that the maker does not hold as far and as freely."""
-    return _missing(policy, maker, gift.cells, now, lambda binding: _covers(binding, gift))
-
-
-def most_held(policy: Policy, maker: str, now: float) -> Mapping[str, Reach]:
-    """How far the maker has each permission, wherever that is: nothing beyond it can they give."""
-    return {
-        permission: reach
-        for reach in Reach  # the farthest that is held comes last
-        if reach > Reach.NONE
-        for permission in PERMISSIONS.keys()
-        - _missing(policy, maker, dict.fromkeys(PERMISSIONS, reach), now, lambda _binding: True)
-    }
+    return Holding.of(policy, maker, now).exceeding(gift)
 
 
 def _refuse(permissions: tuple[str, ...]) -> None:
@@ -86,35 +75,59 @@ def _refuse(permissions: tuple[str, ...]) -> None:
         raise BeyondOwnRights(permissions)
 
 
-def _missing(
-    policy: Policy,
-    maker: str,
-    cells: Mapping[str, Reach],
-    now: float,
-    counts: Callable[[Binding], bool],
-) -> tuple[str, ...]:
-    principal = next((p for p in policy.principals if p.id == maker and p.active), None)
-    if principal is None:
-        return tuple(sorted(cells))
-    if principal.owner:
-        return ()
-    roles = {role.id: role.cells for role in policy.roles}
-    held = [
-        roles.get(binding.role, {})
-        for binding in _bindings_of(policy, principal)
-        if _in_force(binding, now) and counts(binding)
-    ]
-    return tuple(
-        sorted(
-            permission
-            for permission, reach in cells.items()
-            if reach > Reach.NONE
-            and (
-                _taken_away(policy.guardrails, principal, permission)
-                or not any(mine.get(permission, Reach.NONE) >= reach for mine in held)
+class Holding:
+    """What a maker holds now, found once and compared with as many gifts as there are."""
+
+    def __init__(self, policy: Policy, maker: Principal | None, now: float) -> None:
+        """Take a principal of the policy; nobody holds nothing."""
+        self._maker = maker if maker is not None and maker.active else None
+        self._guardrails = policy.guardrails
+        self._held: list[tuple[Binding, Mapping[str, Reach]]] = []
+        if self._maker is not None and not self._maker.owner:
+            cells = {role.id: role.cells for role in policy.roles}
+            self._held = [
+                (binding, cells.get(binding.role, {}))
+                for binding in _bindings_of(policy, self._maker)
+                if _in_force(binding, now)
+            ]
+
+    @classmethod
+    def of(cls, policy: Policy, maker: str, now: float) -> Self:
+        return cls(policy, next((p for p in policy.principals if p.id == maker), None), now)
+
+    def exceeding(self, gift: Gift) -> tuple[str, ...]:
+        """Name, sorted, what of a gift is not held as far and as freely, by any one binding."""
+        return self.missing(gift.cells, gift)
+
+    def missing(self, cells: Mapping[str, Reach], gift: Gift | None = None) -> tuple[str, ...]:
+        """Name, sorted, which cells are not held wherever a gift is, or anywhere without one."""
+        maker = self._maker
+        if maker is None:
+            return tuple(sorted(cells))
+        if maker.owner:
+            return ()
+        held = [mine for binding, mine in self._held if gift is None or _covers(binding, gift)]
+        return tuple(
+            sorted(
+                permission
+                for permission, reach in cells.items()
+                if reach > Reach.NONE
+                and (
+                    _taken_away(self._guardrails, maker, permission)
+                    or not any(mine.get(permission, Reach.NONE) >= reach for mine in held)
+                )
             )
         )
-    )
+
+    def farthest(self) -> Mapping[str, Reach]:
+        """How far each permission is held, wherever that is: nothing beyond it can be given."""
+        return {
+            permission: reach
+            for reach in Reach  # the farthest that is held comes last
+            if reach > Reach.NONE
+            for permission in PERMISSIONS.keys()
+            - set(self.missing(dict.fromkeys(PERMISSIONS, reach)))
+        }
 
 
 def _bindings_of(policy: Policy, principal: Principal) -> Iterator[Binding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from portero.domain.access.authorize import Actor, most_held
+from portero.domain.access.authorize import Actor, Holding
 from portero.domain.access.models import Binding, Principal, Role, RoleVersion
 from portero.domain.access.snapshot import current_state, lock_policy
 from portero.domain.audit.models import in_workspace
@@ -54,7 +54,7 @@ def may_put_into_roles(*, actor: Actor) -> Mapping[str, Reach]:
     """How far the actor may put each permission into a role: as far as they have it themselves."""
     with in_workspace(actor.workspace):
         lock_policy(exclusive=False)
-        return most_held(current_state().policy, actor.id, actor.at.timestamp())
+        return Holding.of(current_state().policy, actor.id, actor.at.timestamp()).farthest()
 
 
 def roles_of(principal: UUID) -> list[str]:

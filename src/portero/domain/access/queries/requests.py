@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from itertools import islice
@@ -12,10 +12,10 @@ from uuid import UUID
 from portero.domain.access.authorize import (
     Actor,
     Gift,
+    Holding,
     context_of,
     decide,
     digest_of,
-    exceeding,
     scope_of,
 )
 from portero.domain.access.errors import NotFound
@@ -72,6 +72,7 @@ def requests_to_decide(*, actor: Actor) -> list[Asked]:
 
 
 def count_to_decide(actor: Actor) -> int:
+    """How many requests wait for the actor; asked for every page."""
     with in_workspace(actor.workspace):
         lock_policy(exclusive=False)
         return len(_decidable(actor, current_state()))
@@ -83,8 +84,8 @@ def request_in_detail(*, actor: Actor, request: UUID) -> Asked:
         lock_policy(exclusive=False)
         state = current_state()
         row = AccessRequest.objects.filter(id=request).first()
-        if row is None or not (
-            row.principal_id == actor.principal or _may_decide(actor, state, row)
+        if row is None or (
+            row.principal_id != actor.principal and not _decidable(actor, state, [row])
         ):
             raise NotFound(str(request))
         [told] = _told(actor, state, [row])
@@ -98,33 +99,38 @@ def who_can_decide(request: UUID, *, at: datetime) -> list[UUID]:
     # With a factor just shown, as a decision asks for one anyway.
     asking = Actor(row.workspace_id, row.principal_id, at, factor_at=at)
     able = state.snapshot.able(_APPROVE, context_of(asking, state.zone), heeding=False)
-    found = (UUID(one) for one in able.ids())
-    return list(
-        islice(
-            (one for one in found if _may_decide(replace(asking, principal=one), state, row)),
-            _LISTED,
-        )
+    known = {one.id: one for one in state.policy.principals}
+    gift = _gift(row, state, at)
+    found = (
+        UUID(one)
+        for one in able.ids()
+        if one != asking.id
+        and not Holding(state.policy, known[one], at.timestamp()).exceeding(gift)
     )
+    return list(islice(found, _LISTED))
 
 
-def _decidable(actor: Actor, state: State) -> list[AccessRequest]:
-    if not _may_approve(actor, state):
+def _decidable(
+    actor: Actor, state: State, rows: Iterable[AccessRequest] | None = None
+) -> list[AccessRequest]:
+    """Those of the rows, or of what waits, that the actor could give to somebody else."""
+    if not decide(actor=actor, state=state, checks=[_APPROVE]).allowed:
         return []
-    rows = AccessRequest.objects.filter(state="open", expires_at__gt=actor.at).order_by("asked_at")
-    return [row for row in rows[:_LISTED] if _may_decide(actor, state, row)]
+    if rows is None:
+        waiting = AccessRequest.objects.filter(state="open", expires_at__gt=actor.at)
+        rows = waiting.order_by("asked_at")[:_LISTED]
+    mine = Holding.of(state.policy, actor.id, actor.at.timestamp())
+    return [
+        row
+        for row in rows
+        if row.principal_id != actor.principal and not mine.exceeding(_gift(row, state, actor.at))
+    ]
 
 
-def _may_decide(actor: Actor, state: State, row: AccessRequest) -> bool:
-    if row.principal_id == actor.principal or not _may_approve(actor, state):
-        return False
-    cells = {role.id: role.cells for role in state.policy.roles}.get(str(row.role_id), {})
-    ends = actor.at.timestamp() + row.lasts_s
-    gift = Gift(cells, scope_of(row), Conditions(), ends)
-    return not exceeding(state.policy, actor.id, gift, actor.at.timestamp())
-
-
-def _may_approve(actor: Actor, state: State) -> bool:
-    return decide(actor=actor, state=state, checks=[_APPROVE]).allowed
+def _gift(row: AccessRequest, state: State, at: datetime) -> Gift:
+    """What would be given if it were approved now."""
+    cells = next((one.cells for one in state.policy.roles if one.id == str(row.role_id)), {})
+    return Gift(cells, scope_of(row), Conditions(), at.timestamp() + row.lasts_s)
 
 
 def _told(actor: Actor, state: State, rows: Iterable[AccessRequest]) -> Iterator[Asked]:
