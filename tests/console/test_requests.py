@@ -32,7 +32,7 @@ from portero.domain.access.models import AccessRequest, Binding
 from portero.domain.access.services import requests
 from portero.domain.accounts import services as accounts
 from portero.domain.audit.models import Record, in_workspace
-from portero.engine import Reach
+from portero.engine import GuardrailKind, Reach
 
 DAY = timedelta(days=1)
 _numbers = count()
@@ -311,3 +311,22 @@ def test_who_can_decide_is_told_and_who_asked_hears_the_answer(
     assert person_of(cast.dora).pk not in {one.person for one in asking}
     assert person_of(eva).pk not in {one.person for one in asking}
     assert [one.person for one in answer] == [person_of(eva).pk]
+
+
+def test_what_a_guardrail_takes_away_is_not_asked_for(
+    cast: Cast, eva: Actor, auditor: UUID
+) -> None:
+    access.create_binding(actor=cast.ana, principal=eva.principal, role=auditor)
+    guardrail = access.create_guardrail(
+        actor=cast.ana,
+        name="No log for Eva",
+        kind=GuardrailKind.DENY,
+        permissions=["audit:read"],
+        principals=[eva.principal],
+    )
+
+    page = signed_in(person_of(eva)).get("/")
+    access.retire_guardrail(actor=cast.ana, guardrail=guardrail)
+
+    assert page.status_code == 403
+    assert "/requests/new/" not in page.content.decode()

@@ -168,5 +168,5 @@ def link_of(page: Page, console: str, name: str) -> str:
             picture(page, "mailbox-es-390-light")
             [link] = re.findall(r"http://\S+/welcome/\S+", letter.first.inner_text())
             return str(link)
-        time.sleep(0.2)
+        time.sleep(0.2)  # between two looks, until the deadline
     raise AssertionError(f"no mail for {name}")

@@ -1,7 +1,7 @@
 """What the page shows: processes that run, decisions with their reasons, and changes people made.
 
 Read through the application's own database role, inside the workspace, so that row-level security
-holds for the page as for everything else. Nobody is signed in: recipients are masked always.
+holds for the page as for everything else. Recipients are masked always.
 """
 
 from __future__ import annotations

@@ -24,13 +24,21 @@ from portero.domain.access.errors import (
     OwnerNeeded,
     RoleIsBuiltIn,
 )
-from portero.engine import PERMISSIONS
+from portero.engine import PERMISSIONS, Reason
 
 
 def done(request: HttpRequest, text: str, to: str, *arguments: object) -> HttpResponseRedirect:
     """Lead on to a page that begins with what was done: "Saved."."""
     messages.success(request, text)
     return redirect(to, *arguments)
+
+
+def beyond_own_rights(error: BeyondOwnRights) -> str:
+    """For the head of a form: what who filled it in does not have themselves."""
+    permissions = ", ".join(_(PERMISSIONS[key].sentence) for key in error.permissions)
+    return _("You do not have this yourself, as far and as freely: %(permissions)s.") % {
+        "permissions": permissions
+    }
 
 
 def refused(request: HttpRequest, refusal: AccessDenied) -> HttpResponse:
@@ -40,6 +48,8 @@ def refused(request: HttpRequest, refusal: AccessDenied) -> HttpResponse:
         "missing": missing,
         "reason": refusal.reason,
         "why": _why(request, refusal),
+        # A guardrail takes away from whoever has the permission: to ask for it would not help.
+        "may_ask": refusal.reason != Reason.BLOCKED_BY_GUARDRAIL,
         "who_can": access.who_can_give(
             actor=visits.actor(request), permissions=[spec.key for spec in missing]
         ),

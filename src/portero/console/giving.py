@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from typing_extensions import override
 
 from portero.console import saying, visits
-from portero.console.answers import done
+from portero.console.answers import beyond_own_rights, done
 from portero.console.forms import Form
 from portero.console.membership import Reason
 from portero.console.role_editing import told
@@ -31,7 +31,7 @@ from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.queries import Member
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.models import Number, TemplateSet, Waba, Workspace
-from portero.engine import PERMISSIONS, Binding, Conditions, Hours, Scope
+from portero.engine import Binding, Conditions, Hours, Scope
 from portero.engine.networks import parse_network
 
 _SEVERAL: dict[str, Any] = {"required": False, "widget": forms.CheckboxSelectMultiple}
@@ -258,14 +258,9 @@ def save(request: HttpRequest, principal: UUID) -> HttpResponse:
                         actor=actor, binding=found["instead_of"], reason=found["reason"]
                     )
         except BeyondOwnRights as error:
-            beyond = ", ".join(_(PERMISSIONS[key].sentence) for key in error.permissions)
-            form.add_error(
-                None,
-                _("You do not have this yourself, as far and as freely: %(permissions)s.")
-                % {"permissions": beyond},
-            )
-        except InvalidRule as error:
-            form.add_error(None, str(error))
+            form.add_error(None, beyond_own_rights(error))
+        except InvalidRule:
+            form.add_error(None, _("This names too many places at once: choose fewer."))
         else:
             told = _("%(name)s has the role from now on.") % {"name": member.name}
             return done(request, told, "console:person", principal)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from typing_extensions import override
 
 from portero.console import visits
-from portero.console.answers import done
+from portero.console.answers import beyond_own_rights, done
 from portero.console.forms import Form
 from portero.domain.access import queries as access
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule
@@ -25,7 +25,7 @@ from portero.domain.accounts.errors import AlreadyIn, AlreadyMember, InvalidEmai
 from portero.domain.accounts.services import Guest
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.models import Number
-from portero.engine import PERMISSIONS, Scope
+from portero.engine import Scope
 
 _ROWS, _MOST_ROWS = 3, 30
 _LINKS = "links"
@@ -167,12 +167,7 @@ def _invite(
     except InvalidRule:
         form.add_error(None, _("A name has between 1 and 200 characters that can be read."))
     except BeyondOwnRights as error:
-        beyond = ", ".join(_(PERMISSIONS[key].sentence) for key in error.permissions)
-        form.add_error(
-            None,
-            _("You do not have this yourself, as far and as freely: %(permissions)s.")
-            % {"permissions": beyond},
-        )
+        form.add_error(None, beyond_own_rights(error))
     return made
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from portero.console import visits
-from portero.console.answers import done
+from portero.console.answers import beyond_own_rights, done
 from portero.console.forms import Form
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
@@ -23,7 +23,7 @@ from portero.domain.access.errors import BeyondOwnRights, InvalidRule
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.queries import Member
-from portero.engine import PERMISSIONS, PrincipalKind
+from portero.engine import PrincipalKind
 
 _REASON_MAX, _NAME_MAX, _FOUND_MAX = 500, 200, 20
 
@@ -185,12 +185,7 @@ def act(request: HttpRequest, principal: UUID, what: str) -> HttpResponse:
         try:
             chosen.does(actor, principal, form.cleaned_data["reason"])
         except BeyondOwnRights as error:
-            beyond = ", ".join(_(PERMISSIONS[key].sentence) for key in error.permissions)
-            form.add_error(
-                None,
-                _("You do not have this yourself, as far and as freely: %(permissions)s.")
-                % {"permissions": beyond},
-            )
+            form.add_error(None, beyond_own_rights(error))
         else:
             gone = what == "remove"
             return done(request, chosen.done % name, *_after(principal, gone=gone))

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from portero.console import saying, visits
-from portero.console.answers import done
+from portero.console.answers import beyond_own_rights, done
 from portero.console.forms import Form
 from portero.console.labels import of_reach
 from portero.console.saying import Names
@@ -205,12 +205,7 @@ def _tell(form: Matrix, error: BeyondOwnRights | InvalidRule | NameTaken) -> Non
     if isinstance(error, NameTaken):
         form.add_error("name", _("Another role is called so."))
     elif isinstance(error, BeyondOwnRights):
-        beyond = ", ".join(_(PERMISSIONS[key].sentence) for key in error.permissions)
-        form.add_error(
-            None,
-            _("You do not have this yourself, as far and as freely: %(permissions)s.")
-            % {"permissions": beyond},
-        )
+        form.add_error(None, beyond_own_rights(error))
     else:
         form.add_error("name", _("Between 1 and 200 characters that can be read."))
 

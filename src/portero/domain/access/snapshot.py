@@ -11,7 +11,7 @@ from django.db import connection
 
 from portero import engine
 from portero.domain.access.models import PolicyHead
-from portero.domain.audit.models import current_workspace
+from portero.domain.audit.models import current_workspace, in_workspace
 from portero.store.ids import workspace_lock
 from portero.store.policy import load_policy_locked
 
@@ -44,6 +44,13 @@ def lock_policy(*, exclusive: bool) -> None:
     function = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {function}(%s)", [workspace_lock(current_workspace())])
+
+
+def policy_now(workspace: UUID) -> engine.Policy:
+    """The policy in force, for whoever reads it and acts on nothing."""
+    with in_workspace(workspace):
+        lock_policy(exclusive=False)
+        return current_state().policy
 
 
 def current_state() -> State:

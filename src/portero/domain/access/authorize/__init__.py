@@ -7,6 +7,7 @@ from portero.domain.access.authorize.deciding import (
     authorize,
     context_of,
     decide,
+    of_workspace,
     visible,
 )
 from portero.domain.access.authorize.giving import (
@@ -36,6 +37,7 @@ __all__ = [
     "gifts_by_template_set",
     "gifts_of_key",
     "narrowed",
+    "of_workspace",
     "record_act",
     "record_refusal",
     "require_held",

@@ -15,6 +15,7 @@ from portero.engine import (
     Credential,
     Decision,
     ObligationKind,
+    Resource,
     Snapshot,
     Visible,
     both,
@@ -67,6 +68,11 @@ def context_of(actor: Actor, zone: ZoneInfo) -> Context:
         address=actor.address,
         factor_at=actor.factor_at.timestamp() if actor.factor_at else None,
     )
+
+
+def of_workspace(permission: str) -> Check:
+    """A permission asked of the workspace itself, and of no thing in it."""
+    return Check(permission, Resource(permission.partition(":")[0]))
 
 
 def decide(*, actor: Actor, state: State, checks: Sequence[Check]) -> Decision:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from portero.domain.access.authorize.deciding import Actor
 from portero.domain.access.errors import AccessDenied
+from portero.domain.access.snapshot import current_state
 from portero.domain.audit import services as audit
 from portero.domain.audit.services import Touched
 from portero.engine import Effect, Reason
@@ -41,10 +42,9 @@ def record_act(
     event: str,
     checks: Sequence[str],
     touched: Iterable[Touched] = (),
-    version: int = 0,
     **body: object,
 ) -> None:
-    """Put on record what changed no policy, in the workspace's current transaction."""
+    """Put on record what changed no policy; the workspace's lock must be held."""
     things = tuple(touched)
     audit.write_record(
         Record(
@@ -55,8 +55,9 @@ def record_act(
             operation=operation,
             effect=Effect.ALLOW,
             reason=Reason.ALLOWED,
-            policy_version=version,
+            policy_version=current_state().policy.version,
             actor=actor.id,
+            on_behalf=actor.lens.id if actor.lens is not None else None,
             checks=tuple(checks),
             resources=audit.digests(things),
             body={name: value for name, value in body.items() if value is not None},

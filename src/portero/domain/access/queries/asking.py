@@ -12,22 +12,21 @@ from portero.domain.access.authorize import (
     authorize,
     context_of,
     decide,
+    of_workspace,
     record_refusal,
 )
 from portero.domain.access.errors import AccessDenied, NotFound
 from portero.domain.access.models import Role
-from portero.domain.access.snapshot import current_state, lock_policy
+from portero.domain.access.snapshot import current_state, lock_policy, policy_now
 from portero.domain.audit.models import in_workspace
 from portero.engine import (
     Binding,
     Bindings,
-    Check,
     Conditions,
     Policy,
     Principal,
     PrincipalKind,
     Reach,
-    Resource,
     Scope,
 )
 
@@ -42,7 +41,7 @@ def require(*, actor: Actor, permission: str, event: str) -> None:
             lock_policy(exclusive=False)
             state = current_state()
             version = state.policy.version
-            authorize(actor=actor, state=state, checks=[_check(permission)])
+            authorize(actor=actor, state=state, checks=[of_workspace(permission)])
     except AccessDenied as refusal:
         # What was written before it was raised would be undone with its transaction.
         with in_workspace(actor.workspace):
@@ -60,7 +59,7 @@ def allowed(*, actor: Actor, permissions: tuple[str, ...]) -> frozenset[str]:
         return frozenset(
             permission
             for permission in permissions
-            if decide(actor=actor, state=state, checks=[_check(permission)]).allowed
+            if decide(actor=actor, state=state, checks=[of_workspace(permission)]).allowed
         )
 
 
@@ -70,7 +69,7 @@ def who_can_give(*, actor: Actor, permissions: Sequence[str]) -> list[str]:
         lock_policy(exclusive=False)
         state = current_state()
         context = context_of(actor, state.zone)
-        each = [set(state.snapshot.grantors(_check(one), context)) for one in permissions]
+        each = [set(state.snapshot.grantors(of_workspace(one), context)) for one in permissions]
     grantors = set.intersection(*each) if each else set()
     known = [p for p in state.policy.principals if p.id in grantors and p.id != actor.id]
     return [p.name for p in sorted(known, key=lambda p: (not p.owner, p.name))[:_NAMED]]
@@ -102,7 +101,7 @@ class Access:
 
 def access_of(*, actor: Actor, principal: UUID) -> Access:
     """Raises NotFound."""
-    policy = _policy(actor)
+    policy = policy_now(actor.workspace)
     known = {one.id: one for one in policy.principals}
     found = known.get(str(principal))
     if found is None:
@@ -138,7 +137,7 @@ class RoleInUse:
 
 def roles(*, actor: Actor) -> list[RoleInUse]:
     """Every role, those nobody can change first, then by name."""
-    policy = _policy(actor)
+    policy = policy_now(actor.workspace)
     cells = {role.id: role.cells for role in policy.roles}
     counts = Counter(binding.role for binding in policy.bindings)
     with in_workspace(actor.workspace):
@@ -151,17 +150,7 @@ def roles(*, actor: Actor) -> list[RoleInUse]:
 
 def holders_of(*, actor: Actor, role: UUID) -> list[tuple[UUID, str, PrincipalKind]]:
     """Who has a role by a binding of their own: id, name and kind, by name."""
-    policy = _policy(actor)
+    policy = policy_now(actor.workspace)
     holders = {one.principal for one in Bindings.among(policy.bindings).to(str(role))}
     found = [p for p in policy.principals if p.id in holders]
     return [(UUID(p.id), p.name, p.kind) for p in sorted(found, key=lambda p: p.name.casefold())]
-
-
-def _policy(actor: Actor) -> Policy:
-    with in_workspace(actor.workspace):
-        lock_policy(exclusive=False)
-        return current_state().policy
-
-
-def _check(permission: str) -> Check:
-    return Check(permission, Resource(permission.partition(":")[0]))

@@ -10,8 +10,7 @@ from uuid import UUID
 
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import NotFound
-from portero.domain.access.snapshot import current_state, lock_policy
-from portero.domain.audit.models import in_workspace
+from portero.domain.access.snapshot import policy_now
 from portero.engine import (
     Binding,
     Bindings,
@@ -52,7 +51,7 @@ class Consequences:
 
 def if_role_had(*, actor: Actor, role: UUID, cells: Mapping[str, Reach]) -> Consequences:
     """What would change for whom if a role had these cells."""
-    policy = _policy(actor)
+    policy = policy_now(actor.workspace)
     [before] = [one for one in policy.roles if one.id == str(role)]
     changed = {
         permission
@@ -85,7 +84,7 @@ def if_given(
 
     Raises NotFound.
     """
-    policy = _policy(actor)
+    policy = policy_now(actor.workspace)
     ended = [] if instead_of is None else [_binding(policy, instead_of)]
     given = Binding(
         "given",
@@ -100,19 +99,13 @@ def if_given(
 
 def if_ended(*, actor: Actor, binding: UUID) -> Consequences:
     """What would change for whom if a binding ended now. Raises NotFound."""
-    policy = _policy(actor)
+    policy = policy_now(actor.workspace)
     return _if_bound_otherwise(actor, policy, [_binding(policy, binding)], [])
 
 
 def binding(*, actor: Actor, binding: UUID) -> Binding:
     """A binding in force. Raises NotFound."""
-    return _binding(_policy(actor), binding)
-
-
-def _policy(actor: Actor) -> Policy:
-    with in_workspace(actor.workspace):
-        lock_policy(exclusive=False)
-        return current_state().policy
+    return _binding(policy_now(actor.workspace), binding)
 
 
 def _binding(policy: Policy, binding: UUID) -> Binding:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from portero.domain.access.authorize import Actor, Holding
 from portero.domain.access.models import Binding, Principal, Role, RoleVersion
-from portero.domain.access.snapshot import current_state, lock_policy
+from portero.domain.access.snapshot import policy_now
 from portero.domain.audit.models import in_workspace
 from portero.engine import PERMISSIONS, Reach
 
@@ -52,9 +52,8 @@ def role_editions(*, actor: Actor, role: UUID) -> list[RoleEdition]:
 
 def may_put_into_roles(*, actor: Actor) -> Mapping[str, Reach]:
     """How far the actor may put each permission into a role: as far as they have it themselves."""
-    with in_workspace(actor.workspace):
-        lock_policy(exclusive=False)
-        return Holding.of(current_state().policy, actor.id, actor.at.timestamp()).farthest()
+    policy = policy_now(actor.workspace)
+    return Holding.of(policy, actor.id, actor.at.timestamp()).farthest()
 
 
 def roles_of(principal: UUID) -> list[str]:

@@ -16,16 +16,17 @@ from portero.domain.access.authorize import (
     context_of,
     decide,
     digest_of,
+    of_workspace,
     scope_of,
 )
 from portero.domain.access.errors import NotFound
 from portero.domain.access.models import AccessRequest, Principal, Role
 from portero.domain.access.snapshot import State, current_state, lock_policy
 from portero.domain.audit.models import in_workspace
-from portero.engine import Check, Conditions, Resource, Scope
+from portero.engine import Conditions, Scope
 
 _LISTED = 100
-_APPROVE = Check("access_request:approve", Resource("access_request"))
+_APPROVE = of_workspace("access_request:approve")
 
 
 @dataclass(frozen=True, slots=True)

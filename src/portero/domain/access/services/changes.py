@@ -13,6 +13,7 @@ from portero.domain.access.authorize import (
     Actor,
     Gift,
     authorize,
+    of_workspace,
     record_refusal,
     require_held,
     require_held_somewhere,
@@ -143,8 +144,7 @@ def changes_together(*, actor: Actor, operation: str, event: str) -> Iterator[No
 
 def require_now(*, actor: Actor, permission: str) -> None:
     """Demand a permission of the workspace itself, inside `changes_together`. Raises AccessDenied."""
-    check = Check(permission, Resource(permission.partition(":")[0]))
-    authorize(actor=actor, state=current_state(), checks=[check])
+    authorize(actor=actor, state=current_state(), checks=[of_workspace(permission)])
 
 
 def _require_own_eyes(actor: Actor) -> None:

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from portero.domain.access.authorize import Actor, Lens, authorize, record_refusal
+from portero.domain.access.authorize import (
+    Actor,
+    Lens,
+    authorize,
+    of_workspace,
+    record_act,
+    record_refusal,
+)
 from portero.domain.access.errors import (
     AccessDenied,
     NotFound,
@@ -16,12 +23,9 @@ from portero.domain.access.errors import (
 )
 from portero.domain.access.models import Role
 from portero.domain.access.snapshot import State, current_state, lock_policy
-from portero.domain.audit import services as audit
 from portero.domain.audit.models import in_workspace
 from portero.domain.audit.services import Touched
-from portero.engine import Check, Effect, PrincipalKind, Reason, Resource
-from portero.store.ids import uuid7
-from portero.store.records import Record, RecordKind
+from portero.engine import PrincipalKind
 
 VIEW_AS = "member:view_as"
 _SEES = {"person": "member:read", "role": "role:read"}
@@ -39,7 +43,7 @@ def open_lens(*, actor: Actor, lens: Lens) -> str:
         if actor.lens is not None:
             raise OnlyLooking
         state = current_state()
-        authorize(actor=actor, state=state, checks=[_check(one) for one in checks])
+        authorize(actor=actor, state=state, checks=[of_workspace(one) for one in checks])
         return _name_of(actor, state, lens)
 
 
@@ -52,7 +56,7 @@ def lens_in_force(*, actor: Actor, lens: Lens) -> str | None:
             authorize(
                 actor=actor,
                 state=state,
-                checks=[_check(VIEW_AS), _check(_SEES[lens.kind])],
+                checks=[of_workspace(VIEW_AS), of_workspace(_SEES[lens.kind])],
             )
             return _name_of(actor, state, lens)
         except (AccessDenied, NotFound, NotOneself):
@@ -102,24 +106,13 @@ def _on_record(
             lock_policy(exclusive=False)
             version = current_state().policy.version
             yield
-            touched = [Touched("principal" if lens.kind == "person" else "role", lens.of)]
-            audit.write_record(
-                Record(
-                    workspace=actor.workspace,
-                    call=uuid7(),
-                    kind=RecordKind.EVENT,
-                    event=event,
-                    operation=operation,
-                    effect=Effect.ALLOW,
-                    reason=Reason.ALLOWED,
-                    policy_version=version,
-                    actor=actor.id,
-                    on_behalf=lens.id,
-                    checks=tuple(checks),
-                    resources=audit.digests(touched),
-                    body={"as": lens.kind, **body},
-                ),
-                touched=touched,
+            record_act(
+                actor=replace(actor, lens=lens),
+                operation=operation,
+                event=event,
+                checks=checks,
+                touched=(Touched("principal" if lens.kind == "person" else "role", lens.of),),
+                **{"as": lens.kind, **body},
             )
     except AccessDenied as refusal:
         with in_workspace(actor.workspace):
@@ -148,7 +141,3 @@ def _name_of(actor: Actor, state: State, lens: Lens) -> str:
     if target.owner and not known[actor.id].owner:
         raise OwnerNeeded
     return target.name
-
-
-def _check(permission: str) -> Check:
-    return Check(permission, Resource(permission.partition(":")[0]))
