@@ -248,6 +248,8 @@ def test_where_no_mail_is_sent_the_link_is_shown_once(cast: Cast, ana: Client) -
     with override_settings(PORTERO_SENDS_MAIL=False):
         page = ana.post("/people/invite/", form).content.decode()
 
+        work()
+
     [link] = re.findall(r'value="http://localhost(/welcome/[^"]+)"', page)
     assert at_the_door().get(link).status_code == 200
     digests = SignInLink.objects.values_list("digest", flat=True)
@@ -323,3 +325,14 @@ def test_who_is_told_only_of_what_happened(cast: Cast) -> None:
         transaction.set_rollback(True)
 
     assert waiting() == before
+
+
+def test_where_no_mail_is_sent_nobody_is_told_to_wait_for_one(cast: Cast) -> None:
+    with override_settings(PORTERO_SENDS_MAIL=False):
+        pages = [
+            at_the_door().post("/forgotten/", {"login": one}).content.decode()
+            for one in (person_of(cast.ana).email, "nobody@nowhere.example")
+        ]
+
+    assert all("sends no mail" in page for page in pages)
+    assert waiting() == 0

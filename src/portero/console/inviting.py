@@ -28,7 +28,6 @@ from portero.domain.workspaces.models import Number
 from portero.engine import Scope
 
 _ROWS, _MOST_ROWS = 3, 30
-_LINKS = "links"
 _PARTS = ("name", "email", "role", "number")
 
 

@@ -8,6 +8,7 @@ from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.models import Login
 from allauth.core import ratelimit
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -60,6 +61,8 @@ class Forgotten(Form):
 
 def forgotten(request: HttpRequest) -> HttpResponse:
     """Send a way back in, if there is somebody to send one to; the answer is the same."""
+    if not settings.PORTERO_SENDS_MAIL:
+        return render(request, "console/no_mail.html")
     form = Forgotten(request.POST or None)
     if request.method == "POST" and form.is_valid():
         address = form.cleaned_data["login"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from procrastinate.contrib.django import app
 
 from portero.domain.audit import services as audit
@@ -24,7 +25,11 @@ def listen() -> None:
 
 
 def _hear(sender: object, *, record: Record, touched: tuple[Touched, ...], **_: object) -> None:
-    if record.effect == Effect.ALLOW and registry.has_letters(record.event):
+    if (
+        record.effect == Effect.ALLOW
+        and registry.has_letters(record.event)
+        and settings.PORTERO_SENDS_MAIL
+    ):
         app.configure_task(DELIVER, queue=QUEUE).defer(
             workspace=str(record.workspace),
             event=record.event,
@@ -41,7 +46,9 @@ def deliver(*, workspace: str, event: str, subjects: list[str]) -> None:
 
 
 def tell(letter: Letter) -> None:
-    """Send a letter soon; when the current transaction is undone, never."""
+    """Send a letter soon; when the current transaction is undone, or nothing is sent here, never."""
+    if not settings.PORTERO_SENDS_MAIL:
+        return
     app.configure_task(SEND, queue=QUEUE).defer(
         person=str(letter.person),
         name=letter.name,
