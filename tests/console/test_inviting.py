@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from allauth.mfa.utils import is_mfa_enabled
 from django.core import mail
 from django.db import transaction
 from django.test import Client, override_settings
@@ -15,13 +16,16 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from cast import Cast, playing
-from console.visitors import at_the_door, person_of, signed_in, with_an_app
+from console.visitors import at_the_door, half_signed_in, person_of, signed_in, with_an_app
 from databases import Database
 from portero.domain.access import services as access
-from portero.domain.access.models import Principal
+from portero.domain.access.errors import NotConfirmed
+from portero.domain.access.models import Principal, Role
+from portero.domain.access.services import confirmation
+from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
-from portero.domain.accounts.models import Person, SignInLink
-from portero.domain.audit.models import in_workspace
+from portero.domain.accounts.models import Person, Session, SignInLink
+from portero.domain.audit.models import Record, in_workspace
 from portero.domain.notices import services as notices
 from portero.domain.notices.services.listening import WAY_BACK
 from portero.engine import Reach
@@ -114,23 +118,17 @@ def test_a16_the_page_behind_the_link_says_what_is_given_and_lets_in_once(
     assert Person.objects.get_by_natural_key(address).check_password(PASSWORD)
 
 
-def test_a16_an_invitation_gives_no_password_to_who_has_one(cast: Cast, ana: Client) -> None:
-    carla = person_of(cast.carla)
-    carla.set_password(PASSWORD)
-    carla.save(update_fields=["password"])
-    form, _ = guests(cast, "Carla")
-    form["email-0"] = carla.email
-    ana.post("/people/invite/", form)
-    work()
-    link = link_in(mail.outbox[0].body)
+def test_a16_an_invitation_gives_no_password_to_who_has_one(
+    cast: Cast, carlas: tuple[str, Client]
+) -> None:
+    link, _ = carlas
 
     page = at_the_door().get(link).content.decode()
     tried = at_the_door().post(link, {"password": "una frase que no es de ella"})
 
-    assert "sign in, and the new place is there" in page
-    assert tried.status_code == 404
-    carla.refresh_from_db()
-    assert carla.check_password(PASSWORD)
+    assert "sign in, and accept" in page
+    assert "sign in, and accept" in tried.content.decode()
+    assert person_of(cast.carla).check_password(PASSWORD)
 
 
 def test_a16_after_a_removal_the_link_opens_nothing(cast: Cast, ana: Client) -> None:
@@ -336,3 +334,119 @@ def test_where_no_mail_is_sent_nobody_is_told_to_wait_for_one(cast: Cast) -> Non
 
     assert all("sends no mail" in page for page in pages)
     assert waiting() == 0
+
+
+def invited_to(cast: Cast, address: str) -> tuple[str, Client]:
+    """Carla, an owner elsewhere, is invited to the first workspace; its link and her browser."""
+    carla = person_of(cast.carla)
+    if not is_mfa_enabled(carla):
+        with_an_app(carla)
+    carla.set_password(PASSWORD)
+    carla.save(update_fields=["password"])
+    accounts.invite(actor=cast.ana, guests=[accounts.Guest(address, "Carla", cast.role("Agent"))])
+    work()
+    return link_in(mail.outbox[-1].body), signed_in(carla)
+
+
+@pytest.fixture
+def carlas(cast: Cast) -> tuple[str, Client]:
+    carla = person_of(cast.carla)
+    with in_workspace(cast.workspace):
+        before = Principal.objects.filter(person_id=carla.pk).first()
+    if before is not None:
+        accounts.remove(actor=cast.ana, principal=before.id)
+    return invited_to(cast, carla.email)
+
+
+def test_a16_a_membership_that_nobody_accepted_opens_nothing(
+    cast: Cast, carlas: tuple[str, Client]
+) -> None:
+    link, browser = carlas
+
+    before = queries.memberships(person_of(cast.carla).pk)
+    page = browser.get(link).content.decode()
+    browser.post(link)
+    after = queries.memberships(person_of(cast.carla).pk)
+
+    assert cast.workspace not in {one.workspace for one in before}
+    assert "Accept" in page
+    assert cast.workspace in {one.workspace for one in after}
+    assert browser.get(link).status_code == 404
+    with in_workspace(cast.workspace):
+        assert Record.objects.filter(event="invitation.accepted").exists()
+
+
+def test_a16_control_a_member_who_was_not_asked_is_in_at_once(cast: Cast) -> None:
+    person = accounts.register_person(email="unasked@guests.example", name="Unasked")
+    accounts.add_person(actor=cast.ana, email="unasked@guests.example", name="Unasked")
+
+    assert [one.workspace for one in queries.memberships(person)] == [cast.workspace]
+
+
+def test_a16_nobody_accepts_what_is_somebody_else_s(cast: Cast, carlas: tuple[str, Client]) -> None:
+    link, _ = carlas
+    dora = signed_in(person_of(cast.dora))
+
+    page = dora.get(link).content.decode()
+    dora.post(link)
+    at_the_door().post(link)
+    half_signed_in(person_of(cast.carla)).post(link)
+
+    assert "you are signed in as somebody else" in page
+    assert cast.workspace not in {
+        one.workspace for one in queries.memberships(person_of(cast.carla).pk)
+    }
+
+
+def test_a16_who_was_handed_a_link_takes_over_no_place_elsewhere(cast: Cast) -> None:
+    """Two workspaces invite the same newcomer; one of them keeps the link for itself."""
+    address = "newcomer@guests.example"
+    [wanted] = accounts.invite(
+        actor=cast.ana, guests=[accounts.Guest(address, "New", cast.role("Administrator"))]
+    )
+    with in_workspace(cast.carla.workspace):
+        role = Role.objects.get(name="Agent").id
+    [held] = accounts.invite(actor=cast.carla, guests=[accounts.Guest(address, "New", role)])
+    work()
+    link = accounts.invitation_link(actor=cast.carla, principal=held)
+
+    accounts.choose_password(token=link, password=PASSWORD)
+    person = Person.objects.get_by_natural_key(address)
+    accounts.arrive(person=person.id, workspace=cast.carla.workspace)
+
+    assert [one.workspace for one in queries.memberships(person.id)] == [cast.carla.workspace]
+    shown = signed_in(person_of(cast.ana)).get(f"/people/{wanted}/").content.decode()
+    assert "Invited, and not here yet." in shown
+    # Nor does the first inviter learn what the newcomer does elsewhere.
+    assert (
+        "last signed in"
+        not in signed_in(person_of(cast.ana)).get("/people/?q=New").content.decode()
+    )
+
+
+def test_b3_6_what_was_open_is_closed_also_where_a_gateway_does_not_confirm(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    principal = accounts.add_person(actor=cast.ana, email="open@guests.example", name="Open")
+    person = Person.objects.get_by_natural_key("open@guests.example")
+    browser = signed_in(person)
+    browser.get("/why/me/")
+    monkeypatch.setattr(confirmation, "_somebody_is_behind", lambda _xid: True)
+    monkeypatch.setattr(confirmation.heads, "PATIENCE_S", 0.0)
+
+    with pytest.raises(NotConfirmed):
+        accounts.remove(actor=cast.ana, principal=principal)
+
+    assert not Session.objects.filter(person_id=person.id).exists()
+    assert queries.memberships(person.id) == []
+
+
+def test_a10_a_new_password_ends_every_session(cast: Cast) -> None:
+    dora = person_of(cast.dora)
+    browsers = [signed_in(dora), signed_in(dora)]
+    token = accounts.make_sign_in_link(person=dora.pk)
+
+    accounts.choose_password(token=token, password="cinco loros sobre la rama")
+
+    assert not Session.objects.filter(person_id=dora.pk).exists()
+    assert {one.get("/why/me/").status_code for one in browsers} == {302}

@@ -23,6 +23,8 @@ NO_ACTOR = {
     "choose_password": "whoever has the link is who it is for",
     "make_sign_in_link": "for whoever runs the installation, and lets nobody past a second factor",
     "bearer_of": "reads",
+    "accept": "whoever has the link and is signed in as whom it is for",
+    "arrive": "a part of accepting, and of a password that an invitation gave",
     "prefer": "concerns nobody but the person themselves",
     "void_links": "a part of inviting and of removing",
     "renew_builtin_roles": "an act of the installation",

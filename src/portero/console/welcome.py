@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from allauth.account.internal.flows.login import perform_password_login
@@ -11,45 +12,78 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
+from portero.console import visits
+from portero.console.answers import done
 from portero.console.forms import Form
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.errors import LinkNotValid
+from portero.domain.accounts.services import Bearer
 from portero.domain.notices import services as notices
 from portero.domain.notices.services import Letter
 
 
 @sensitive_post_parameters("password")
 def welcome(request: HttpRequest, token: str) -> HttpResponse:
-    errors: list[str] = []
     try:
         bearer = accounts.bearer_of(token)
-        if request.method == "POST":
-            try:
-                person = accounts.choose_password(
-                    token=token, password=request.POST.get("password", "")
-                )
-            except ValidationError as error:
-                errors = list(error.messages)
-            else:
-                if bearer.person.last_login is not None:
-                    notices.tell(Letter(person.id, "password_changed"))
-                # Whoever has a second factor is asked for it: a link replaces a password only.
-                answer: HttpResponse = perform_password_login(
-                    request, {"email": person.email}, Login(user=person, email=person.email)
-                )
-                return answer
+        if request.method != "POST":
+            return _page(request, bearer)
+        if bearer.chooses:
+            return _choose(request, bearer, token)
+        return _accept(request, bearer, token)
     except LinkNotValid:
         return render(request, "console/spent.html", status=404)
-    context: dict[str, Any] = {"bearer": bearer, "person": bearer.person, "errors": errors}
+
+
+def _page(request: HttpRequest, bearer: Bearer, errors: Sequence[str] = ()) -> HttpResponse:
+    visitor = visits.person_of(request)
+    context: dict[str, Any] = {
+        "bearer": bearer,
+        "person": bearer.person,
+        "errors": errors,
+        "visitor": visitor,
+        "is_them": visitor is not None and visitor.pk == bearer.person.pk,
+    }
     if bearer.workspace is not None:
         context["invitation"] = queries.invitation(bearer.workspace, bearer.person.id)
     # Not as an error: Django would log the path, and the path is the secret.
     return render(request, "console/welcome.html", context)
+
+
+def _choose(request: HttpRequest, bearer: Bearer, token: str) -> HttpResponse:
+    """A password of their own, and in; whoever has a second factor is asked for it all the same."""
+    try:
+        person = accounts.choose_password(token=token, password=request.POST.get("password", ""))
+    except ValidationError as error:
+        return _page(request, bearer, list(error.messages))
+    if bearer.workspace is not None:
+        accounts.arrive(person=person.id, workspace=bearer.workspace)
+    if bearer.person.last_login is not None:
+        notices.tell(Letter(person.id, "password_changed"))
+    answer: HttpResponse = perform_password_login(
+        request, {"email": person.email}, Login(user=person, email=person.email)
+    )
+    return answer
+
+
+def _accept(request: HttpRequest, bearer: Bearer, token: str) -> HttpResponse:
+    """Into another workspace, as who they are already, with their second factor (A16)."""
+    visitor = visits.person_of(request)
+    if visitor is None or visitor.pk != bearer.person.pk:
+        return _page(request, bearer)
+    way = visits.way_to_a_factor(request, visitor)
+    if way is not None:
+        return redirect(way)
+    accounts.accept(token=token, person=visitor.pk)
+    return done(
+        request, _("You are in. Go over to it where the workspaces stand."), "console:own_why"
+    )
 
 
 class Forgotten(Form):

@@ -16,7 +16,7 @@ class AlreadyMember(AccountsError):
 
 
 class AlreadyIn(AccountsError):
-    """The person has signed in before, so there is nobody to invite."""
+    """The person has come in here before, so there is nobody to invite."""
 
     code = "already_in"
 

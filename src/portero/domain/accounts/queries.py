@@ -46,7 +46,7 @@ class Member:
     last_login: datetime | None
     has_factor: bool
     is_awaited: bool
-    """Invited, and never came in."""
+    """Invited, and has not accepted yet."""
     sessions: int = 0
     """In how many browsers they are signed in; only of one who is looked at."""
     answers_for: tuple[str, ...] = ()
@@ -97,7 +97,8 @@ def member(workspace: UUID, principal: UUID) -> Member | None:
         accounts = Principal.objects.filter(accountable_id=principal, active=True)
         names = tuple(accounts.order_by("name").values_list("name", flat=True))
     found = Authenticator.objects.filter(user_id__in=people, type__in=FACTORS)
-    signed_in = Session.objects.filter(person_id__in=people, expire_date__gt=timezone.now())
+    here = [] if row.invited else list(people)
+    signed_in = Session.objects.filter(person_id__in=here, expire_date__gt=timezone.now())
     return replace(
         _member(row, people, set(found.values_list("user_id", flat=True))),
         sessions=signed_in.count(),
@@ -137,9 +138,10 @@ def _member(row: Principal, people: Mapping[UUID, Person], secured: set[UUID]) -
         active=row.active,
         owner=row.owner,
         email=person.email if person is not None else None,
-        last_login=person.last_login if person is not None else None,
-        has_factor=person is not None and person.id in secured,
-        is_awaited=person is not None and person.last_login is None,
+        # What they do elsewhere concerns nobody here before they have come.
+        last_login=person.last_login if person is not None and not row.invited else None,
+        has_factor=person is not None and not row.invited and person.id in secured,
+        is_awaited=row.invited,
     )
 
 
@@ -152,22 +154,29 @@ class Invitation:
 
 
 def invitation(workspace: UUID, person: UUID) -> Invitation:
-    [place] = [one for one in memberships(person) if one.workspace == workspace]
+    [place] = [one for one, _ in _all_memberships(person) if one.workspace == workspace]
     with in_workspace(workspace):
         return Invitation(place.workspace_name, tuple(roles_of(place.principal)))
 
 
 def memberships(person: UUID) -> list[Membership]:
-    """The workspaces a person is an active member of, by name; suspended ones are left out."""
+    """The workspaces a person is an active member of, by name.
+
+    Suspended ones are left out, and those that they have not accepted to be in.
+    """
+    return [one for one, is_invited in _all_memberships(person) if not is_invited]
+
+
+def _all_memberships(person: UUID) -> list[tuple[Membership, bool]]:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         # Before a workspace is chosen none is set; this lets somebody see where they are a member.
         cursor.execute("SELECT set_config('portero.person', %s, true)", [str(person)])
         cursor.execute(_MEMBERSHIPS, [person])
-        return [Membership(*row) for row in cursor.fetchall()]
+        return [(Membership(*row), is_invited) for *row, is_invited in cursor.fetchall()]
 
 
 _MEMBERSHIPS = """
-SELECT w.id, w.name, p.id, p.name, p.owner
+SELECT w.id, w.name, p.id, p.name, p.owner, p.invited
   FROM principal p JOIN workspace w ON w.id = p.workspace_id
  WHERE p.person_id = %s AND p.active AND NOT w.suspended
  ORDER BY w.name, w.id

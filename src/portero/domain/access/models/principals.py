@@ -15,6 +15,8 @@ class Principal(WorkspaceModel):
     name = models.TextField()
     active = models.BooleanField(db_default=True)
     owner = models.BooleanField(db_default=False)
+    invited = models.BooleanField(db_default=False)
+    """Of a person: has not accepted yet, so nobody comes in as this member."""
     person_id = models.UUIDField(null=True)
     accountable_id = models.UUIDField(null=True)
     created_at = models.DateTimeField(db_default=Now())

@@ -2,6 +2,8 @@
 
 from portero.domain.accounts.services.invitations import (
     Guest,
+    accept,
+    arrive,
     invitation_link,
     invite,
     invite_again,
@@ -27,7 +29,9 @@ __all__ = [
     "Bearer",
     "Guest",
     "NewKey",
+    "accept",
     "add_person",
+    "arrive",
     "bearer_of",
     "choose_password",
     "create_key",

@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.utils import timezone
+
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor, record_act
 from portero.domain.access.errors import NotFound
 from portero.domain.access.models import Principal
-from portero.domain.accounts.errors import AlreadyIn
+from portero.domain.access.snapshot import lock_policy
+from portero.domain.accounts.errors import AlreadyIn, LinkNotValid
 from portero.domain.accounts.models import Person
-from portero.domain.accounts.services.links import make_sign_in_link, void_links
+from portero.domain.accounts.services.links import (
+    bearer_of,
+    make_sign_in_link,
+    use_up,
+    void_links,
+)
 from portero.domain.accounts.services.people import add_person
 from portero.domain.audit.models import in_workspace
 from portero.domain.audit.services import Touched
@@ -39,7 +47,7 @@ def invite(*, actor: Actor, guests: Sequence[Guest], language: str = "en") -> li
     with access.changes_together(actor=actor, operation="invite", event="person.invited"):
         for guest in guests:
             principal = add_person(
-                actor=actor, email=guest.email, name=guest.name, language=language
+                actor=actor, email=guest.email, name=guest.name, language=language, invited=True
             )
             access.create_binding(
                 actor=actor, principal=principal, role=guest.role, scope=guest.scope
@@ -47,6 +55,35 @@ def invite(*, actor: Actor, guests: Sequence[Guest], language: str = "en") -> li
             _record(actor, principal)
             made.append(principal)
     return made
+
+
+def accept(*, token: str, person: UUID) -> None:
+    """Come in by an invitation, signed in as whom it is for; it is used up.
+
+    Raises LinkNotValid, also for anybody else.
+    """
+    bearer = bearer_of(token)
+    if bearer.workspace is None or bearer.person.id != person:
+        raise LinkNotValid
+    use_up(token)
+    arrive(person=person, workspace=bearer.workspace)
+
+
+def arrive(*, person: UUID, workspace: UUID) -> None:
+    """Let a person be the member that they were invited to be."""
+    with in_workspace(workspace):
+        lock_policy(exclusive=False)
+        member = Principal.objects.filter(person_id=person, active=True, invited=True).first()
+        if member is None:
+            return
+        Principal.objects.filter(id=member.id).update(invited=False)
+        record_act(
+            actor=Actor(workspace, member.id, timezone.now()),
+            operation="accept",
+            event="invitation.accepted",
+            checks=(),
+            touched=(Touched("principal", member.id),),
+        )
 
 
 def invite_again(*, actor: Actor, principal: UUID) -> None:
@@ -80,10 +117,9 @@ def _who_waits(actor: Actor, principal: UUID) -> Person:
         row = Principal.objects.filter(id=principal, active=True).first()
     if row is None or row.person_id is None:
         raise NotFound(str(principal))
-    person = Person.objects.get(id=row.person_id)
-    if person.last_login is not None:
+    if not row.invited:
         raise AlreadyIn(row.name)
-    return person
+    return Person.objects.get(id=row.person_id)
 
 
 def _record(actor: Actor, principal: UUID) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from portero.domain.access.models import Principal
 from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import Person, SignInLink
+from portero.domain.accounts.sessions import end_sessions
 from portero.domain.audit.models import in_workspace
 from portero.store.ids import uuid7
 
@@ -59,7 +60,7 @@ def bearer_of(token: str) -> Bearer:
 
 
 def choose_password(*, token: str, password: str) -> Person:
-    """Set the password and use the link up, and every other link of the person.
+    """Set the password, use the link up and every other that would set it, and end every session.
 
     Factors stay as they are. Raises LinkNotValid, and ValidationError for a password too weak.
     """
@@ -69,24 +70,32 @@ def choose_password(*, token: str, password: str) -> Person:
     person = bearer.person
     validate_password(password, person)
     with transaction.atomic():
-        # By one statement: of two that come at once, one finds it unused.
-        taken = SignInLink.objects.filter(digest=_digest(token), used_at=None).update(
+        use_up(token)
+        # An invitation to another workspace stays: it gives no password to who has one.
+        SignInLink.objects.filter(person_id=person.id, used_at=None, invites_to=None).update(
             used_at=timezone.now()
         )
-        if not taken:
-            raise LinkNotValid
-        void_links(person=person.id)
         person.set_password(password)
         person.save(update_fields=["password"])
+        end_sessions(person.id, but=None)
     return person
 
 
-def void_links(*, person: UUID, workspace: UUID | None = None) -> None:
-    """Let no link of a person work any more: none at all, or none to a workspace."""
-    links = SignInLink.objects.filter(person_id=person, used_at=None)
-    if workspace is not None:
-        links = links.filter(invites_to=workspace)
-    links.update(used_at=timezone.now())
+def use_up(token: str) -> None:
+    """Of many who use a link at once, one does; the others, LinkNotValid."""
+    # By one statement: of two that come at once, one finds it unused.
+    taken = SignInLink.objects.filter(digest=_digest(token), used_at=None).update(
+        used_at=timezone.now()
+    )
+    if not taken:
+        raise LinkNotValid
+
+
+def void_links(*, person: UUID, workspace: UUID) -> None:
+    """Let no invitation of a person to a workspace work any more."""
+    SignInLink.objects.filter(person_id=person, invites_to=workspace, used_at=None).update(
+        used_at=timezone.now()
+    )
 
 
 def _still_invited(link: SignInLink) -> bool:

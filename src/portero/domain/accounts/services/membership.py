@@ -20,15 +20,18 @@ def suspend(*, actor: Actor, principal: UUID, reason: str = "") -> None:
 
     Raises what `access.disable_principal` raises.
     """
-    person = _person(actor, principal)
-    access.disable_principal(actor=actor, principal=principal, reason=reason)
-    _close_what_is_open(person, actor.workspace)
+    person, is_elsewhere = _whose(actor, principal)
+    with access.changes_together(actor=actor, operation="suspend", event="principal.disabled"):
+        access.disable_principal(actor=actor, principal=principal, reason=reason)
+        _close_what_is_open(person, actor.workspace, is_elsewhere=is_elsewhere)
 
 
 def remove(*, actor: Actor, principal: UUID, reason: str = "") -> None:
-    """End a membership and all that came of it. Raises what `access.remove_person` raises."""
-    person = access.remove_person(actor=actor, principal=principal, reason=reason)
-    _close_what_is_open(person, actor.workspace)
+    """End a membership and all that came of it (B3.6). Raises what `access.remove_person` raises."""
+    person, is_elsewhere = _whose(actor, principal)
+    with access.changes_together(actor=actor, operation="remove", event="person.removed"):
+        access.remove_person(actor=actor, principal=principal, reason=reason)
+        _close_what_is_open(person, actor.workspace, is_elsewhere=is_elsewhere)
 
 
 def end_sessions_of(*, actor: Actor, principal: UUID) -> int:
@@ -38,7 +41,11 @@ def end_sessions_of(*, actor: Actor, principal: UUID) -> int:
     """
     with access.changes_together(actor=actor, operation="end_sessions", event="sessions.ended"):
         access.require_now(actor=actor, permission="member:suspend")
-        person = _person(actor, principal)
+        person = (
+            Principal.objects.filter(id=principal, invited=False)
+            .values_list("person_id", flat=True)
+            .first()
+        )
         if person is None:
             raise NotFound(str(principal))
         ended = sessions.end_sessions(person, but=None)
@@ -53,15 +60,22 @@ def end_sessions_of(*, actor: Actor, principal: UUID) -> int:
     return ended
 
 
+def _whose(actor: Actor, principal: UUID) -> tuple[UUID | None, bool]:
+    """The person of a membership, and whether they are a member of another workspace."""
+    person = _person(actor, principal)
+    places = memberships(person) if person is not None else []
+    return person, any(one.workspace != actor.workspace for one in places)
+
+
 def _person(actor: Actor, principal: UUID) -> UUID | None:
     with in_workspace(actor.workspace):
         return Principal.objects.filter(id=principal).values_list("person_id", flat=True).first()
 
 
-def _close_what_is_open(person: UUID | None, workspace: UUID) -> None:
+def _close_what_is_open(person: UUID | None, workspace: UUID, *, is_elsewhere: bool) -> None:
     """What a membership opened beside itself: invitations, and sessions of who is nowhere else."""
     if person is None:
         return
     void_links(person=person, workspace=workspace)
-    if not memberships(person):
+    if not is_elsewhere:
         sessions.end_sessions(person, but=None)

@@ -43,8 +43,12 @@ def register_person(*, email: str, name: str, language: str = "en") -> UUID:
         return found
 
 
-def add_person(*, actor: Actor, email: str, name: str, language: str = "en") -> UUID:
+def add_person(
+    *, actor: Actor, email: str, name: str, language: str = "en", invited: bool = False
+) -> UUID:
     """Make a person a member of the workspace, with no role yet; returns their principal.
+
+    Who is only `invited` comes in once they have accepted.
 
     Raises AccessDenied, AlreadyMember, InvalidEmail, InvalidRule.
     """
@@ -54,7 +58,11 @@ def add_person(*, actor: Actor, email: str, name: str, language: str = "en") -> 
         if Principal.objects.filter(person_id=person).exists():
             raise AlreadyMember(email)
         principal = Principal.objects.create(
-            id=uuid7(), kind=PrincipalKind.PERSON, name=require_name(name), person_id=person
+            id=uuid7(),
+            kind=PrincipalKind.PERSON,
+            name=require_name(name),
+            person_id=person,
+            invited=invited,
         )
         change.note(Touched("principal", principal.id), name=principal.name, email=email)
     return principal.id
