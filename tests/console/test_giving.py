@@ -211,3 +211,40 @@ def test_whom_a_team_s_role_concerns_is_told(cast: Cast, ana: Client, eva: UUID)
 
     assert "1 can do more, 0 less" in shown
     assert "Eva" in shown[shown.index("For whom") :]
+
+
+def test_what_was_to_be_replaced_and_has_ended_is_said_and_nothing_is_lost(
+    cast: Cast, ana: Client, eva: UUID
+) -> None:
+    gone = access.create_binding(actor=cast.ana, principal=eva, role=cast.role("Agent"))
+    access.revoke_binding(actor=cast.ana, binding=gone)
+    typed = form(cast, "Support", instead_of=str(gone), reason="kept words")
+
+    for url in (f"/people/{eva}/give/", f"/people/{eva}/give/save/"):
+        answer = ana.post(url, typed)
+
+        assert answer.status_code == 400
+        assert "has ended meanwhile" in plain(answer.content)
+        assert "kept words" in plain(answer.content)
+    assert bindings(cast, eva) == []
+
+
+def test_r09_a_change_ends_nothing_of_somebody_else_s(cast: Cast, ana: Client, eva: UUID) -> None:
+    with in_workspace(cast.workspace):
+        doras = Binding.objects.filter(principal_id=cast.dora.principal, valid_to=None).first()
+    assert doras is not None
+
+    answer = ana.post(f"/people/{eva}/give/save/", form(cast, instead_of=str(doras.id)))
+
+    assert answer.status_code == 400
+    assert doras.id in {one.id for one in bindings(cast, cast.dora.principal)}
+    assert bindings(cast, eva) == []
+
+
+def test_of_who_is_suspended_a_role_can_be_ended(cast: Cast, ana: Client, eva: UUID) -> None:
+    given = access.create_binding(actor=cast.ana, principal=eva, role=cast.role("Agent"))
+    accounts.suspend(actor=cast.ana, principal=eva)
+
+    assert ana.get(f"/bindings/{given}/end/").status_code == 200
+    ana.post(f"/bindings/{given}/end/", {"reason": ""})
+    assert bindings(cast, eva) == []

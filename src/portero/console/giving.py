@@ -8,7 +8,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -24,6 +23,7 @@ from portero.console.role_editing import told
 from portero.console.saying import Names
 from portero.domain.access import queries as access
 from portero.domain.access import services
+from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule, NotFound
 from portero.domain.access.models import Principal
 from portero.domain.access.services.validation import is_country
@@ -54,6 +54,9 @@ _ENDS = [
     ("open", gettext_lazy("Without an end")),
 ]
 _LASTS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
+_GONE = gettext_lazy(
+    "What this was to replace has ended meanwhile. Nothing was changed; what you wrote is still here."
+)
 _EVERYWHERE, _HERE = "everywhere", "here"
 _CHOSEN = ("numbers", "wabas", "template_sets", "teams")
 
@@ -231,40 +234,48 @@ def give(request: HttpRequest, principal: UUID) -> HttpResponse:
         form = Giving(request.POST, here=here)
         if form.is_valid() and not form.cleaned_data["back"]:
             return _review(request, member, here, form)
-        return _show(request, member, form)
-    return _show(request, member, Giving(here=here, initial=_initial(request, here)))
+        return _show(request, member, here, form)
+    return _show(request, member, here, Giving(here=here, initial=_initial(request, here)))
 
 
 def save(request: HttpRequest, principal: UUID) -> HttpResponse:
-    member, here, actor = _member(request, principal), Here(request), visits.actor(request)
+    member, here = _member(request, principal), Here(request)
     form = Giving(request.POST, here=here)
     if form.is_valid():
-        found = form.cleaned_data
         try:
-            with services.changes_together(
-                actor=actor, operation="give_role", event="binding.created"
-            ):
-                services.create_binding(
-                    actor=actor,
-                    principal=principal,
-                    role=UUID(found["role"]),
-                    scope=form.scope,
-                    conditions=form.conditions,
-                    until=form.until,
-                    reason=found["reason"],
-                )
-                if found["instead_of"] is not None:
-                    services.revoke_binding(
-                        actor=actor, binding=found["instead_of"], reason=found["reason"]
-                    )
+            _save(visits.actor(request), principal, form)
         except BeyondOwnRights as error:
             form.add_error(None, beyond_own_rights(error))
+        except NotFound:
+            form.add_error(None, _GONE)
         except InvalidRule:
             form.add_error(None, _("This names too many places at once: choose fewer."))
         else:
             told = _("%(name)s has the role from now on.") % {"name": member.name}
             return done(request, told, "console:person", principal)
-    return _show(request, member, form)
+    return _show(request, member, here, form)
+
+
+def _save(actor: Actor, principal: UUID, form: Giving) -> None:
+    """One service: another role, or one in place of another."""
+    found = form.cleaned_data
+    terms: dict[str, Any] = {
+        "role": UUID(found["role"]),
+        "scope": form.scope,
+        "conditions": form.conditions,
+        "until": form.until,
+        "reason": found["reason"],
+    }
+    if found["instead_of"] is None:
+        services.create_binding(actor=actor, principal=principal, **terms)
+    elif _is_of(actor, found["instead_of"], principal):
+        services.replace_binding(actor=actor, binding=found["instead_of"], **terms)
+    else:
+        raise NotFound(str(found["instead_of"]))
+
+
+def _is_of(actor: Actor, binding: UUID, principal: UUID) -> bool:
+    return access.binding(actor=actor, binding=binding).principal == str(principal)
 
 
 def end(request: HttpRequest, binding: UUID) -> HttpResponse:
@@ -282,7 +293,7 @@ def end(request: HttpRequest, binding: UUID) -> HttpResponse:
     consequences = access.if_ended(actor=actor, binding=binding)
     context = {
         "form": form,
-        "member": _member(request, UUID(found.principal)),
+        "member": accounts.member(actor.workspace, UUID(found.principal)),
         "role": here.roles.get(found.role, found.role),
         "lines": _lines(found, names),
         "consequences": consequences,
@@ -335,11 +346,11 @@ def _initial(request: HttpRequest, here: Here) -> dict[str, Any]:
     }
 
 
-def _show(request: HttpRequest, member: Member, form: Giving) -> HttpResponse:
+def _show(request: HttpRequest, member: Member, here: Here, form: Giving) -> HttpResponse:
     context = {
         "form": form,
         "member": member,
-        "places": [form[name] for name in _CHOSEN if form[name].field.choices],  # type: ignore[attr-defined]
+        "places": [form[name] for name in _CHOSEN if here.choices[name]],
         "is_narrow": any(form[name].value() for name in ("days", "networks", "factor")),
     }
     return render(request, "console/give.html", context, status=400 if form.errors else 200)
@@ -359,7 +370,8 @@ def _review(request: HttpRequest, member: Member, here: Here, form: Giving) -> H
             instead_of=found["instead_of"],
         )
     except NotFound:
-        raise BadRequest("the binding to replace has ended") from None
+        form.add_error(None, _GONE)
+        return _show(request, member, here, form)
     context = {
         "form": form,
         "member": member,

@@ -1,6 +1,6 @@
 """Changes of who may do what. Every one takes the workspace's lock, moves the head, leaves a record."""
 
-from portero.domain.access.services.bindings import create_binding, revoke_binding
+from portero.domain.access.services.bindings import create_binding, replace_binding, revoke_binding
 from portero.domain.access.services.changes import (
     Change,
     changes_together,
@@ -66,6 +66,7 @@ __all__ = [
     "remove_person",
     "rename_team",
     "renew_builtin_roles",
+    "replace_binding",
     "request_access",
     "require_now",
     "require_service_account",

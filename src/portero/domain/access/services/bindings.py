@@ -8,7 +8,7 @@ from uuid import UUID
 from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import InvalidRule, NotFound
 from portero.domain.access.models import Binding, Principal, Role
-from portero.domain.access.services.changes import Change, policy_change
+from portero.domain.access.services.changes import Change, changes_together, policy_change
 from portero.domain.access.services.validation import require_conditions, require_scope
 from portero.domain.audit.services import Touched
 from portero.engine import Bindings, Conditions, Scope
@@ -50,6 +50,37 @@ def create_binding(
             reason=reason,
             managed_by=managed_by,
         )
+
+
+def replace_binding(
+    *,
+    actor: Actor,
+    binding: UUID,
+    role: UUID,
+    scope: Scope | None = None,
+    conditions: Conditions | None = None,
+    until: datetime | None = None,
+    reason: str = "",
+) -> UUID:
+    """Give another to whoever has a binding, and end it, in one change.
+
+    Raises what `create_binding` and `revoke_binding` raise.
+    """
+    with changes_together(actor=actor, operation="replace_binding", event="binding.created"):
+        known = Binding.objects.filter(id=binding, valid_to=None).first()
+        if known is None:
+            raise NotFound(str(binding))
+        made = create_binding(
+            actor=actor,
+            principal=known.principal_id,
+            role=role,
+            scope=scope,
+            conditions=conditions,
+            until=until,
+            reason=reason,
+        )
+        revoke_binding(actor=actor, binding=binding, reason=reason)
+    return made
 
 
 def bind(
