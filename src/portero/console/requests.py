@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -75,10 +76,11 @@ def ask(request: HttpRequest) -> HttpResponse:
     actor = visits.actor(request)
     wanted = request.POST.get("permission") or request.GET.get("permission", "")
     spec = PERMISSIONS.get(wanted)
-    roles = [
-        (str(role.id), _(role.name) if role.builtin else role.name)
-        for role in _fitting(access.roles(actor=actor), wanted if spec is not None else "")
-    ]
+    fitting = _fitting(access.roles(actor=actor), wanted if spec is not None else "")
+    if not _may_see_roles(request):
+        # Who may not see the roles learns of one: the smallest that has what they were refused.
+        fitting = fitting[:1] if spec is not None else []
+    roles = [(str(role.id), _(role.name) if role.builtin else role.name) for role in fitting]
     form = Asking(
         request.POST or None,
         roles=roles,
@@ -103,6 +105,10 @@ def ask(request: HttpRequest) -> HttpResponse:
     return render(request, "console/ask.html", context, status=400 if form.errors else 200)
 
 
+def _may_see_roles(request: HttpRequest) -> bool:
+    return bool(access.allowed(actor=visits.actor(request), permissions=("role:read",)))
+
+
 def _fitting(roles: list[RoleInUse], permission: str) -> list[RoleInUse]:
     """Those that have a permission, the ones that have little besides first."""
     found = [
@@ -118,8 +124,10 @@ def detail(request: HttpRequest, request_id: UUID) -> HttpResponse:
 
 def _show(request: HttpRequest, asked: Asked, form: Answer, *, status: int = 200) -> HttpResponse:
     actor = visits.actor(request)
-    roles = {one.id: one for one in access.roles(actor=actor)}
-    cells = roles[asked.role].cells
+    # Who decides sees exactly what it opens; who asks, only if they may see roles at all.
+    cells: Mapping[str, Reach] = {}
+    if not asked.is_mine or _may_see_roles(request):
+        cells = next(one.cells for one in access.roles(actor=actor) if one.id == asked.role)
     context = {
         "asked": asked,
         "form": form,
