@@ -94,7 +94,7 @@ def test_three_are_invited_at_once_and_each_gets_a_mail_of_their_own(
     first = next(one for one in mail.outbox if one.to == [addresses[0]])
     assert first.subject == "ana te invita a Tienda Andina"
     assert "Hola, Rosa:" in first.body
-    assert "Agent" in first.body
+    assert "- Agente" in first.body
     assert len({link_in(one.body) for one in mail.outbox}) == 3
 
 
@@ -297,7 +297,7 @@ def test_a_name_cannot_become_a_header(cast: Cast) -> None:
     notices.send(
         person=person,
         name="invitation",
-        facts={"inviter": "Ana\nBcc: all@example.com", "workspace": "W", "roles": "Agent"},
+        facts={"inviter": "Ana\nBcc: all@example.com", "workspace": "W", "roles": ["Agent"]},
         invites_to=None,
     )
 

@@ -35,7 +35,7 @@ def deliver(workspace: str, event: str, subjects: list[str]) -> None:
 
 @app.task(name=listening.SEND, queue=listening.QUEUE, retry=_PATIENCE)
 @_job()
-def send(person: str, name: str, facts: dict[str, str], invites_to: str | None) -> None:
+def send(person: str, name: str, facts: dict[str, str | list[str]], invites_to: str | None) -> None:
     services.send(
         person=UUID(person),
         name=name,

@@ -52,7 +52,10 @@ def tell(letter: Letter) -> None:
     app.configure_task(SEND, queue=QUEUE).defer(
         person=str(letter.person),
         name=letter.name,
-        facts=dict(letter.facts),
+        facts={
+            name: told if isinstance(told, str) else list(told)
+            for name, told in letter.facts.items()
+        },
         invites_to=str(letter.invites_to) if letter.invites_to is not None else None,
     )
 

@@ -9,7 +9,7 @@ The words of a letter stand in `mail/<name>.txt`, subject first; tests demand on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -33,13 +33,17 @@ class Happened:
         return name
 
 
+Facts = Mapping[str, str | Sequence[str]]
+"""What a letter names: words, and lists of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A mail to write: to whom, which one, and what it names. No secret, and nobody's customer."""
 
     person: UUID
     name: str
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     invites_to: UUID | None = None
     """The workspace whose invitation it carries: its link is made when it is sent."""
 
@@ -73,7 +77,7 @@ def _invited(happened: Happened) -> Iterator[Letter]:
         facts = {
             "workspace": happened.workspace_name,
             "inviter": inviter.name,
-            "roles": ", ".join(roles_of(guest.id)),
+            "roles": roles_of(guest.id),
         }
         yield Letter(guest.person_id, "invitation", facts, invites_to=happened.workspace)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from django.conf import settings
@@ -12,9 +11,10 @@ from django.utils.translation import override
 
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
+from portero.domain.notices.services.registry import Facts
 
 
-def send(*, person: UUID, name: str, facts: Mapping[str, str], invites_to: UUID | None) -> None:
+def send(*, person: UUID, name: str, facts: Facts, invites_to: UUID | None) -> None:
     """Write in the receiver's language, and send. Raises what the mail server answers.
 
     A link is made here and now: no job holds one, and every try makes another.
@@ -41,7 +41,7 @@ def _address(token: str) -> str:
     return f"{settings.PORTERO_CONSOLE_URL}/welcome/{token}"
 
 
-def _write(receiver: Person, name: str, facts: Mapping[str, str]) -> None:
+def _write(receiver: Person, name: str, facts: Facts) -> None:
     with override(receiver.language or receiver.spoken):
         told = {**facts, "name": receiver.name, "console": settings.PORTERO_CONSOLE_URL}
         subject, _, body = render_to_string(f"mail/{name}.txt", told).strip().partition("\n")
