@@ -21,7 +21,7 @@ from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import AccessDenied, LastOwner
 from portero.domain.access.models import Binding, Principal, TeamMember
 from portero.domain.accounts import services as accounts
-from portero.domain.accounts.models import Person, Session
+from portero.domain.accounts.models import Session
 from portero.domain.audit.models import in_workspace
 from portero.engine import Reach
 
@@ -249,10 +249,13 @@ def test_a_session_tells_its_device_only_as_far_as_it_knows() -> None:
     )
 
 
-def test_who_only_knows_the_password_sees_no_sessions_that_are_not_theirs(eva: Actor) -> None:
+def test_b2_4_who_only_knows_the_password_neither_sees_nor_ends_a_session(eva: Actor) -> None:
+    signed_in(person_of(eva))
     half = half_signed_in(person_of(eva))
 
-    assert half.get("/sessions/").status_code == 200
-    assert Person.objects.get(id=person_of(eva).pk).email not in plain(
-        half.get("/sessions/").content
-    )
+    looked = half.get("/sessions/")
+    ended = half.post("/sessions/", {"session": "others"})
+
+    assert looked.status_code == ended.status_code == 302
+    assert looked.headers["Location"].startswith("/factors/")
+    assert Session.objects.filter(person_id=person_of(eva).pk).count() == 2

@@ -49,7 +49,7 @@ class Ending(Form):
 def own(request: HttpRequest) -> HttpResponse:
     """One's own sessions; posted, one of them, or all but this one, ends."""
     person = visits.person_of(request)
-    assert person is not None  # noqa: S101 - the door is for who signed in
+    assert person is not None  # noqa: S101 - the door is for members
     key = request.session.session_key
     if request.method == "POST":
         form = Ending(request.POST)

@@ -125,7 +125,7 @@ _ours: list[URLPattern] = [
         "request_withdraw",
         POST=MEMBERS,
     ),
-    route("sessions/", sessions.own, "sessions", GET=SIGNED_IN, POST=SIGNED_IN),
+    route("sessions/", sessions.own, "sessions", GET=MEMBERS, POST=MEMBERS),
     route(
         "people/<uuid:principal>/",
         people.person,

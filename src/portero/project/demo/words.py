@@ -20,6 +20,7 @@ Portero is running, with the shop {workspace}.
 Sign in to the console as {owner}, with the password {password}
 and the code that this writes: {portero} demo --data {data} --code {owner_name}
 The others, and what they may, stand in {file}.
+Mails are not sent: they lie in {console_url}/mailbox/
 
 Keys, in {file}:
 {keys}
