@@ -73,7 +73,7 @@ def test_before_it_holds_one_sees_where_when_and_what_it_opens(
 ) -> None:
     shown = plain(ana.post(f"/people/{eva}/give/", form(cast, **NARROW)).content)
 
-    assert "1 can do more, 0 less" in shown
+    assert "1 can do more, nobody less" in shown
     assert "numbers: Ventas · countries: ES, MX" in shown
     assert "Mon Fri 09:00-18:00 · from 10.0.0.0/8" in shown
     assert "Send text messages can from now on, as far as: My queue" in shown
@@ -209,7 +209,7 @@ def test_whom_a_team_s_role_concerns_is_told(cast: Cast, ana: Client, eva: UUID)
 
     shown = plain(ana.post(f"/people/{team}/give/", form(cast)).content)
 
-    assert "1 can do more, 0 less" in shown
+    assert "1 can do more, nobody less" in shown
     assert "Eva" in shown[shown.index("For whom") :]
 
 

@@ -79,7 +79,7 @@ def test_b3_9_before_saving_one_sees_who_gains_and_who_loses(
 
     shown = plain(answer.content)
     assert answer.status_code == 200
-    assert "1 can do more, 0 less" in shown
+    assert "1 can do more, nobody less" in shown
     who = shown[shown.index("For whom") :]
     assert "dora" in who
     assert "Call customers from Team to All" in who

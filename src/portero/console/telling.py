@@ -331,7 +331,9 @@ class _Teller:
         return formats.date_format(then, "D H:i")
 
     def _moment(self, at: float) -> str:
-        return formats.date_format(datetime.fromtimestamp(at, self._account.zone), "j M Y, H:i")
+        return formats.date_format(
+            datetime.fromtimestamp(at, self._account.zone), "DATETIME_FORMAT"
+        )
 
     def guardrail(self, one: Watching) -> GuardrailTold:
         return GuardrailTold(

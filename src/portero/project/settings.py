@@ -130,6 +130,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "portero.console.formats"
 LANGUAGES = [("es", "Español"), ("pt-br", "Português"), ("en", "English")]
 
 # Who somebody is: passwords and second factors by allauth, under our own pages.
