@@ -2,10 +2,12 @@
 
 from portero.domain.workspaces.queries.things import (
     Choices,
+    SeenNumber,
     Thing,
     Whose,
     checks_of,
     choices,
+    numbers_called,
 )
 from portero.domain.workspaces.queries.who import Able, Ways, WhoPage, who
 from portero.domain.workspaces.queries.why import (
@@ -26,6 +28,7 @@ __all__ = [
     "Asked",
     "Choices",
     "Circumstances",
+    "SeenNumber",
     "Standing",
     "Thing",
     "Watching",
@@ -36,6 +39,7 @@ __all__ = [
     "answers_for",
     "checks_of",
     "choices",
+    "numbers_called",
     "own_askers",
     "who",
     "why",

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.db.models import Q
+
 from portero.domain.access.authorize import Actor, decide
 from portero.domain.access.snapshot import State, current_state, lock_policy
 from portero.domain.audit.models import in_workspace
@@ -67,11 +69,28 @@ def choices(*, actor: Actor) -> Choices:
         )
 
 
-def _numbers(actor: Actor, state: State) -> list[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class SeenNumber:
+    """A business phone number that somebody may see."""
+
+    meta_id: str
+    name: str
+    display: str
+
+
+def numbers_called(text: str, *, actor: Actor) -> list[SeenNumber]:
+    """The numbers that the actor may see and that have the text in their name or digits."""
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        called = Q(name__icontains=text) | Q(display__icontains=text)
+        return _seen(actor, current_state(), called)
+
+
+def _seen(actor: Actor, state: State, called: Q) -> list[SeenNumber]:
     wabas = dict(Waba.objects.values_list("id", "meta_id"))
     return [
-        (number.meta_id, number.name)
-        for number in Number.objects.order_by("name", "meta_id")[:_CHOICES_MAX]
+        SeenNumber(number.meta_id, number.name, number.display)
+        for number in Number.objects.filter(called).order_by("name", "meta_id")[:_CHOICES_MAX]
         if _may_see(
             actor,
             state,
@@ -79,6 +98,10 @@ def _numbers(actor: Actor, state: State) -> list[tuple[str, str]]:
             Attributes("number", number=number.meta_id, waba=wabas.get(number.waba_id)),
         )
     ]
+
+
+def _numbers(actor: Actor, state: State) -> list[tuple[str, str]]:
+    return [(number.meta_id, number.name) for number in _seen(actor, state, Q())]
 
 
 def _templates(actor: Actor, state: State) -> list[str]:
