@@ -24,17 +24,17 @@ def code_of(secret: str) -> str:
     return code_at(secret, time.time())
 
 
-def cookies_of(browser: Browser, console: str, person: dict[str, str]) -> Cookies:
+def cookies_of(browser: Browser, console: str, person: dict[str, str], *, at: str = "/") -> Cookies:
     """Sign somebody of the demo in, with password and code."""
     context = browser.new_context(locale="en")
     page = context.new_page()
-    page.goto(console)
+    page.goto(f"{console}{at}")
     page.get_by_label("E-mail").fill(person["email"])
     page.get_by_label("Password").fill(person["password"])
     page.get_by_role("button", name="Continue").click()
     page.get_by_label("Code").fill(code_of(person["totp_secret"]))
     page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(f"{console}/")
+    expect(page).to_have_url(f"{console}{at}")
     cookies: Any = context.cookies()
     context.close()
     return cookies
