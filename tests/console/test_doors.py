@@ -23,7 +23,7 @@ from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.audit.models import Record, in_workspace
-from portero.engine import PERMISSIONS, Reach
+from portero.engine import PERMISSIONS, GuardrailKind, HolderKind, Metric, Per, Reach
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ROLES = ("Administrator", "Agent", "Developer", "Analyst", "Support")
@@ -62,6 +62,20 @@ def make_things(cast: Cast) -> None:
         ),
         binding=access.create_binding(
             actor=cast.ana, principal=cast.dora.principal, role=cast.role("Analyst")
+        ),
+        guardrail=access.create_guardrail(
+            actor=cast.ana,
+            name="Thing",
+            kind=GuardrailKind.DENY,
+            permissions=["call:place"],
+            principals=[cast.dora.principal],
+        ),
+        limit=access.create_limit(
+            actor=cast.ana,
+            holder_kind=HolderKind.WORKSPACE,
+            metric=Metric.MESSAGES,
+            per=Per.DAY,
+            amount=5,
         ),
     )
 

@@ -32,6 +32,8 @@ WHERE: dict[str, tuple[str, str]] = {
     "role": ("/roles/", rf"/roles/({UUID})/\">Reader<"),
     "binding": ("/people/{principal}/", rf"/bindings/({UUID})/end/"),
     "request_id": ("/requests/", rf"/requests/({UUID})/"),
+    "guardrail": ("/guardrails/", rf"/guardrails/({UUID})/change/"),
+    "limit": ("/limits/", rf"/limits/({UUID})/change/"),
     "call": ("/", rf"/why/records/({UUID})/"),
 }
 """By the name of a parameter: a page that links to such a thing, and how."""

@@ -99,15 +99,11 @@ def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
     if isinstance(error, NotFound):
         return render(request, "console/absent.html", status=404)
     if isinstance(error, LastOwner):
-        return _conflict(
-            request, _("A workspace keeps at least one owner. Make another one first.")
-        )
+        return conflict(request, _("A workspace keeps at least one owner. Make another one first."))
     if isinstance(error, RoleIsBuiltIn):
-        return _conflict(
-            request, _("Built-in roles stay as they are. Make a copy and change that.")
-        )
+        return conflict(request, _("Built-in roles stay as they are. Make a copy and change that."))
     if isinstance(error, NotConfirmed):
-        return _conflict(
+        return conflict(
             request,
             _(
                 "It is saved. One process of the gateway has not confirmed it yet, so a call under"
@@ -117,5 +113,6 @@ def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
     return None
 
 
-def _conflict(request: HttpRequest, sentence: str) -> HttpResponse:
+def conflict(request: HttpRequest, sentence: str) -> HttpResponse:
+    """The page for what cannot be done as things stand, and why."""
     return render(request, "console/conflict.html", {"sentence": sentence}, status=409)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -27,10 +27,16 @@ class Form(forms.Form):
     """
 
     def __init__(
-        self, *args: Any, more_fields: Mapping[str, forms.Field] | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        more_fields: Mapping[str, forms.Field] | None = None,
+        without: Iterable[str] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.fields.update(more_fields or {})
+        for name in without:
+            del self.fields[name]
         for field in self.fields.values():
             if isinstance(field.widget, _PLAIN) and not isinstance(field.widget, forms.RadioSelect):
                 field.widget.attrs.setdefault("class", "input")

@@ -16,35 +16,30 @@ from django.utils.translation import gettext_lazy
 from typing_extensions import override
 
 from portero.console import saying, visits
-from portero.console.answers import beyond_own_rights, done
-from portero.console.forms import Form
+from portero.console.answers import beyond_own_rights, conflict, done
 from portero.console.membership import Reason
+from portero.console.narrowing import (
+    CHOSEN,
+    MORE_THAN_FITS,
+    Places,
+    Times,
+    fits,
+    of_conditions,
+    of_scope,
+    places_here,
+)
 from portero.console.role_editing import told
 from portero.console.saying import Names
 from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule, NotFound
-from portero.domain.access.models import Principal
-from portero.domain.access.services.validation import is_country
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.queries import Member
 from portero.domain.audit.models import in_workspace
-from portero.domain.workspaces.models import Number, TemplateSet, Waba, Workspace
-from portero.engine import Binding, Conditions, Hours, Scope
-from portero.engine.networks import parse_network
+from portero.domain.workspaces.models import Workspace
+from portero.engine import Binding, Scope
 
-_SEVERAL: dict[str, Any] = {"required": False, "widget": forms.CheckboxSelectMultiple}
-_DAYS = [
-    ("0", gettext_lazy("Mon")), ("1", gettext_lazy("Tue")), ("2", gettext_lazy("Wed")),
-    ("3", gettext_lazy("Thu")), ("4", gettext_lazy("Fri")), ("5", gettext_lazy("Sat")),
-    ("6", gettext_lazy("Sun")),
-]  # fmt: skip
-_FACTORS = [
-    ("", gettext_lazy("However long ago")),
-    ("300", gettext_lazy("In the last 5 minutes")),
-    ("1800", gettext_lazy("In the last 30 minutes")),
-]
 _ENDS = [
     ("", gettext_lazy("Choose how long")),
     ("day", gettext_lazy("For a day")),
@@ -58,10 +53,9 @@ _GONE = gettext_lazy(
     "What this was to replace has ended meanwhile. Nothing was changed; what you wrote is still here."
 )
 _EVERYWHERE, _HERE = "everywhere", "here"
-_CHOSEN = ("numbers", "wabas", "template_sets", "teams")
 
 
-class Giving(Form):
+class Giving(Places, Times):
     """A role, and everything that narrows it."""
 
     role = forms.ChoiceField(label=gettext_lazy("Role"))
@@ -73,34 +67,6 @@ class Giving(Form):
         ],
         widget=forms.RadioSelect,
         error_messages={"required": gettext_lazy("Say where it is to hold.")},
-    )
-    numbers = forms.MultipleChoiceField(label=gettext_lazy("On these numbers"), **_SEVERAL)
-    wabas = forms.MultipleChoiceField(label=gettext_lazy("In these WhatsApp accounts"), **_SEVERAL)
-    template_sets = forms.MultipleChoiceField(
-        label=gettext_lazy("With these template sets"), **_SEVERAL
-    )
-    teams = forms.MultipleChoiceField(label=gettext_lazy("For these teams"), **_SEVERAL)
-    countries = forms.CharField(
-        label=gettext_lazy("To customers of these countries"),
-        help_text=gettext_lazy("Two letters each: MX, ES. Empty: of every country."),
-        max_length=400,
-        required=False,
-    )
-    days = forms.MultipleChoiceField(label=gettext_lazy("On these days"), choices=_DAYS, **_SEVERAL)
-    starts = forms.TimeField(
-        label=gettext_lazy("From"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
-    )
-    ends = forms.TimeField(
-        label=gettext_lazy("To"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
-    )
-    networks = forms.CharField(
-        label=gettext_lazy("Only from these networks"),
-        help_text=gettext_lazy("Such as 203.0.113.0/24. Empty: from anywhere."),
-        max_length=400,
-        required=False,
-    )
-    factor = forms.ChoiceField(
-        label=gettext_lazy("Second factor shown"), choices=_FACTORS, required=False
     )
     lasts = forms.ChoiceField(
         label=gettext_lazy("How long"),
@@ -133,7 +99,7 @@ class Giving(Form):
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
         self._clean_where(found)
-        self._clean_when(found)
+        self.require_whole_hours()
         if found.get("lasts") == "date" and not found.get("last_day"):
             self.add_error("last_day", _("Choose a day."))
         if (at := self.until) is not None and at <= self._here.now:
@@ -141,48 +107,11 @@ class Giving(Form):
         return found
 
     def _clean_where(self, found: dict[str, Any]) -> None:
-        countries = _listed(found.get("countries", "").upper())
-        if strange := [one for one in countries if not is_country(one)]:
-            self.add_error(
-                "countries", _("No country is called %(names)s.") % {"names": ", ".join(strange)}
-            )
-        narrows = countries or any(found.get(name) for name in _CHOSEN)
+        narrows = self.is_narrow or "countries" in self.errors
         if found.get("where") == _HERE and not narrows:
             self.add_error("where", _("Choose at least one place below, or everywhere."))
         if found.get("where") == _EVERYWHERE and narrows:
             self.add_error("where", _("You chose places below: take them out, or say only there."))
-
-    def _clean_when(self, found: dict[str, Any]) -> None:
-        parts = [found.get("days"), found.get("starts"), found.get("ends")]
-        if any(part not in (None, []) for part in parts) and not all(
-            part not in (None, []) for part in parts
-        ):
-            self.add_error("days", _("Hours need days, from when, and to when."))
-        if strange := [
-            one for one in _listed(found.get("networks", "")) if parse_network(one) is None
-        ]:
-            self.add_error(
-                "networks", _("These are no networks: %(names)s.") % {"names": ", ".join(strange)}
-            )
-
-    @property
-    def scope(self) -> Scope:
-        found = self.cleaned_data
-        chosen = {name: frozenset(found[name]) or None for name in _CHOSEN}
-        return Scope(**chosen, countries=frozenset(_listed(found["countries"].upper())) or None)
-
-    @property
-    def conditions(self) -> Conditions:
-        found = self.cleaned_data
-        hours = None
-        if found["days"]:
-            start, end = (at.hour * 60 + at.minute for at in (found["starts"], found["ends"]))
-            hours = (Hours(frozenset(map(int, found["days"])), start, end),)
-        return Conditions(
-            hours=hours,
-            networks=tuple(_listed(found["networks"])) or None,
-            fresh_factor_s=int(found["factor"]) if found["factor"] else None,
-        )
 
     @property
     def until(self) -> datetime | None:
@@ -194,10 +123,6 @@ class Giving(Form):
             return None
         day = found["last_day"] + timedelta(days=1)
         return datetime(day.year, day.month, day.day, tzinfo=self._here.zone)
-
-
-def _listed(text: str) -> list[str]:
-    return [one for one in text.replace(",", " ").replace(";", " ").split() if one]
 
 
 class Here:
@@ -212,18 +137,7 @@ class Here:
             self.zone = ZoneInfo(Workspace.objects.get(id=actor.workspace).timezone)
             self.choices: dict[str, list[tuple[str, str]]] = {
                 "role": [("", _("Choose a role")), *self.roles.items()],
-                "numbers": list(Number.objects.order_by("name").values_list("meta_id", "name")),
-                "wabas": list(Waba.objects.order_by("name").values_list("meta_id", "name")),
-                "template_sets": [
-                    (str(one), name)
-                    for one, name in TemplateSet.objects.order_by("name").values_list("id", "name")
-                ],
-                "teams": [
-                    (str(one), name)
-                    for one, name in Principal.objects.filter(kind="team", active=True)
-                    .order_by("name")
-                    .values_list("id", "name")
-                ],
+                **places_here(),
             }
 
 
@@ -235,7 +149,12 @@ def give(request: HttpRequest, principal: UUID) -> HttpResponse:
         if form.is_valid() and not form.cleaned_data["back"]:
             return _review(request, member, here, form)
         return _show(request, member, here, form)
-    return _show(request, member, here, Giving(here=here, initial=_initial(request, here)))
+    replaced = _replaced(request)
+    if replaced is not None and not fits(replaced.scope, replaced.conditions):
+        return conflict(request, str(MORE_THAN_FITS))
+    return _show(
+        request, member, here, Giving(here=here, initial=_initial(request, replaced, here))
+    )
 
 
 def save(request: HttpRequest, principal: UUID) -> HttpResponse:
@@ -318,29 +237,28 @@ def _member(request: HttpRequest, principal: UUID) -> Member:
     return member
 
 
-def _initial(request: HttpRequest, here: Here) -> dict[str, Any]:
-    """Empty; or as a binding is that is to be replaced."""
+def _replaced(request: HttpRequest) -> Binding | None:
+    """The binding that another is to come in place of, if one is."""
     asked = request.GET.get("instead")
     if asked is None:
-        return {"role": request.GET.get("role", "")}
+        return None
     try:
-        found = access.binding(actor=visits.actor(request), binding=UUID(asked))
+        return access.binding(actor=visits.actor(request), binding=UUID(asked))
     except (NotFound, ValueError):
         raise Http404 from None
-    scope, conditions = found.scope, found.conditions
-    hours = conditions.hours[0] if conditions.hours else None
+
+
+def _initial(request: HttpRequest, found: Binding | None, here: Here) -> dict[str, Any]:
+    """Empty; or as the binding is that is to be replaced."""
+    if found is None:
+        return {"role": request.GET.get("role", "")}
     until = datetime.fromtimestamp(found.until, here.zone) if found.until else None
     return {
         "instead_of": found.id,
         "role": found.role,
-        "where": _EVERYWHERE if scope == Scope() else _HERE,
-        **{name: sorted(getattr(scope, name) or ()) for name in _CHOSEN},
-        "countries": ", ".join(sorted(scope.countries or ())),
-        "days": [str(day) for day in hours.days] if hours else [],
-        "starts": f"{hours.start // 60:02}:{hours.start % 60:02}" if hours else None,
-        "ends": f"{hours.end // 60 % 24:02}:{hours.end % 60:02}" if hours else None,
-        "networks": ", ".join(conditions.networks or ()),
-        "factor": str(conditions.fresh_factor_s or ""),
+        "where": _EVERYWHERE if found.scope == Scope() else _HERE,
+        **of_scope(found.scope),
+        **of_conditions(found.conditions),
         "lasts": "date" if until else "open",
         "last_day": (until - timedelta(seconds=1)).date() if until else None,
     }
@@ -350,7 +268,7 @@ def _show(request: HttpRequest, member: Member, here: Here, form: Giving) -> Htt
     context = {
         "form": form,
         "member": member,
-        "places": [form[name] for name in _CHOSEN if here.choices[name]],
+        "places": [form[name] for name in CHOSEN if here.choices[name]],
         "is_narrow": any(form[name].value() for name in ("days", "networks", "factor")),
     }
     return render(request, "console/give.html", context, status=400 if form.errors else 200)

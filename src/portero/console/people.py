@@ -79,6 +79,7 @@ class Held:
 
 _ASKED = (
     "access:explain",
+    "limit:update",
     "member:invite",
     "member:suspend",
     "member:view_as",
@@ -108,6 +109,7 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
         "bindings": [_way(one, Reach.ALL, roles, names) for one in found.given if one.team is None],
         "may_manage_team": "team:manage_members" in may and member.kind is PrincipalKind.TEAM,
         "may_invite_again": "member:invite" in may and member.is_awaited and member.active,
+        "may_limit": "limit:update" in may,
         "may_explain": "access:explain" in may,
         "may_view_as": "member:view_as" in may and actor.principal != principal,
     }

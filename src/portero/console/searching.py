@@ -165,6 +165,8 @@ ACTIONS: Sequence[shell.Place] = (
     _action(gettext_lazy("Invite people"), "console:invite", "people"),
     _action(gettext_lazy("New team"), "console:team_new", "team"),
     _action(gettext_lazy("New role"), "console:role_new", "roles"),
+    _action(gettext_lazy("New guardrail"), "console:guardrail_new", "shield"),
+    _action(gettext_lazy("New limit"), "console:limit_new", "gauge"),
     _action(gettext_lazy("Who can?"), "console:who", "why"),
     _action(gettext_lazy("Why may I not?"), "console:own_why", "why"),
     _action(gettext_lazy("Ask for access"), "console:ask", "hand"),

@@ -57,6 +57,8 @@ PLACES: tuple[Place, ...] = (
     Place(gettext_lazy("Activity"), "console:activity", Group.FIRST, "pulse"),
     Place(gettext_lazy("People"), "console:people", Group.ACCESS, "people"),
     Place(gettext_lazy("Roles"), "console:roles", Group.ACCESS, "roles"),
+    Place(gettext_lazy("Guardrails"), "console:guardrails", Group.ACCESS, "shield"),
+    Place(gettext_lazy("Limits"), "console:limits", Group.ACCESS, "gauge"),
     Place(
         gettext_lazy("Requests"),
         "console:requests",

@@ -477,10 +477,10 @@ def limit_in_words(limit: Limit) -> str:
     return _("%(amount)s %(things)s %(per)s, %(together)s") % {
         "amount": formats.number_format(limit.amount, force_grouping=True),
         "things": {
-            Metric.REQUESTS: _("requests"),
-            Metric.MESSAGES: _("messages"),
-            Metric.RECIPIENTS: _("recipients"),
-            Metric.MONEY: _("units of money"),
+            Metric.REQUESTS: ngettext("request", "requests", limit.amount),
+            Metric.MESSAGES: ngettext("message", "messages", limit.amount),
+            Metric.RECIPIENTS: ngettext("recipient", "recipients", limit.amount),
+            Metric.MONEY: ngettext("unit of money", "units of money", limit.amount),
         }[limit.metric],
         "per": {Per.SECOND: _("a second"), Per.HOUR: _("an hour"), Per.DAY: _("a day")}[limit.per],
         "together": {

@@ -135,6 +135,12 @@ class InvalidRule(AccessError):
     code = "invalid_rule"
 
 
+class LocksItselfIn(InvalidRule):
+    """No owner could lift the guardrail again."""
+
+    code = "locks_itself_in"
+
+
 class LastOwner(AccessError):
     """A workspace has at least one active owner."""
 

@@ -8,7 +8,11 @@ from portero.domain.access.services.changes import (
     require_now,
 )
 from portero.domain.access.services.confirmation import await_confirmation
-from portero.domain.access.services.guardrails import create_guardrail, retire_guardrail
+from portero.domain.access.services.guardrails import (
+    create_guardrail,
+    replace_guardrail,
+    retire_guardrail,
+)
 from portero.domain.access.services.lens import (
     close_lens,
     lens_in_force,
@@ -16,7 +20,7 @@ from portero.domain.access.services.lens import (
     record_look,
     record_no_act,
 )
-from portero.domain.access.services.limits import create_limit, retire_limit
+from portero.domain.access.services.limits import create_limit, replace_limit, retire_limit
 from portero.domain.access.services.principals import (
     create_team,
     disable_principal,
@@ -67,6 +71,8 @@ __all__ = [
     "rename_team",
     "renew_builtin_roles",
     "replace_binding",
+    "replace_guardrail",
+    "replace_limit",
     "request_access",
     "require_now",
     "require_service_account",

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from portero.domain.access.authorize import Actor
-from portero.domain.access.errors import InvalidRule, NotFound
+from portero.domain.access.errors import InvalidRule, LocksItselfIn, NotFound
 from portero.domain.access.models import Guardrail, Principal
-from portero.domain.access.services.changes import policy_change
+from portero.domain.access.services.changes import Change, changes_together, policy_change
 from portero.domain.access.services.validation import (
     require_hours,
     require_name,
@@ -29,6 +29,19 @@ _NEEDED = {
 }
 
 
+# What nobody can do anything about while it stands: it must not stand before its own removal.
+_NEVER_MET = frozenset(
+    {
+        GuardrailKind.DENY,
+        GuardrailKind.TEMPLATES_ONLY,
+        GuardrailKind.REQUIRE_WINDOW,
+        GuardrailKind.REQUIRE_CONSENT,
+        GuardrailKind.REQUIRE_SECOND_PERSON,
+    }
+)
+_LIFTS = "guardrail:update"
+
+
 def create_guardrail(
     *,
     actor: Actor,
@@ -46,7 +59,7 @@ def create_guardrail(
 ) -> UUID:
     """Take away, from the next decision on. `scope` None = everywhere, `principals` None = whoever.
 
-    Raises AccessDenied, InvalidRule, NotFound.
+    Raises AccessDenied, InvalidRule, NotFound, and LocksItselfIn for one that nobody could lift.
     """
     with policy_change(
         actor=actor, operation="create_guardrail", event="guardrail.created"
@@ -63,6 +76,8 @@ def create_guardrail(
         needed = _NEEDED.get(kind)
         if needed is not None and needed not in body:
             raise InvalidRule(f"a guardrail of kind {kind} needs {needed}")
+        if kind in _NEVER_MET:
+            _require_a_way_back(change, body)
         guardrail = Guardrail.objects.create(
             id=uuid7(),
             name=called,
@@ -91,6 +106,53 @@ def retire_guardrail(*, actor: Actor, guardrail: UUID, reason: str = "") -> None
         change.require_not_for_self(known.principals or ())
         Guardrail.objects.filter(id=guardrail, valid_to=None).update(valid_to=change.version)
         change.note(Touched("guardrail", guardrail), reason=reason)
+
+
+def replace_guardrail(
+    *,
+    actor: Actor,
+    guardrail: UUID,
+    name: str,
+    kind: GuardrailKind,
+    permissions: Iterable[str],
+    scope: Scope | None = None,
+    principals: Iterable[UUID] | None = None,
+    fresh_factor_s: int | None = None,
+    networks: Iterable[str] | None = None,
+    hours: Iterable[Hours] | None = None,
+    threshold: int | None = None,
+    reason: str = "",
+) -> UUID:
+    """Put another in a guardrail's place, in one change.
+
+    Raises what `create_guardrail` and `retire_guardrail` raise.
+    """
+    with changes_together(actor=actor, operation="replace_guardrail", event="guardrail.created"):
+        made = create_guardrail(
+            actor=actor,
+            name=name,
+            kind=kind,
+            permissions=permissions,
+            scope=scope,
+            principals=principals,
+            fresh_factor_s=fresh_factor_s,
+            networks=networks,
+            hours=hours,
+            threshold=threshold,
+            reason=reason,
+        )
+        retire_guardrail(actor=actor, guardrail=guardrail, reason=reason)
+    return made
+
+
+def _require_a_way_back(change: Change, body: dict[str, Any]) -> None:
+    """Somebody who is an owner must stay able to lift guardrails."""
+    if not {_LIFTS, "guardrail:*"}.intersection(body["permissions"]):
+        return
+    bitten = body.get("principals")
+    owners = [p for p in change.state.policy.principals if p.owner and p.active]
+    if bitten is None or all(not {p.id, *p.teams}.isdisjoint(bitten) for p in owners):
+        raise LocksItselfIn
 
 
 def _existing(principals: Iterable[UUID]) -> list[str]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import InvalidRule, NotFound
 from portero.domain.access.models import UsageLimit
-from portero.domain.access.services.changes import policy_change
+from portero.domain.access.services.changes import changes_together, policy_change
 from portero.domain.access.services.validation import require_patterns
 from portero.domain.access.snapshot import State
 from portero.domain.audit.services import Touched
@@ -77,6 +77,37 @@ def retire_limit(*, actor: Actor, limit: UUID, reason: str = "") -> None:
         change.require_not_for_self({_limited(policy, known)})
         UsageLimit.objects.filter(id=limit, valid_to=None).update(valid_to=change.version)
         change.note(Touched("limit", limit), reason=reason)
+
+
+def replace_limit(
+    *,
+    actor: Actor,
+    limit: UUID,
+    holder_kind: HolderKind,
+    holder: UUID | None = None,
+    metric: Metric,
+    per: Per,
+    amount: int,
+    permissions: Iterable[str] | None = None,
+    reason: str = "",
+) -> UUID:
+    """Put another in a limit's place, in one change; what was used counts from nothing again.
+
+    Raises what `create_limit` and `retire_limit` raise.
+    """
+    with changes_together(actor=actor, operation="replace_limit", event="limit.created"):
+        made = create_limit(
+            actor=actor,
+            holder_kind=holder_kind,
+            holder=holder,
+            metric=metric,
+            per=per,
+            amount=amount,
+            permissions=permissions,
+            reason=reason,
+        )
+        retire_limit(actor=actor, limit=limit, reason=reason)
+    return made
 
 
 def _limited(policy: Policy, limit: Limit) -> str:

@@ -1,0 +1,295 @@
+"""Limits: how many of what, in which time, for whom together; and how much of it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from typing_extensions import override
+
+from portero.console import visits
+from portero.console.answers import done
+from portero.console.forms import Form
+from portero.console.guardrails import grouped_permissions, picked
+from portero.console.membership import Reason
+from portero.console.naming import called
+from portero.console.telling import limit_in_words
+from portero.domain.access import queries as access
+from portero.domain.access import services
+from portero.domain.access.authorize import Actor
+from portero.domain.access.errors import InvalidRule, NotFound
+from portero.domain.access.queries import Standing
+from portero.domain.accounts.models import ApiKey
+from portero.domain.audit.models import in_workspace
+from portero.domain.messaging.models import LimitUse
+from portero.domain.workspaces.models import Workspace
+from portero.engine import PERMISSIONS, HolderKind, Limit, Metric, Per
+from portero.store.limits import window_start
+
+_WORKSPACE, _ONE, _BINDING = "workspace", "one", "binding"
+
+
+class LimitForm(Form):
+    """At most so many, of what, in which time, for whom together."""
+
+    binding = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    amount = forms.IntegerField(
+        label=gettext_lazy("At most"),
+        min_value=0,
+        max_value=1_000_000_000,
+        help_text=gettext_lazy("Nought stops it."),
+    )
+    metric = forms.ChoiceField(
+        label=gettext_lazy("Of what"),
+        choices=[
+            (Metric.MESSAGES, gettext_lazy("messages")),
+            (Metric.RECIPIENTS, gettext_lazy("different recipients")),
+            (Metric.REQUESTS, gettext_lazy("requests")),
+        ],
+    )
+    per = forms.ChoiceField(
+        label=gettext_lazy("Over what time"),
+        choices=[
+            (Per.DAY, gettext_lazy("a day")),
+            (Per.HOUR, gettext_lazy("an hour")),
+            (Per.SECOND, gettext_lazy("a second")),
+        ],
+    )
+    whose = forms.ChoiceField(
+        label=gettext_lazy("For whom together"),
+        widget=forms.RadioSelect,
+        error_messages={"required": gettext_lazy("Say whose it is.")},
+    )
+    one = forms.CharField(
+        label=gettext_lazy("Person, team, service account or key"),
+        help_text=gettext_lazy("By name or address. Each member of a team counts on their own."),
+        max_length=200,
+        required=False,
+    )
+    permissions = forms.MultipleChoiceField(
+        label=gettext_lazy("Only for this"),
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Why? Whoever reads it in a year will be glad"),
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        self._actor = actor
+        self.holder: tuple[HolderKind, UUID | None] = (HolderKind.WORKSPACE, None)
+        super().__init__(*args, **kwargs)
+        permissions, whose = self.fields["permissions"], self.fields["whose"]
+        assert isinstance(permissions, forms.ChoiceField)  # noqa: S101 - as declared above
+        assert isinstance(whose, forms.ChoiceField)  # noqa: S101 - likewise
+        permissions.choices = grouped_permissions()
+        whose.choices = [
+            (_WORKSPACE, _("The whole workspace")),
+            (_ONE, _("Only one")),
+            *([(_BINDING, _("One role that was given"))] if self["binding"].value() else []),
+        ]
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if found.get("metric") == Metric.RECIPIENTS and found.get("per") == Per.SECOND:
+            self.add_error("per", _("Recipients are counted by the hour or by the day."))
+        match found.get("whose"):
+            case str(whose) if whose == _ONE:
+                self._find(found.get("one", ""))
+            case str(whose) if whose == _BINDING:
+                self.holder = (HolderKind.BINDING, found.get("binding"))
+        return found
+
+    def _find(self, text: str) -> None:
+        if not text:
+            self.add_error("one", _("Name whose it is."))
+            return
+        try:
+            one = called(self._actor.workspace, text)
+        except forms.ValidationError as error:
+            self.add_error("one", error)
+            return
+        is_key = one.key is not None
+        self.holder = (HolderKind.KEY, one.key) if is_key else (HolderKind.PRINCIPAL, one.principal)
+
+    def rule(self) -> dict[str, Any]:
+        """What the services take."""
+        found, (kind, holder) = self.cleaned_data, self.holder
+        return {
+            "holder_kind": kind,
+            "holder": holder,
+            "metric": Metric(found["metric"]),
+            "per": Per(found["per"]),
+            "amount": found["amount"],
+            "permissions": found["permissions"] or None,
+            "reason": found["reason"],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A limit as a line."""
+
+    id: str
+    sentence: str
+    holder: str
+    """Whose it is; empty for the workspace."""
+    about: list[str]
+    """Empty = whatever is asked."""
+    amount: int
+    used: int | None
+    """Since the hour or day began; None where it is not kept for people to read."""
+    made: Standing[Limit]
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.used is not None and self.used >= self.amount
+
+
+def limits(request: HttpRequest) -> HttpResponse:
+    actor = visits.actor(request)
+    may = access.allowed(actor=actor, permissions=("limit:update",))
+    context = {"limits": _all(actor), "may_change": bool(may)}
+    return render(request, "console/limits.html", context)
+
+
+def new(request: HttpRequest) -> HttpResponse:
+    actor = visits.actor(request)
+    asked = request.GET.get("binding")
+    initial = {
+        "metric": Metric.MESSAGES,
+        "per": Per.DAY,
+        "whose": _BINDING if asked else _WORKSPACE,
+    }
+    if asked:
+        _require_binding(actor, asked)
+        initial["binding"] = asked
+    form = LimitForm(_posted(request), actor=actor, initial=initial)
+    return _answer(request, form)
+
+
+def change(request: HttpRequest, limit: UUID) -> HttpResponse:
+    """The form, as the limit is; posted, another comes in its place."""
+    actor = visits.actor(request)
+    known = _known(actor, limit)
+    form = LimitForm(_posted(request), actor=actor, initial=_as_it_is(known, actor))
+    return _answer(request, form, known)
+
+
+def retire(request: HttpRequest, limit: UUID) -> HttpResponse:
+    actor = visits.actor(request)
+    known = _known(actor, limit)
+    form = Reason(_posted(request))
+    if request.method == "POST" and form.is_valid():
+        services.retire_limit(actor=actor, limit=limit, reason=form.cleaned_data["reason"])
+        return done(request, _("It is taken away."), "console:limits")
+    [shown] = [one for one in _all(actor) if one.id == known.id]
+    return render(request, "console/limit_retire.html", {"form": form, "limit": shown})
+
+
+def _posted(request: HttpRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
+
+
+def _answer(request: HttpRequest, form: LimitForm, known: Limit | None = None) -> HttpResponse:
+    actor = visits.actor(request)
+    if request.method == "POST" and form.is_valid():
+        try:
+            if known is None:
+                services.create_limit(actor=actor, **form.rule())
+            else:
+                services.replace_limit(actor=actor, limit=UUID(known.id), **form.rule())
+        except NotFound:
+            form.add_error(
+                None,
+                _(
+                    "It was taken away or changed meanwhile. Nothing was saved; what you wrote is still here."
+                ),
+            )
+        except InvalidRule:
+            form.add_error(None, _("These values do not go together."))
+        else:
+            return done(request, _("It holds from now on."), "console:limits")
+    context = {"form": form, "known": known, "groups": picked(form["permissions"])}
+    return render(request, "console/limit_form.html", context, status=400 if form.errors else 200)
+
+
+def _known(actor: Actor, limit: UUID) -> Limit:
+    try:
+        return access.limit(actor=actor, limit=limit)
+    except NotFound:
+        raise Http404 from None
+
+
+def _require_binding(actor: Actor, asked: str) -> None:
+    try:
+        access.binding(actor=actor, binding=UUID(asked))
+    except (NotFound, ValueError):
+        raise Http404 from None
+
+
+def _as_it_is(known: Limit, actor: Actor) -> dict[str, Any]:
+    is_binding = known.holder_kind is HolderKind.BINDING
+    whose = _WORKSPACE if not known.holder else _BINDING if is_binding else _ONE
+    return {
+        "binding": known.holder if is_binding else None,
+        "amount": known.amount,
+        "metric": known.metric,
+        "per": known.per,
+        "whose": whose,
+        "one": _names(actor, [known]).get(known.holder, "") if whose == _ONE else "",
+        "permissions": access.permissions_of(known.permissions or ()),
+    }
+
+
+def _all(actor: Actor) -> list[Shown]:
+    found = access.limits(actor=actor)
+    names = _names(actor, [one.rule for one in found])
+    used = _used(actor, [one.rule for one in found])
+    return [
+        Shown(
+            id=one.rule.id,
+            sentence=limit_in_words(one.rule),
+            holder=names.get(one.rule.holder, ""),
+            about=[
+                _(PERMISSIONS[key].sentence)
+                for key in access.permissions_of(one.rule.permissions or ())
+            ],
+            amount=one.rule.amount,
+            used=used.get(one.rule.id),
+            made=one,
+        )
+        for one in found
+    ]
+
+
+def _names(actor: Actor, limits: list[Limit]) -> Mapping[str, str]:
+    keys = [one.holder for one in limits if one.holder_kind is HolderKind.KEY]
+    with in_workspace(actor.workspace):
+        named = ApiKey.objects.filter(id__in=keys).values_list("id", "name")
+        of_keys = {str(key): name for key, name in named}
+    return {**access.names_of_holders(actor=actor, limits=limits), **of_keys}
+
+
+def _used(actor: Actor, limits: list[Limit]) -> Mapping[str, int]:
+    """How much of each is used in the hour or day that is running; of seconds nothing is told."""
+    with in_workspace(actor.workspace):
+        zone = ZoneInfo(Workspace.objects.get(id=actor.workspace).timezone)
+        begun = {per: window_start(per, actor.at, zone) for per in (Per.HOUR, Per.DAY)}
+        rows = LimitUse.objects.filter(starts__in=begun.values()).values_list(
+            "limit_id", "starts", "used"
+        )
+        counted = {(str(limit), starts): used for limit, starts, used in rows}
+    return {one.id: counted.get((one.id, begun[one.per]), 0) for one in limits if one.per in begun}

@@ -1,0 +1,162 @@
+"""Guardrails and limits as they stand, and whom a guardrail would hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from portero.domain.access import models
+from portero.domain.access.authorize import Actor
+from portero.domain.access.errors import NotFound
+from portero.domain.access.models import Principal, UsageLimit
+from portero.domain.access.snapshot import policy_now
+from portero.domain.audit.models import in_workspace
+from portero.engine import (
+    PERMISSIONS,
+    Bindings,
+    Guardrail,
+    Limit,
+    Policy,
+    PrincipalKind,
+    Reach,
+    members_of,
+)
+
+Rule = TypeVar("Rule", Guardrail, Limit)
+NAMED = 50
+"""How many of those held are named; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing(Generic[Rule]):
+    """A rule in force, with who made it, when, and why."""
+
+    rule: Rule
+    author: str | None
+    """Their name; None for what came with the workspace."""
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whom a guardrail holds: people and service accounts that have any of its permissions."""
+
+    count: int
+    named: tuple[tuple[UUID, str, PrincipalKind], ...]
+    """The first by name."""
+
+
+def guardrails(*, actor: Actor) -> list[Standing[Guardrail]]:
+    """Every guardrail in force, by name."""
+    rules = policy_now(actor.workspace).guardrails
+    made = _made(actor.workspace, models.Guardrail, [one.id for one in rules])
+    found = [_standing(one, one.id, made) for one in rules]
+    return sorted(found, key=lambda one: (one.rule.name.casefold(), one.rule.id))
+
+
+def guardrail(*, actor: Actor, guardrail: UUID) -> Guardrail:
+    """A guardrail in force. Raises NotFound."""
+    rules = policy_now(actor.workspace).guardrails
+    return _found({one.id: one for one in rules}, guardrail)
+
+
+def limits(*, actor: Actor) -> list[Standing[Limit]]:
+    """Every limit in force, the workspace's own first, then the latest."""
+    rules = policy_now(actor.workspace).limits
+    made = _made(actor.workspace, UsageLimit, [one.id for one in rules])
+    found = [_standing(one, one.id, made) for one in rules]
+    return sorted(found, key=lambda one: (one.rule.holder != "", -one.at.timestamp(), one.rule.id))
+
+
+def limit(*, actor: Actor, limit: UUID) -> Limit:
+    """A limit in force. Raises NotFound."""
+    rules = policy_now(actor.workspace).limits
+    return _found({one.id: one for one in rules}, limit)
+
+
+def names_of_holders(*, actor: Actor, limits: Iterable[Limit]) -> Mapping[str, str]:
+    """What people call whom or what each limit hangs on, by the holder's id; keys are not here."""
+    policy = policy_now(actor.workspace)
+    wanted = {one.holder for one in limits}
+    names = {one.id: one.name for one in policy.principals}
+    roles = {one.id: one.name for one in policy.roles}
+    found = {one: names[one] for one in wanted if one in names}
+    for holder in wanted - found.keys():
+        bound = Bindings.among(policy.bindings).find(holder)
+        if bound is not None:
+            found[holder] = f"{roles[bound.role]} · {names[bound.principal]}"
+    return found
+
+
+def names_of(*, actor: Actor, principals: Collection[str]) -> list[str]:
+    """By name, in its order; who is not here any more is left out."""
+    known = policy_now(actor.workspace).principals
+    return sorted((one.name for one in known if one.id in principals), key=str.casefold)
+
+
+def held_by(
+    *, actor: Actor, permissions: Collection[str], principals: Collection[str] | None
+) -> Held:
+    """Count whom a guardrail on these permissions holds; `principals` None = whoever has them."""
+    policy = policy_now(actor.workspace)
+    able = _able(policy, permissions)
+    held = [
+        one
+        for one in policy.principals
+        if one.kind is not PrincipalKind.TEAM
+        and one.active
+        and (one.owner or one.id in able)
+        and (principals is None or not {one.id, *one.teams}.isdisjoint(principals))
+    ]
+    held.sort(key=lambda one: (one.name.casefold(), one.id))
+    return Held(len(held), tuple((UUID(one.id), one.name, one.kind) for one in held[:NAMED]))
+
+
+def permissions_of(patterns: Iterable[str]) -> list[str]:
+    """The keys that a rule's patterns name, in the catalogue's order."""
+    named = set(patterns)
+    return [key for key in PERMISSIONS if key in named or f"{key.partition(':')[0]}:*" in named]
+
+
+def _able(policy: Policy, permissions: Collection[str]) -> set[str]:
+    """Those to whom some role gives one of the permissions, anywhere."""
+    wanted = set(permissions)
+    giving = {
+        role.id
+        for role in policy.roles
+        if any(role.cells.get(one, Reach.NONE) > Reach.NONE for one in wanted)
+    }
+    bindings = Bindings.among(policy.bindings)
+    holders = {binding.principal for role in giving for binding in bindings.to(role)}
+    return members_of(policy, holders)
+
+
+def _found(rules: Mapping[str, Rule], wanted: UUID) -> Rule:
+    try:
+        return rules[str(wanted)]
+    except KeyError:
+        raise NotFound(str(wanted)) from None
+
+
+def _made(
+    workspace: UUID, model: type[models.Guardrail | UsageLimit], ids: list[str]
+) -> Mapping[str, tuple[str | None, datetime, str]]:
+    """Author, moment and reason of each."""
+    with in_workspace(workspace):
+        rows = list(
+            model.objects.filter(id__in=ids).values_list("id", "author_id", "created_at", "reason")
+        )
+        authors = Principal.objects.filter(id__in={author for _, author, _, _ in rows})
+        names: dict[UUID | None, str] = dict(authors.values_list("id", "name"))
+    return {str(one): (names.get(author), at, reason) for one, author, at, reason in rows}
+
+
+def _standing(
+    rule: Rule, key: str, made: Mapping[str, tuple[str | None, datetime, str]]
+) -> Standing[Rule]:
+    author, at, reason = made[key]
+    return Standing(rule, author, at, reason)
