@@ -46,6 +46,7 @@ def playing(database: Database, *, kek: KeyRing | None = None) -> Iterator[Cast]
     settings.PORTERO_KEK, settings.PORTERO_PEPPER = kek or KeyRing.generate(), KeyRing.generate()
     settings.SECRET_KEY, settings.ALLOWED_HOSTS = "of tests only", ["localhost"]
     settings.PORTERO_CONSOLE_URL, settings.PORTERO_SENDS_MAIL = "https://console.example", True
+    settings.PORTERO_LIVE_ORIGIN = "http://localhost:8003"
     settings.PORTERO_GRAPH_URL = settings.PORTERO_PUBLIC_URL = "https://meta.example"
     with django_on(database.dsn("app")):
         yield play()

@@ -92,6 +92,17 @@ def furnish(workspace: UUID) -> Iterator[tuple[str, Mapping[str, Any]]]:
             "expires_at": NOW,
         },
     )
+    yield (
+        "stream_ticket",
+        {
+            **here,
+            "digest": canary.encode(),
+            "principal_id": of("person"),
+            "session_key": canary,
+            "version": 1,
+            "expires_at": NOW,
+        },
+    )
     secret = {**here, "sealed": canary.encode(), "key_version": 1, "waba": "1", "kind": "token"}
     yield "credential", {**secret, "id": of("credential")}
     yield (

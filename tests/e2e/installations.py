@@ -58,7 +58,7 @@ class Demo:
 def demo(folder: Path) -> Iterator[Demo]:
     """`portero demo` as a person starts it, ended as by Ctrl-C."""
     told = folder / "told.json"
-    command = ["demo", "--data", str(folder / "demo"), "--port", str(_three_ports())]
+    command = ["demo", "--data", str(folder / "demo"), "--port", str(_four_ports())]
     with _portero(folder, *command, "--json", str(told)) as process:
         deadline = time.monotonic() + _START_S
         while not told.exists():
@@ -68,14 +68,14 @@ def demo(folder: Path) -> Iterator[Demo]:
         yield Demo(folder / "demo", json.loads(told.read_text()))
 
 
-def _three_ports() -> int:
-    """The first of three that were free a moment ago."""
+def _four_ports() -> int:
+    """The first of four that were free a moment ago."""
     import socket
 
     while True:
         first = free_port()
         try:
-            for port in (first + 1, first + 2):
+            for port in (first + 1, first + 2, first + 3):
                 socket.create_server(("127.0.0.1", port)).close()
         except (OSError, OverflowError):
             continue

@@ -44,8 +44,6 @@ ONLY_IN_A_DEMO = {"console:mailbox"}
 ANSWERS = {200, 404}
 _RULES = {
     "resultTypes": ["violations"],
-    # The activity's page reloads itself, and has a way to pause beside it (WCAG 2.2.2).
-    "rules": {"meta-refresh": {"enabled": False}},
 }
 _TABS = """() => {
   const seen = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]

@@ -20,6 +20,7 @@ _TYPES: Mapping[str, str] = {
     "htmx.js": _SCRIPT,
     "matrix.js": _SCRIPT,
     "palette.js": _SCRIPT,
+    "live.js": _SCRIPT,
 }
 _FROM_ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "webauthn-json.js": ("allauth.mfa", "static", "mfa", "js", "webauthn-json.js"),

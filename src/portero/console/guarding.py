@@ -5,17 +5,23 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 # Nothing inline, nothing from elsewhere, no framing. `data:` is for the picture of a TOTP secret.
-CONTENT_SECURITY_POLICY = (
+_CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    " connect-src 'self'{live}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 _ONLY_HERE = "The console is for a browser on this machine.\n"
+
+
+def content_security_policy() -> str:
+    origin = settings.PORTERO_LIVE_ORIGIN
+    return _CONTENT_SECURITY_POLICY.format(live=f" {origin}" if origin else "")
 
 
 class OnlyThisMachine:
@@ -39,7 +45,7 @@ class StrictHeaders:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         answer = self._get_response(request)
-        answer.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        answer.headers.setdefault("Content-Security-Policy", content_security_policy())
         answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         answer.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         answer.headers.setdefault("Cache-Control", "no-store")

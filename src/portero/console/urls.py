@@ -21,6 +21,7 @@ from portero.console import (
     searching,
     seeing_as,
     sessions,
+    streams,
     views,
     welcome,
     why,
@@ -231,6 +232,7 @@ _ours: list[URLPattern] = [
         POST=also_through_a_lens(MEMBERS),
     ),
     route("workspaces/", workspaces.workspaces, "workspaces", GET=MEMBERS, POST=MEMBERS),
+    route("stream-ticket/", streams.ticket, "stream_ticket", POST=MEMBERS),
     route("search/", searching.search, "search", GET=MEMBERS),
     route("preferences/", preferences.preferences, "preferences", GET=MEMBERS, POST=MEMBERS),
     route("why/", why.why, "why", GET=needs("access:explain", event="page.opened")),
@@ -245,7 +247,7 @@ _ours: list[URLPattern] = [
     route("welcome/<str:token>", welcome.welcome, "welcome", GET=EVERYBODY, POST=EVERYBODY),
     route("forgotten/", welcome.forgotten, "forgotten", GET=EVERYBODY, POST=EVERYBODY),
     route("mailbox/", mailbox.mailbox, "mailbox", GET=EVERYBODY if mailbox.is_here() else CLOSED),
-    route("-/kept", keeping.kept, "kept", GET=MEMBERS),
+    route("kept/", keeping.kept, "kept", GET=MEMBERS),
     route("-/health", views.health, "health", GET=also_through_a_lens(EVERYBODY)),
     route(
         "assets/<str:digest>/<str:name>", assets.asset, "asset", GET=also_through_a_lens(EVERYBODY)

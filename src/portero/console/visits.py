@@ -24,13 +24,11 @@ from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
 from portero.domain.accounts.sessions import ADDRESS, AGENT, BEGAN, SEEN
+from portero.store.sittings import ABSOLUTE_S, IDLE_S, SEEN_STEP_S
 
 WORKSPACE = "workspace"
 KEPT = "kept"
 """What was sent to a door that asked for a fresh factor; of the workspace it was sent in."""
-IDLE_S = 30 * 60
-ABSOLUTE_S = 12 * 60 * 60
-_SEEN_STEP_S = 60
 _ENTERED = "entered"
 
 
@@ -43,7 +41,7 @@ def person_of(request: HttpRequest) -> Person | None:
     if now - seen > IDLE_S or now - began > ABSOLUTE_S:
         logout(request)
         return None
-    if SEEN not in request.session or (now - seen > _SEEN_STEP_S and _is_a_persons_doing(request)):
+    if SEEN not in request.session or (now - seen > SEEN_STEP_S and _is_a_persons_doing(request)):
         request.session[SEEN] = now
     if BEGAN not in request.session:
         request.session[BEGAN] = now

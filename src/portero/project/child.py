@@ -1,7 +1,7 @@
 """What the supervisor's children run: `python -m portero.project.child PARENT KIND [ARGUMENTS]`.
 
 Not for people: `portero serve`, `portero sandbox` and `portero demo` start it. Each kind loads only
-what it needs; the gateway and the sandbox never load Django.
+what it needs; the gateway, the streams and the sandbox never load Django.
 """
 
 from __future__ import annotations
@@ -50,6 +50,15 @@ def console() -> None:
     serve(Configuration.from_environment())
 
 
+def live(fd: str) -> None:
+    import uvloop
+
+    from portero.project.configuration import Configuration
+    from portero.project.live_server import run
+
+    uvloop.run(run(Configuration.from_environment(), fd=int(fd)))
+
+
 def worker() -> None:
     """Send mail, and whatever else waits for nobody."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
@@ -89,6 +98,7 @@ _KINDS: Mapping[str, Callable[..., None]] = {
     "gateway": gateway,
     "sandbox": sandbox,
     "console": console,
+    "live": live,
     "worker": worker,
     "database": database,
     "demo-workspace": demo_workspace,

@@ -42,6 +42,7 @@ SETTINGS: Mapping[str, str] = {
     "PORTERO_CONSOLE_LISTEN": "127.0.0.1:8000",
     "PORTERO_GATEWAY_LISTEN": "127.0.0.1:8001",
     "PORTERO_GATEWAY_PROCESSES": "1",
+    "PORTERO_LIVE_LISTEN": "127.0.0.1:8003",
     "PORTERO_PUBLIC_URL": "",
     "PORTERO_CONSOLE_URL": "",
     "PORTERO_MAIL_URL": "",
@@ -107,6 +108,7 @@ class Configuration:
     """Whose activity the console's one page shows to this machine; None = nobody's."""
     gateway_listen: Address
     gateway_processes: int
+    live_listen: Address
     public_url: str
     """How programs and Meta reach the gateway; empty = by its own address."""
     console_url: str
@@ -137,6 +139,7 @@ class Configuration:
             "console_listen": reader.read("PORTERO_CONSOLE_LISTEN", _loopback_address),
             "gateway_listen": reader.read("PORTERO_GATEWAY_LISTEN", _address),
             "gateway_processes": reader.read("PORTERO_GATEWAY_PROCESSES", _processes),
+            "live_listen": reader.read("PORTERO_LIVE_LISTEN", _loopback_address),
             "public_url": reader.read("PORTERO_PUBLIC_URL", lambda t: _origin(t) if t else ""),
             "console_url": reader.read("PORTERO_CONSOLE_URL", lambda t: _origin(t) if t else ""),
             "mail": reader.read_mail_server(),
@@ -144,6 +147,19 @@ class Configuration:
         }
         reader.finish()
         return cls(**values)
+
+    @property
+    def live_origin(self) -> str:
+        """Where browsers find streams: behind a proxy at the console's own origin, which is empty."""
+        return "" if self.console_url else f"http://localhost:{self.live_listen.port}"
+
+    @property
+    def console_origins(self) -> tuple[str, ...]:
+        """From whose pages streams are opened."""
+        if self.console_url:
+            return (self.console_url,)
+        port = self.console_listen.port
+        return (f"http://localhost:{port}", f"http://127.0.0.1:{port}")
 
     def dsn(self, login: Login, environ: Mapping[str, str] = os.environ) -> str:
         """Where and as whom to connect. Raises FileNotFoundError before the logins are made."""

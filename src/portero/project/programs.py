@@ -14,6 +14,7 @@ from portero.project.supervisor import Program
 SANDBOX_HEALTH = "/_sandbox/ledger?since=999999999"
 GATEWAY_HEALTH = "/-/health"
 CONSOLE_HEALTH = "/-/health"
+LIVE_HEALTH = "/live/health"
 
 
 def gateway_program(
@@ -39,6 +40,11 @@ def sandbox_program(
 
 def console_program(environ: Mapping[str, str], *, url: str) -> Program:
     return _child(environ, "console", "console", ready=partial(answers, url + CONSOLE_HEALTH))
+
+
+def live_program(environ: Mapping[str, str], *, fd: int, url: str) -> Program:
+    ready = partial(answers, url + LIVE_HEALTH)
+    return _child(environ, "live", "live", str(fd), ready=ready, fds=(fd,))
 
 
 def worker_program(environ: Mapping[str, str]) -> Program:

@@ -13,6 +13,7 @@ from portero.project.listening import listen
 from portero.project.programs import (
     console_program,
     gateway_program,
+    live_program,
     sandbox_program,
     worker_program,
 )
@@ -50,6 +51,14 @@ async def serve_console(configuration: Configuration, *, as_json: bool) -> None:
         [console_program(os.environ, url=address.url)],
         {"console_url": address.url} if as_json else ready,
     )
+
+
+async def serve_live(configuration: Configuration, *, as_json: bool) -> None:
+    address = configuration.live_listen
+    with listen(address.host, address.port) as sock:
+        ready = f"Streams are served on {address.url}."
+        program = live_program(os.environ, fd=sock.fileno(), url=address.url)
+        await _keep([program], {"live_url": address.url} if as_json else ready)
 
 
 async def serve_worker(*, as_json: bool) -> None:

@@ -38,6 +38,7 @@ else:
     )
     PORTERO_MAILBOX = _configuration.state / "mailbox"
     PORTERO_SENDS_MAIL = _configuration.mail is not None
+    PORTERO_LIVE_ORIGIN = _configuration.live_origin
     DEFAULT_FROM_EMAIL = _configuration.mail_from
     if _configuration.mail is None:
         EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

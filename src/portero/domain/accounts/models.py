@@ -63,6 +63,26 @@ class Session(AbstractBaseSession):
         indexes = [models.Index(fields=["person_id"], name="session_person")]
 
 
+class StreamTicket(WorkspaceModel):
+    """Lets one browser open one stream, once, within a minute. Only a digest of it is kept."""
+
+    pk = models.CompositePrimaryKey("workspace_id", "digest")
+    digest = models.BinaryField()
+    principal_id = models.UUIDField()
+    session_key = models.TextField()
+    """As the session table has it; the stream ends with the session."""
+    permission = models.TextField(null=True)
+    """What the page needs; None = it is every member's."""
+    address = models.TextField(null=True)
+    factor_at = models.DateTimeField(null=True)
+    version = models.BigIntegerField()
+    """Of the policy under which the page was made."""
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "stream_ticket"
+
+
 class SignInLink(models.Model):
     """A link with which a person chooses a password, once. Only a digest of it is kept.
 

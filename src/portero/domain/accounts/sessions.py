@@ -92,6 +92,11 @@ class SessionStore(Stored):
         raise NotImplementedError
 
 
+def digest_of(key: str | None) -> str:
+    """What the database calls a session, by its cookie."""
+    return _digest(key)
+
+
 def end_sessions(person: UUID, *, but: str | None) -> int:
     """End every session of a person, except the one with this key; returns how many."""
     ended, _ = Session.objects.filter(person_id=person).exclude(session_key=_digest(but)).delete()

@@ -29,7 +29,9 @@ def demo(
     ] = Path(".portero/demo"),
     port: Annotated[
         int,
-        typer.Option(help="Of the console; gateway and sandbox take the next two.", metavar="N"),
+        typer.Option(
+            help="Of the console; gateway, sandbox and streams take the next three.", metavar="N"
+        ),
     ] = 8000,
     json_file: Annotated[
         Path | None,
@@ -56,7 +58,7 @@ def demo(
         return
     from portero.project.demo import running as demonstration
 
-    _require_port(port, last=port + 2)
+    _require_port(port, last=port + 3)
     try:
         asyncio.run(demonstration.run(data, port=port, json_file=json_file))
     except demonstration.DemoFailed as error:
@@ -97,6 +99,17 @@ def serve_console(json: Json = False) -> None:
 
     configuration = configured()
     _serve(lambda: serving.serve_console(configuration, as_json=json))
+
+
+@serve.command("live")
+def serve_live(json: Json = False) -> None:
+    """Run the streams by which the console's pages change under people's eyes."""
+    from portero.project import serving
+    from portero.project.cli.installation import configured, require_database
+
+    configuration = configured()
+    require_database(configuration)
+    _serve(lambda: serving.serve_live(configuration, as_json=json))
 
 
 def worker(json: Json = False) -> None:

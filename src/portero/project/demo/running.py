@@ -23,6 +23,7 @@ from portero.project.programs import (
     database_program,
     demo_workspace_program,
     gateway_program,
+    live_program,
     sandbox_program,
     worker_program,
 )
@@ -45,7 +46,7 @@ class DemoFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Three ports in a row."""
+    """Four ports in a row."""
 
     port: int
 
@@ -66,6 +67,10 @@ class Addresses:
     def sandbox(self) -> str:
         return f"http://{HOST}:{self.port + 2}"
 
+    @property
+    def live(self) -> str:
+        return f"http://{HOST}:{self.port + 3}"
+
 
 async def run(data: Path, *, port: int, json_file: Path | None) -> None:
     """Run until SIGTERM or SIGINT. `json_file` is written once everything answers.
@@ -74,9 +79,9 @@ async def run(data: Path, *, port: int, json_file: Path | None) -> None:
     """
     addresses, state = Addresses(port), data.resolve()
     try:
-        with _own_folder(state), _ports(port) as (gateway_fd, sandbox_fd):
+        with _own_folder(state), _ports(port) as descriptors:
             _write_world(state, addresses)
-            await _supervise(state, addresses, gateway_fd, sandbox_fd, json_file)
+            await _supervise(state, addresses, descriptors, json_file)
     except AddressTaken as error:
         raise DemoFailed(f"{error}: stop it, or choose others with --port", taken=True) from None
     except (ProgramFailed, ValueError) as error:
@@ -86,8 +91,9 @@ async def run(data: Path, *, port: int, json_file: Path | None) -> None:
 
 
 async def _supervise(
-    state: Path, addresses: Addresses, gateway_fd: int, sandbox_fd: int, json_file: Path | None
+    state: Path, addresses: Addresses, descriptors: tuple[int, int, int], json_file: Path | None
 ) -> None:
+    gateway_fd, sandbox_fd, live_fd = descriptors
     environ = _environment(state, addresses)
     cluster = Cluster(state, environ)
     async with supervising(relay) as supervisor:
@@ -108,6 +114,7 @@ async def _supervise(
                 internal_socket=internal_socket(state, 1),
             ),
             console_program(environ, url=addresses.console),
+            live_program(environ, fd=live_fd, url=addresses.live),
             worker_program(environ),
         )
         _write_document(document, state / DEMO_FILE, *([json_file] if json_file else []))
@@ -130,11 +137,15 @@ def _own_folder(state: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ports(first: int) -> Iterator[tuple[int, int]]:
-    """Take the ports before anything is made; gateway and sandbox inherit theirs."""
+def _ports(first: int) -> Iterator[tuple[int, int, int]]:
+    """Take the ports before anything is made; all but the console inherit theirs."""
     listen(HOST, first).close()  # the console's server binds it itself
-    with listen(HOST, first + 1) as gateway, listen(HOST, first + 2) as sandbox:
-        yield gateway.fileno(), sandbox.fileno()
+    with (
+        listen(HOST, first + 1) as gateway,
+        listen(HOST, first + 2) as sandbox,
+        listen(HOST, first + 3) as live,
+    ):
+        yield gateway.fileno(), sandbox.fileno(), live.fileno()
 
 
 def _write_world(state: Path, addresses: Addresses) -> None:
@@ -151,6 +162,7 @@ def _environment(state: Path, addresses: Addresses) -> dict[str, str]:
         "PORTERO_GRAPH_URL": addresses.sandbox,
         "PORTERO_MAIL_URL": "mailbox:",
         "PORTERO_CONSOLE_LISTEN": addresses.console.removeprefix("http://"),
+        "PORTERO_LIVE_LISTEN": addresses.live.removeprefix("http://"),
         "PORTERO_GATEWAY_LISTEN": addresses.gateway.removeprefix("http://"),
     }
     write_file(state, settings)

@@ -62,6 +62,7 @@ BEGIN
         ('guardrail',           'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
         ('usage_limit',         'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
         ('access_request',      'SELECT, INSERT, UPDATE (state, decided_at, decided_by, answer, binding_id)', 'SELECT', 'listed',   NULL),
+        ('stream_ticket',       'SELECT, INSERT, DELETE',                   '',                                'listed',       NULL),
         ('policy_head',         'SELECT, INSERT, UPDATE (version, xid, changed_at)', 'SELECT, UPDATE (version, xid, changed_at)', 'every',       NULL),
         ('api_key',             'SELECT, INSERT, UPDATE (name, revoked_at, disabled_reason)', 'SELECT, UPDATE (last_used_at, revoked_at)', 'every', NULL),
         -- secrets: written by the app, read by the gateway
@@ -101,6 +102,7 @@ BEGIN
             EXECUTE format('GRANT %s ON %I TO portero_app', one.app, one.tab);
             EXECUTE format('CREATE POLICY app ON %I TO portero_app USING (%s) WITH CHECK (%s)', one.tab, mine, mine);
 
+            CONTINUE WHEN one.gateway = '';
             EXECUTE format('GRANT %s ON %I TO portero_gateway', one.gateway, one.tab);
             EXECUTE format('CREATE POLICY gateway ON %I TO portero_gateway USING (%s) WITH CHECK (%s)', one.tab, listed, listed);
             IF one.gateway_reads = 'every' THEN

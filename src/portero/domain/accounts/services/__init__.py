@@ -23,6 +23,7 @@ from portero.domain.accounts.services.people import (
     register_person,
 )
 from portero.domain.accounts.services.preferences import THEMES, prefer
+from portero.domain.accounts.services.streams import open_stream_ticket
 
 __all__ = [
     "THEMES",
@@ -41,6 +42,7 @@ __all__ = [
     "invite",
     "invite_again",
     "make_sign_in_link",
+    "open_stream_ticket",
     "prefer",
     "register_person",
     "remove",

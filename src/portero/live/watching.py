@@ -1,0 +1,252 @@
+"""Who has a stream open, and what each is told.
+
+A quarter of a second apart, and at once when a policy moves, one transaction for each workspace reads
+its head, its latest record and which of its sessions are still open. Each stream is then decided
+anew. What could not be looked at for a second is closed: a screen is shown nothing on old knowledge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import UUID
+
+import asyncpg
+
+from portero.engine import Check, Context, Resource
+from portero.live.policies import Policies, State
+from portero.live.tickets import Ticket, spend, workspace_of
+from portero.store.failures import DATABASE_ERRORS
+from portero.store.listed import Connection
+from portero.store.presence import CHANNEL
+from portero.store.sittings import ABSOLUTE_S, IDLE_S, STILL_SITTING
+
+LOOK_S = 0.25
+BLIND_S = 1.0
+"""Longer than this no stream lives without having been looked at."""
+SETTLED_S = 1.0
+"""Records of one moment become visible in any order: so much later it is told once more."""
+MOST_OF_ONE = 8
+"""Streams of one person; a further one closes the oldest."""
+
+_LOOK = """
+SELECT (SELECT version FROM policy_head WHERE workspace_id = $1) AS version,
+       (SELECT at FROM record WHERE workspace_id = $1 ORDER BY at DESC LIMIT 1) AS latest
+"""
+
+logger = logging.getLogger(__name__)
+
+
+class Event(StrEnum):
+    """What a screen is told. It asks the console for the rest, which decides what it shows."""
+
+    POLICY = "policy"
+    """Who may do what has changed."""
+    RECORDS = "records"
+    """Something was done or refused."""
+    GONE = "gone"
+    """This stream ends: the page is not theirs any more, or they are not signed in."""
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """One open page: what it was last told of, and what it is to be told."""
+
+    ticket: Ticket
+    version: int
+    latest: datetime | None
+    """Of the records."""
+    looked_at: float
+    _settles_at: float | None = None
+    due: set[Event] = field(default_factory=set)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self, event: Event) -> None:
+        self.due.add(event)
+        self.wake.set()
+
+    def follow(self, latest: datetime | None, now: float) -> None:
+        """Tell of records that are new, at once and when they have settled."""
+        if latest != self.latest:
+            self.latest, self._settles_at = latest, now + SETTLED_S
+            self.tell(Event.RECORDS)
+        elif self._settles_at is not None and now >= self._settles_at:
+            self._settles_at = None
+            self.tell(Event.RECORDS)
+
+    def take(self) -> set[Event]:
+        """What is due; an event that is due twice is told once."""
+        due, self.due = self.due, set()
+        self.wake.clear()
+        return due
+
+
+class Watch:
+    """All streams of this process."""
+
+    def __init__(
+        self, *, pool: asyncpg.Pool, connect: Callable[[], Awaitable[asyncpg.Connection]]
+    ) -> None:
+        self._pool = pool
+        self._connect = connect
+        self._policies = Policies()
+        self._streams: dict[UUID, list[Stream]] = defaultdict(list)
+        self._moved = asyncio.Event()
+
+    @asynccontextmanager
+    async def stream(self, text: str) -> AsyncIterator[Stream | None]:
+        """A stream for a ticket, while the block runs; None when the ticket opens none."""
+        stream = await self._open(text)
+        if stream is None:
+            yield None
+            return
+        here = self._streams[stream.ticket.workspace]
+        here.append(stream)
+        self._make_room(here, stream)
+        try:
+            yield stream
+        finally:
+            here.remove(stream)
+
+    async def _open(self, text: str) -> Stream | None:
+        workspace = workspace_of(text)
+        if workspace is None:
+            return None
+        # The ticket goes in a transaction of its own: it is spent also when it opens nothing.
+        async with self._inside(workspace) as connection:
+            ticket = await spend(connection, text)
+        if ticket is None:
+            return None
+        async with self._inside(workspace, readonly=True) as connection:
+            state, latest = await self._look(connection, workspace)
+            sitting = await _still_sitting(connection, workspace, [ticket])
+        if ticket not in sitting or not may_see(ticket, state):
+            return None
+        stream = Stream(ticket, state.version, latest, time.monotonic())
+        if ticket.version != state.version:
+            stream.tell(Event.POLICY)  # it changed between the page and its stream
+        return stream
+
+    def _make_room(self, here: list[Stream], new: Stream) -> None:
+        mine = [one for one in here if one.ticket.principal == new.ticket.principal]
+        for oldest in mine[:-MOST_OF_ONE]:
+            oldest.tell(Event.GONE)
+
+    async def run(self) -> None:
+        """Look until cancelled; what goes wrong is tried again, and closes what it kept from sight."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._close_what_was_not_looked_at())
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._moved.wait(), LOOK_S)
+                self._moved.clear()
+                await self.look()
+
+    async def look(self) -> None:
+        """Look at every workspace once."""
+        for workspace in [one for one, streams in self._streams.items() if not streams]:
+            del self._streams[workspace]
+        self._policies.forget_all_but(set(self._streams))
+        for workspace in list(self._streams):
+            try:
+                await asyncio.wait_for(self._look_at(workspace), BLIND_S)
+            except (TimeoutError, *DATABASE_ERRORS) as error:
+                logger.warning("streams: the database is away: %s", type(error).__name__)
+
+    async def _look_at(self, workspace: UUID) -> None:
+        streams = list(self._streams[workspace])
+        began = time.monotonic()
+        async with self._inside(workspace, readonly=True) as connection:
+            state, latest = await self._look(connection, workspace)
+            sitting = await _still_sitting(connection, workspace, [one.ticket for one in streams])
+        for stream in streams:
+            if stream.ticket not in sitting or not may_see(stream.ticket, state):
+                stream.tell(Event.GONE)
+                continue
+            stream.looked_at = began
+            if state.version != stream.version:
+                stream.version = state.version
+                stream.tell(Event.POLICY)
+            stream.follow(latest, began)
+
+    async def _look(self, connection: Connection, workspace: UUID) -> tuple[State, datetime | None]:
+        row = await connection.fetchrow(_LOOK, workspace)
+        assert row is not None  # noqa: S101 - without a FROM there is one row
+        state = await self._policies.at_head(connection, workspace, row["version"])
+        return state, row["latest"]
+
+    async def _close_what_was_not_looked_at(self) -> None:
+        """Also while a look hangs."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            oldest = time.monotonic() - BLIND_S
+            for streams in self._streams.values():
+                for stream in streams:
+                    if stream.looked_at < oldest:
+                        stream.tell(Event.GONE)
+
+    async def _listen(self) -> None:
+        """Look at once when a policy moves; without this it is seen a quarter of a second later."""
+        while True:
+            with contextlib.suppress(*DATABASE_ERRORS):
+                connection = await self._connect()
+                try:
+                    ended = asyncio.Event()
+                    connection.add_termination_listener(lambda _connection, e=ended: e.set())
+                    await connection.add_listener(CHANNEL, lambda *_notice: self._moved.set())
+                    await ended.wait()
+                finally:
+                    connection.terminate()
+            await asyncio.sleep(LOOK_S)
+
+    @asynccontextmanager
+    async def _inside(
+        self, workspace: UUID, *, readonly: bool = False
+    ) -> AsyncIterator[Connection]:
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(
+                isolation="repeatable_read" if readonly else "read_committed", readonly=readonly
+            ),
+        ):
+            await connection.execute(
+                "SELECT set_config('portero.workspace', $1, true)", str(workspace)
+            )
+            yield connection
+
+
+def may_see(ticket: Ticket, state: State) -> bool:
+    """Whether the page that the ticket is of opens now. What is asked in addition, nobody can show here."""
+    if ticket.permission is None:
+        return True
+    now = datetime.now(UTC)
+    local = now.astimezone(state.zone)
+    context = Context(
+        now=now.timestamp(),
+        weekday=local.weekday(),
+        minute=local.hour * 60 + local.minute,
+        address=ticket.address,
+        factor_at=ticket.factor_at.timestamp() if ticket.factor_at else None,
+    )
+    check = Check(ticket.permission, Resource(ticket.permission.partition(":")[0]))
+    decision = state.snapshot.decide(ticket.principal, [check], context)
+    return decision.allowed and not decision.obligations
+
+
+async def _still_sitting(
+    connection: Connection, workspace: UUID, tickets: Sequence[Ticket]
+) -> set[Ticket]:
+    """Those whose session is open, and whose person is still who they were in the workspace."""
+    keys = list({one.session for one in tickets})
+    rows = await connection.fetch(STILL_SITTING, workspace, keys, ABSOLUTE_S, IDLE_S)
+    found = {(row["session_key"], str(row["id"])) for row in rows}
+    return {one for one in tickets if (one.session, one.principal) in found}

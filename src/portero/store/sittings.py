@@ -1,0 +1,22 @@
+"""How long somebody stays signed in, and which sessions still are: for every process that must know."""
+
+from __future__ import annotations
+
+IDLE_S = 30 * 60
+"""Since somebody last did something."""
+ABSOLUTE_S = 12 * 60 * 60
+"""Since they signed in, whatever they did."""
+SEEN_STEP_S = 60
+"""How coarsely it is kept when somebody was last seen."""
+
+STILL_SITTING = """
+SELECT s.session_key, p.id
+  FROM session s
+  JOIN principal p ON p.workspace_id = $1 AND p.person_id = s.person_id AND p.active AND NOT p.invited
+  JOIN workspace w ON w.id = p.workspace_id AND NOT w.suspended
+ WHERE s.session_key = ANY($2) AND s.expire_date > clock_timestamp()
+   AND s.created_at > clock_timestamp() - make_interval(secs => $3)
+   AND coalesce(s.seen_at, s.created_at) > clock_timestamp() - make_interval(secs => $4)
+"""
+"""Of these sessions those still open, with whom their person is in the workspace. Parameters:
+workspace, digests of sessions, `ABSOLUTE_S`, `IDLE_S`."""
