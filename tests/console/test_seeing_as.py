@@ -377,7 +377,7 @@ def test_r22_a_lens_is_put_on_with_a_fresh_factor_only(cast: Cast) -> None:
     assert answer.headers["Location"].startswith("/factors/reauthenticate/")
     assert lens.held_by(client.session) is None
     has_shown(client, person_of(cast.ana), method="mfa", type="totp")
-    assert f'value="{cast.dora.principal}"' in client.get("/-/kept").content.decode()
+    assert f'value="{cast.dora.principal}"' in client.get("/kept/").content.decode()
 
 
 def test_r22_control_without_the_demand_an_old_factor_puts_it_on(

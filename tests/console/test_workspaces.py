@@ -160,11 +160,11 @@ def test_what_was_kept_for_a_factor_stays_in_its_workspace(cast: Cast, dora: Cli
         "at": time.time(),
     }
     session.save()
-    assert "Canary" in dora.get("/-/kept").content.decode()
+    assert "Canary" in dora.get("/kept/").content.decode()
 
     switch(dora, cast.carla.workspace)
 
-    assert dora.get("/-/kept").status_code == 404
+    assert dora.get("/kept/").status_code == 404
 
 
 def test_choosing_the_workspace_one_is_in_changes_nothing(cast: Cast, dora: Client) -> None:
