@@ -9,7 +9,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain, compress, islice
 from math import inf
 from operator import attrgetter
@@ -30,6 +31,16 @@ class Giving(NamedTuple):
     where: tuple[Place, ...]
     conditions: tuple[Moment, ...]
     """Empty also where whoever asked leaves them apart."""
+    since: float | None
+    until: float | None
+
+
+class Given(NamedTuple):
+    """What a binding says besides who has it."""
+
+    role: str
+    scope: Scope
+    conditions: Conditions
     since: float | None
     until: float | None
 
@@ -75,6 +86,8 @@ class _Rules(Protocol):
     def of(self, holder: str) -> tuple[Binding, ...]: ...
     def to(self, role: str) -> Iterator[Binding]: ...
     def find(self, id_: str) -> Binding | None: ...
+    def counts(self) -> Mapping[str, int]: ...
+    def selecting(self, roles: Collection[str]) -> Callable[[str], Sequence[Given]]: ...
     def giving(
         self, roles: Collection[str], fully: Collection[str], *, heeding: bool
     ) -> Iterator[Giving]: ...
@@ -153,6 +166,24 @@ class Bindings:
             if binding.role in roles:
                 yield _giving(binding, heeding=heeding)
 
+    def counts(self) -> Counter[str]:
+        """How many bindings give each role."""
+        found = Counter(self._rules.counts())
+        for holder, mine in self._changed.items():
+            found.subtract(binding.role for binding in self._rules.of(holder))
+            found.update(binding.role for binding in mine)
+        return found
+
+    def selecting(self, roles: Collection[str]) -> Callable[[str], Sequence[Given]]:
+        """A look at what holders are given of some roles, for whoever asks for very many of them."""
+        unchanged, changed = self._rules.selecting(roles), self._changed
+
+        def of(holder: str) -> Sequence[Given]:
+            mine = changed.get(holder)
+            return unchanged(holder) if mine is None else _selected(mine, roles)
+
+        return of
+
     def changed(
         self, *, ended: Collection[Binding] = (), begun: Collection[Binding] = ()
     ) -> Bindings:
@@ -171,6 +202,11 @@ class Bindings:
             mine = after.get(binding.principal, self.of(binding.principal))
             after[binding.principal] = _joined((*mine, binding))
         return Bindings(self._rules, after, self._length - len(ended) + len(begun))
+
+    @property
+    def holders_changed(self) -> int:
+        """Of how many holders the bindings are not those of the whole that was laid out once."""
+        return len(self._changed)
 
     def __len__(self) -> int:
         return self._length
@@ -220,6 +256,12 @@ class _Listed:
     def find(self, id_: str) -> Binding | None:
         return next((binding for binding in self if binding.id == id_), None)
 
+    def counts(self) -> Mapping[str, int]:
+        return Counter(binding.role for binding in self)
+
+    def selecting(self, roles: Collection[str]) -> Callable[[str], Sequence[Given]]:
+        return lambda holder: _selected(self.of(holder), roles)
+
     def giving(
         self, roles: Collection[str], fully: Collection[str], *, heeding: bool
     ) -> Iterator[Giving]:
@@ -231,6 +273,7 @@ class _Packed:
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
+        self._counts: dict[str, int] | None = None
         count = len(columns.holder)
         # Each holder's first, and of each binding the holder's next; the end is a place too far.
         self._first = array("I", [count]) * len(columns.holders)
@@ -260,10 +303,41 @@ class _Packed:
             place = self._next[place]
 
     def to(self, role: str) -> Iterator[Binding]:
-        columns = self._columns
-        for place, number in enumerate(columns.role):
-            if columns.roles[number] == role:
+        numbers, place = self._columns.role, -1
+        with suppress(ValueError):
+            number = self._columns.roles.index(role)
+            while True:
+                place = numbers.index(number, place + 1)
                 yield self._binding(place)
+
+    def counts(self) -> Mapping[str, int]:
+        if self._counts is None:
+            counted = Counter(self._columns.role)
+            self._counts = {self._columns.roles[n]: count for n, count in counted.items()}
+        return self._counts
+
+    def selecting(self, roles: Collection[str]) -> Callable[[str], Sequence[Given]]:
+        columns, first, following = self._columns, self._first, self._next
+        holders, end = columns.holders, len(self)
+        is_wanted = [role in roles for role in columns.roles]
+
+        def of(holder: str) -> Sequence[Given]:
+            number = bisect_left(holders, holder)
+            if number == len(holders) or holders[number] != holder:
+                return ()
+            found, place = [], first[number]
+            while place < end:
+                role = columns.role[place]
+                if is_wanted[role]:
+                    terms = columns.all_terms[columns.terms[place]]
+                    since, until = _since(columns.since[place]), _until(columns.until[place])
+                    found.append(
+                        Given(columns.roles[role], terms.scope, terms.conditions, since, until)
+                    )
+                place = following[place]
+            return found
+
+        return of
 
     def find(self, id_: str) -> Binding | None:
         ids = self._columns.ids
@@ -349,6 +423,14 @@ def _giving(binding: Binding, *, heeding: bool) -> Giving:
         binding.since,
         binding.until,
     )
+
+
+def _selected(bindings: Iterable[Binding], roles: Collection[str]) -> Sequence[Given]:
+    return [
+        Given(one.role, one.scope, one.conditions, one.since, one.until)
+        for one in bindings
+        if one.role in roles
+    ]
 
 
 def _by_id(bindings: Iterable[Binding]) -> tuple[Binding, ...]:

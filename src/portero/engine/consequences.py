@@ -14,9 +14,9 @@ from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
-from portero.engine.bindings import Bindings
+from portero.engine.bindings import Bindings, Given
 from portero.engine.catalogue import PERMISSIONS
-from portero.engine.policy import Conditions, Policy, Principal, PrincipalKind, Reach, Scope
+from portero.engine.policy import Conditions, Policy, PrincipalKind, Reach, Scope
 from portero.engine.request import Context, Resource
 from portero.engine.restrictions import (
     FreshFactor,
@@ -50,18 +50,74 @@ class Way:
     until: float | None
 
 
-@dataclass(frozen=True, slots=True)
+# A way by the objects it is made of: there may be a million, and to tell two apart takes no look into them.
+_Key = tuple[Reach, int, int, float | None, float | None]
+
+
 class Shift:
     """What changes for a principal in one permission."""
 
-    principal: str
-    permission: str
-    before: tuple[Way, ...]
-    after: tuple[Way, ...]
-    gained: tuple[Way, ...]
-    """The ways afterwards that allow something which nothing allowed before."""
-    lost: tuple[Way, ...]
-    """The ways before that allowed something which nothing allows afterwards."""
+    __slots__ = ("_after", "_before", "_gained", "_lost", "_met", "permission", "principal")
+
+    def __init__(
+        self, principal: str, permission: str, met: _Met, had: _Keys, has: _Keys, change: _Change
+    ) -> None:
+        self.principal = principal
+        self.permission = permission
+        self._met, self._before, self._after = met, had, has
+        self._gained, self._lost = change
+
+    @property
+    def before(self) -> tuple[Way, ...]:
+        return self._met.ways(self._before)
+
+    @property
+    def after(self) -> tuple[Way, ...]:
+        return self._met.ways(self._after)
+
+    @property
+    def gained(self) -> tuple[Way, ...]:
+        """The ways afterwards that allow something which nothing allowed before."""
+        return self._met.ways(self._gained)
+
+    @property
+    def lost(self) -> tuple[Way, ...]:
+        """The ways before that allowed something which nothing allows afterwards."""
+        return self._met.ways(self._lost)
+
+    @property
+    def is_gain(self) -> bool:
+        return bool(self._gained)
+
+    @property
+    def is_loss(self) -> bool:
+        return bool(self._lost)
+
+
+_Keys = frozenset[_Key]
+_Change = tuple[_Keys, _Keys]
+_NONE: _Keys = frozenset()
+
+
+class _Met:
+    """Every way that was met, by its key. It keeps the objects, so that their ids stay theirs."""
+
+    def __init__(self) -> None:
+        self._ways: dict[_Key, Way] = {}
+
+    def key(self, reach: Reach, given: Given) -> _Key:
+        key = (reach, id(given.scope), id(given.conditions), given.since, given.until)
+        if key not in self._ways:
+            self._ways[key] = Way(reach, given.scope, given.conditions, given.since, given.until)
+        return key
+
+    def of(self, key: _Key) -> Way:
+        return self._ways[key]
+
+    def ways(self, keys: _Keys) -> tuple[Way, ...]:
+        """Those that are not the same, the farthest first."""
+        found = {self._ways[key] for key in keys}
+        return tuple(sorted(found, key=lambda way: (-way.reach, repr(way))))
 
 
 def shifts(
@@ -76,24 +132,61 @@ def shifts(
 
     Who is out of action can do nothing before or afterwards; an owner can do everything.
     """
-    old, new = _Ways(before, permissions, now), _Ways(after, permissions, now)
-    known: dict[object, tuple[tuple[Way, ...], tuple[Way, ...]]] = {}
+    met = _Met()
+    giving = _giving_roles((before, after), permissions)
+    looks: dict[int, _Look] = {}
+    old, new = (
+        _Ways(
+            policy,
+            permissions,
+            now,
+            met,
+            looks.setdefault(
+                id(policy.bindings), _Look(Bindings.among(policy.bindings).selecting(giving))
+            ),
+        )
+        for policy in (before, after)
+    )
+    known: dict[object, _Change] = {}
     for principal in sorted(principals):
         mine, teams = old.of(principal), old.teams(principal)
         theirs, new_teams = new.of(principal), new.teams(principal)
         for permission in sorted(mine.keys() | theirs.keys()):
-            had, has = mine.get(permission, ()), theirs.get(permission, ())
+            had, has = mine.get(permission, _NONE), theirs.get(permission, _NONE)
             if had == has and teams == new_teams:
                 continue
             key = (had, has, teams, new_teams)
-            if key not in known:
-                known[key] = (
-                    _beyond(has, new_teams, had, teams, now),
-                    _beyond(had, teams, has, new_teams, now),
+            change = known.get(key)
+            if change is None:
+                change = known[key] = (
+                    _beyond(met, has, new_teams, had, teams, now),
+                    _beyond(met, had, teams, has, new_teams, now),
                 )
-            gained, lost = known[key]
-            if gained or lost:
-                yield Shift(principal, permission, had, has, gained, lost)
+            if change != (_NONE, _NONE):
+                yield Shift(principal, permission, met, had, has, change)
+
+
+def _giving_roles(policies: Iterable[Policy], permissions: Collection[str]) -> set[str]:
+    """The roles that give one of the permissions, in some of the policies."""
+    return {
+        role.id
+        for policy in policies
+        for role in policy.roles
+        if any(role.cells.get(permission, Reach.NONE) > Reach.NONE for permission in permissions)
+    }
+
+
+class _Look:
+    """What holders are given; of the one just asked for it is remembered, for the other policy."""
+
+    def __init__(self, of: Callable[[str], Sequence[Given]]) -> None:
+        self.of = of
+        self._last: tuple[str, Sequence[Given]] = ("", ())
+
+    def of_person(self, holder: str) -> Sequence[Given]:
+        if self._last[0] != holder:
+            self._last = (holder, self.of(holder))
+        return self._last[1]
 
 
 def members_of(policy: Policy, holders: Collection[str]) -> set[str]:
@@ -110,9 +203,11 @@ def members_of(policy: Policy, holders: Collection[str]) -> set[str]:
 class _Ways:
     """Who has which ways to some permissions, in one policy."""
 
-    def __init__(self, policy: Policy, permissions: Collection[str], now: float) -> None:
+    def __init__(
+        self, policy: Policy, permissions: Collection[str], now: float, met: _Met, look: _Look
+    ) -> None:
         self._principals = {one.id: one for one in policy.principals}
-        self._bindings = Bindings.among(policy.bindings)
+        self._met, self._look = met, look
         self._cells = {
             role.id: [
                 (permission, reach)
@@ -122,57 +217,96 @@ class _Ways:
             ]
             for role in policy.roles
         }
-        self._all = {p: (Way(Reach.ALL, Scope(), Conditions(), None, None),) for p in permissions}
+        everything = met.key(Reach.ALL, Given("", Scope(), Conditions(), None, None))
+        self._all = {permission: frozenset((everything,)) for permission in permissions}
         self._now = now
+        self._given: dict[frozenset[str], Sequence[Given]] = {}
 
     def teams(self, principal: str) -> frozenset[str]:
         found = self._principals.get(principal)
         return found.teams if found is not None else frozenset()
 
-    def of(self, principal: str) -> Mapping[str, tuple[Way, ...]]:
+    def of(self, principal: str) -> Mapping[str, _Keys]:
         found = self._principals.get(principal)
         if found is None or not found.active:
             return {}
         if found.owner and found.kind is PrincipalKind.PERSON:
             return self._all
-        ways: dict[str, set[Way]] = defaultdict(set)
-        for holder in self._holders(found):
-            for one in self._bindings.of(holder):
-                if one.until is not None and one.until <= self._now:
-                    continue
-                for permission, reach in self._cells.get(one.role, ()):
-                    ways[permission].add(
-                        Way(reach, one.scope, one.conditions, one.since, one.until)
-                    )
-        return {
-            permission: tuple(sorted(some, key=lambda way: (-way.reach, repr(way))))
-            if len(some) > 1
-            else tuple(some)
-            for permission, some in ways.items()
-        }
+        ways: dict[str, list[_Key]] = {}
+        cells, key_of, now = self._cells, self._met.key, self._now
+        for given in (*self._look.of_person(principal), *self._of_teams(found.teams)):
+            if given.until is None or given.until > now:
+                for permission, reach in cells.get(given.role, ()):
+                    ways.setdefault(permission, []).append(key_of(reach, given))
+        return {permission: frozenset(some) for permission, some in ways.items()}
 
-    def _holders(self, principal: Principal) -> Iterator[str]:
-        yield principal.id
-        for team in principal.teams:
-            found = self._principals.get(team)
-            if found is not None and found.kind is PrincipalKind.TEAM and found.active:
-                yield team
+    def _of_teams(self, teams: frozenset[str]) -> Sequence[Given]:
+        """What the members of all of these are given; very many are in the same ones."""
+        given = self._given.get(teams)
+        if given is None:
+            known = (self._principals.get(team) for team in teams)
+            given = self._given[teams] = [
+                one
+                for team in known
+                if team is not None and team.kind is PrincipalKind.TEAM and team.active
+                for one in self._look.of(team.id)
+            ]
+        return given
 
 
 def _beyond(
-    ways: Sequence[Way],
+    met: _Met,
+    keys: _Keys,
     teams: frozenset[str],
-    others: Sequence[Way],
+    other_keys: _Keys,
     their_teams: frozenset[str],
     now: float,
-) -> tuple[Way, ...]:
+) -> _Keys:
     """Those of the ways that allow something which none of the others allows."""
-    tests = [restrictions_of(other, their_teams) for other in others]
-    return tuple(
-        way
-        for way in ways
-        if request_beyond(restrictions_of(way, teams), tests, teams=teams | their_teams, now=now)
+    if teams == their_teams and keys <= other_keys:
+        return _NONE
+    tests = [restrictions_of(met.of(other), their_teams) for other in other_keys]
+    found = []
+    for key in keys:
+        mine = restrictions_of(met.of(key), teams)
+        if _is_plainly_beyond(mine, tests, now) or request_beyond(
+            mine, tests, teams=teams | their_teams, now=now
+        ):
+            found.append(key)
+    return frozenset(found)
+
+
+def _is_plainly_beyond(mine: _Tests, others: Iterable[_Tests], now: float) -> bool:
+    """Whether one request far out passes: wherever `mine` says nothing, of what no rule names.
+
+    It is of no number, country or team that is named, somebody else's, long after every end, from
+    nowhere and without a factor. Only hours and beginnings have nothing outside of all. False where it
+    is not plain, also of what `mine` itself lets nothing through.
+    """
+    said = {_DIMENSION[type(test)](test) for test in mine}
+    return (
+        len(said) == len(mine)  # two of one dimension may exclude each other
+        and all(_is_plainly_possible(test, now) for test in mine)
+        and all(
+            any(
+                type(test) not in _ALWAYS_MET_SOMEWHERE and _DIMENSION[type(test)](test) not in said
+                for test in other
+            )
+            for other in others
+        )
     )
+
+
+def _is_plainly_possible(test: Restriction, now: float) -> bool:
+    match test:
+        case ValueIn() | Overlap():
+            return bool(test.wanted)
+        case WithinReach():
+            return test.wanted > Reach.NONE
+        case Until():
+            return test.wanted > now
+        case _:
+            return False
 
 
 _Tests = frozenset[Restriction]
@@ -368,6 +502,7 @@ _DIMENSION: Mapping[type[Restriction], Callable[[Restriction], str]] = {
     Since: _date,
     Until: _date,
 }
+_ALWAYS_MET_SOMEWHERE = frozenset({InHours, Since})
 _POINTS: Mapping[str, Callable[[_Seen], Iterator[_Point]]] = {
     "team": _of_teams,
     "hours": _of_hours,

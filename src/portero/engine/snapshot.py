@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from portero.engine.compiled import Entry, Subject
 from portero.engine.compiling import Compiler
 from portero.engine.explaining import Explanation, Told, telling
 from portero.engine.holding import Able, Holders
-from portero.engine.policy import Policy
+from portero.engine.policy import Policy, Principal
 from portero.engine.request import Check, Context
 from portero.engine.seeing import NOTHING, Visible, visible
 
@@ -46,6 +46,11 @@ class Snapshot:
         nothing. What was compiled for single subjects is left behind.
         """
         return Snapshot(Compiler(policy, self._compiler))
+
+    @property
+    def principals(self) -> Mapping[str, Principal]:
+        """Everybody by id; made once for a policy, however many there are."""
+        return self._compiler.principals
 
     @property
     def workspace(self) -> str:

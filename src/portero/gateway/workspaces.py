@@ -1,7 +1,8 @@
 """What the gateway knows of each workspace: policy, keys, numbers and sealed secrets, as one state.
 
-A state is immutable and belongs to one policy version. It is loaded whole in one database snapshot
-and replaced by reference when the head moves; nothing in it is ever patched.
+A state is immutable and belongs to one policy version. It is read in one database snapshot,
+from what is known of an earlier one, and replaced by reference when the head moves; nothing in it is
+ever patched.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from portero.graphapi.leaks import Needles, needles_of
 from portero.graphapi.webhooks import Signer
 from portero.store.limits import Take
 from portero.store.listed import in_workspace
-from portero.store.policy import KeyRow, load_policy
+from portero.store.policy import KeyRow, LoadedPolicy, load_policy
 from portero.store.presence import Presence
 from portero.store.records import digest_of
 from portero.store.registry import Resource
@@ -58,6 +59,7 @@ class WorkspaceState:
 
     id: UUID
     version: int
+    loaded: LoadedPolicy
     snapshot: engine.Snapshot
     zone: ZoneInfo
     keys: Mapping[str, KeyRow]
@@ -210,8 +212,11 @@ class Workspaces:
             self._load_ahead(workspace)  # it may have moved meanwhile
 
     async def _load(self, workspace: UUID) -> WorkspaceState:
+        known = self._states.get(workspace)
         async with in_workspace(self._pool, workspace, readonly=True) as connection:
-            loaded = await load_policy(connection, workspace)
+            loaded = await load_policy(
+                connection, workspace, known=known.loaded if known is not None else None
+            )
             numbers = await connection.fetch(_NUMBERS, workspace)
             members = await connection.fetch(_TEMPLATE_SETS, workspace)
             tokens = await connection.fetch(_TOKENS, workspace)
@@ -223,7 +228,8 @@ class Workspaces:
         state = WorkspaceState(
             id=workspace,
             version=loaded.policy.version,
-            snapshot=engine.compile_policy(loaded.policy),
+            loaded=loaded,
+            snapshot=_compiled(loaded, known),
             zone=ZoneInfo(loaded.timezone),
             keys=loaded.keys,
             takes={limit.id: _take(limit) for limit in loaded.policy.limits},
@@ -235,11 +241,17 @@ class Workspaces:
             tokens={row["waba"]: SealedValue(row["id"], row["sealed"]) for row in tokens},
             app=SealedValue(app["id"], app["app_secret"]) if app is not None else None,
         )
-        if len(loaded.policy.bindings) > _MANY_BINDINGS:
+        if known is None and len(loaded.policy.bindings) > _MANY_BINDINGS:
             _give_memory_back()
         self._states[workspace] = state
         self._presence.moved(workspace, state.version)
         return state
+
+
+def _compiled(loaded: LoadedPolicy, known: WorkspaceState | None) -> engine.Snapshot:
+    if known is None or loaded.policy.version <= known.version:
+        return engine.compile_policy(loaded.policy)
+    return known.snapshot.followed_by(loaded.policy)
 
 
 def _take(limit: engine.Limit) -> Take:

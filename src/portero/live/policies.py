@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from portero.engine import Snapshot, compile_policy
 from portero.store.listed import Connection
-from portero.store.policy import load_policy
+from portero.store.policy import LoadedPolicy, load_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class State:
     """One workspace's policy at one version."""
 
     version: int
+    loaded: LoadedPolicy
     snapshot: Snapshot
     zone: ZoneInfo
 
@@ -30,10 +31,13 @@ class Policies:
         """The policy at its head, which the caller has read in this transaction."""
         known = self._states.get(workspace)
         if known is None or known.version != version:
-            loaded = await load_policy(connection, workspace)
-            known = State(
-                loaded.policy.version, compile_policy(loaded.policy), ZoneInfo(loaded.timezone)
-            )
+            before = known.loaded if known is not None else None
+            loaded = await load_policy(connection, workspace, known=before)
+            if known is None or loaded.policy.version <= known.version:
+                snapshot = compile_policy(loaded.policy)
+            else:
+                snapshot = known.snapshot.followed_by(loaded.policy)
+            known = State(loaded.policy.version, loaded, snapshot, ZoneInfo(loaded.timezone))
             self._states[workspace] = known
         return known
 

@@ -25,6 +25,7 @@ from psycopg.rows import dict_row
 
 from portero.engine import (
     PERMISSIONS,
+    Binding,
     Bindings,
     Columns,
     Credential,
@@ -67,7 +68,7 @@ _REACHES = {reach.name.lower(): reach for reach in Reach}
 
 POLICY_QUERIES: Mapping[str, str] = {
     "head": """
-        SELECT head.version, workspace.timezone, workspace.suspended
+        SELECT head.version, head.people, workspace.timezone, workspace.suspended
           FROM policy_head AS head JOIN workspace ON workspace.id = head.workspace_id
          WHERE head.workspace_id = $1
     """,
@@ -122,6 +123,22 @@ There may be a hundred thousand people and a million bindings, of which many say
 as one row, with their ids end to end, for most of the time would go into making a row of each.
 """
 
+_PEOPLE = ("principals", "members")
+"""What is read again only when `policy_head.people` has moved, as triggers move it."""
+
+_BINDINGS_SINCE = """
+    SELECT id::text, principal_id::text AS principal, role_id::text AS role, scope::text,
+           conditions::text, reason, timestamptz_send(since) AS since, timestamptz_send(until) AS until,
+           false AS has_ended
+      FROM binding WHERE workspace_id = $1 AND valid_from > $2 AND valid_to IS NULL
+    UNION ALL
+    SELECT id::text, '', '', '', '', '', NULL, NULL, true
+      FROM binding WHERE workspace_id = $1 AND valid_to > $2 AND valid_from <= $2
+"""
+
+MOST_FOLLOWED = 1_000
+"""Holders whose bindings have changed since the whole was loaded: beyond them it is loaded again."""
+
 _ROOM = "SELECT set_config('work_mem', '256MB', true)"
 """Room for PostgreSQL to group a million bindings in: it sorts them on disk otherwise, for twice the time.
 
@@ -151,19 +168,32 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True)
 class LoadedPolicy:
-    """One state of a workspace: its rules, its time zone, its keys by public id."""
+    """One state of a workspace: its rules, its time zone, its keys by public id.
+
+    `people`: which state of its people this is; whoever has the same has the same principals.
+    """
 
     policy: Policy
     timezone: str
     keys: Mapping[str, KeyRow]
+    people: tuple[int, bool]
 
 
-async def load_policy(connection: Connection, workspace: UUID) -> LoadedPolicy:
+async def load_policy(
+    connection: Connection, workspace: UUID, *, known: LoadedPolicy | None = None
+) -> LoadedPolicy:
     """Load the policy at its head, inside `in_workspace(…, readonly=True)`. Raises NoPolicy.
 
-    The queries see one state because that transaction is repeatable read.
+    The queries see one state because that transaction is repeatable read. From what is `known`, an
+    earlier state that was committed, only what has changed is read.
     """
-    return policy_from_rows(workspace, await policy_rows(connection, workspace))
+    await connection.execute(_ROOM)
+    asking = _Asking(workspace, known)
+    rows: dict[str, Sequence[Row]] = {}
+    while (asked := asking.next(rows)) is not None:
+        name, query, parameters = asked
+        rows[name] = await connection.fetch(query, *parameters)
+    return asking.answer(rows)
 
 
 async def policy_rows(connection: Connection, workspace: UUID) -> Mapping[str, Sequence[Row]]:
@@ -174,15 +204,97 @@ async def policy_rows(connection: Connection, workspace: UUID) -> Mapping[str, S
     }
 
 
-def load_policy_locked(connection: psycopg.Connection[Any], workspace: UUID) -> LoadedPolicy:
+def load_policy_locked(
+    connection: psycopg.Connection[Any], workspace: UUID, *, known: LoadedPolicy | None = None
+) -> LoadedPolicy:
     """Do as `load_policy` for psycopg, in the transaction of a caller who holds the lock."""
+    asking = _Asking(workspace, known)
+    rows: dict[str, Sequence[Row]] = {}
     with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
         cursor.execute(_ROOM)
-        rows = {
-            name: cursor.execute(query, [workspace]).fetchall()
-            for name, query in POLICY_QUERIES.items()
-        }
-    return policy_from_rows(workspace, rows)
+        while (asked := asking.next(rows)) is not None:
+            name, query, parameters = asked
+            rows[name] = cursor.execute(query, list(parameters)).fetchall()
+    return asking.answer(rows)
+
+
+class _Asking:
+    """Which queries are left to ask, given what the others have brought."""
+
+    def __init__(self, workspace: UUID, known: LoadedPolicy | None) -> None:
+        self._workspace = workspace
+        self._known = known
+        self._left: list[str] = ["head"]
+        self._is_begun = False
+
+    def next(self, rows: Mapping[str, Sequence[Row]]) -> tuple[str, str, tuple[object, ...]] | None:
+        """A query with its parameters; None when all has been asked."""
+        if not self._left and not self._is_begun:
+            self._begin(rows)
+        if not self._left:
+            return None
+        name = self._left.pop(0)
+        if name == "bindings" and self._known is not None:
+            return name, _BINDINGS_SINCE, (self._workspace, self._known.policy.version)
+        return name, POLICY_QUERIES[name], (self._workspace,)
+
+    def _begin(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """With the head it is clear what there is to follow from, and what must be read."""
+        self._is_begun = True
+        if not rows["head"]:
+            raise NoPolicy(str(self._workspace))
+        known, head = self._known, rows["head"][0]
+        if known is not None and (
+            known.policy.version >= head["version"]
+            or Bindings.among(known.policy.bindings).holders_changed > MOST_FOLLOWED
+        ):
+            known = self._known = None
+        are_same = known is not None and known.people == _people(head)
+        self._left = [
+            name for name in POLICY_QUERIES if name != "head" and not (are_same and name in _PEOPLE)
+        ]
+
+    def answer(self, rows: Mapping[str, Sequence[Row]]) -> LoadedPolicy:
+        if self._known is None:
+            return policy_from_rows(self._workspace, rows)
+        return _following(self._known, rows)
+
+
+def _following(known: LoadedPolicy, rows: Mapping[str, Sequence[Row]]) -> LoadedPolicy:
+    """What is known, with what has changed since. Parts that are the same stay the very objects."""
+    head, before = rows["head"][0], known.policy
+    changed, bindings = rows["bindings"], Bindings.among(before.bindings)
+    ended = [bindings.find(row["id"]) for row in changed if row["has_ended"]]
+    begun = list(_readable_bindings(row for row in changed if not row["has_ended"]))
+    if changed:
+        # What did not read was never there.
+        bindings = bindings.changed(ended=[one for one in ended if one is not None], begun=begun)
+    principals = before.principals
+    if "principals" in rows:
+        principals = _principals(rows["principals"], rows["members"], suspended=head["suspended"])
+    return _loaded(before.workspace, rows, principals, bindings)
+
+
+def _readable_bindings(rows: Iterable[Row]) -> Iterator[Binding]:
+    for row in rows:
+        try:
+            scope, conditions = read_scope(row["scope"]), read_conditions(row["conditions"])
+        except MalformedRule:
+            continue
+        [since], [until] = (
+            _moments([row["since"]], [1], never=-inf),
+            _moments([row["until"]], [1], never=inf),
+        )
+        yield Binding(
+            row["id"],
+            row["principal"],
+            row["role"],
+            scope,
+            conditions,
+            None if since == -inf else since,
+            None if until == inf else until,
+            row["reason"],
+        )
 
 
 def policy_from_rows(workspace: UUID, rows: Mapping[str, Sequence[Row]]) -> LoadedPolicy:
@@ -206,25 +318,39 @@ def _no_garbage() -> Iterator[None]:
 
 
 def _from_rows(workspace: UUID, rows: Mapping[str, Sequence[Row]]) -> LoadedPolicy:
+    suspended = rows["head"][0]["suspended"]
+    principals = _principals(rows["principals"], rows["members"], suspended=suspended)
+    bindings = _bindings(
+        rows["bindings"],
+        tuple(one.id for one in principals),
+        tuple(row["id"] for row in rows["roles"]),
+    )
+    return _loaded(str(workspace), rows, principals, bindings)
+
+
+def _loaded(
+    workspace: str,
+    rows: Mapping[str, Sequence[Row]],
+    principals: tuple[Principal, ...],
+    bindings: Bindings,
+) -> LoadedPolicy:
     head = rows["head"][0]
-    principals = _principals(rows["principals"], rows["members"], suspended=head["suspended"])
     policy = Policy(
-        workspace=str(workspace),
+        workspace=workspace,
         version=head["version"],
         principals=principals,
         roles=tuple(_role(row) for row in rows["roles"] if row["cells"] is not None),
-        bindings=_bindings(
-            rows["bindings"],
-            tuple(one.id for one in principals),
-            tuple(row["id"] for row in rows["roles"]),
-        ),
+        bindings=bindings,
         guardrails=tuple(_guardrail(row) for row in rows["guardrails"]),
         limits=tuple(_limit(row) for row in rows["limits"]),
         credentials=tuple(_credential(row) for row in rows["keys"]),
     )
-    return LoadedPolicy(
-        policy, head["timezone"], {row["public_id"]: _key(row) for row in rows["keys"]}
-    )
+    keys = {row["public_id"]: _key(row) for row in rows["keys"]}
+    return LoadedPolicy(policy, head["timezone"], keys, _people(head))
+
+
+def _people(head: Row) -> tuple[int, bool]:
+    return head["people"], head["suspended"]
 
 
 def _principals(

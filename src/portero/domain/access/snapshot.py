@@ -13,7 +13,7 @@ from portero import engine
 from portero.domain.access.models import PolicyHead
 from portero.domain.audit.models import current_workspace, in_workspace
 from portero.store.ids import workspace_lock
-from portero.store.policy import load_policy_locked
+from portero.store.policy import LoadedPolicy, load_policy_locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,16 @@ class State:
 
     snapshot: engine.Snapshot
     zone: ZoneInfo
+    loaded: LoadedPolicy | None = None
+    """What the next version is followed from; None = nothing was loaded."""
 
     @property
     def policy(self) -> engine.Policy:
         return self.snapshot.policy
 
 
-# By workspace: the head's version and transaction, and what was compiled of it. The transaction is
-# part of it because a version that was rolled back is given again, to something else.
+# By workspace: the head's version and transaction, and what was compiled of it, all of it committed. The
+# transaction is part of it because a version that was rolled back is given again, to something else.
 _compiled: dict[UUID, tuple[tuple[int, str], State]] = {}
 _COMPILED_MAX = 256
 _remembering = threading.Lock()  # two threads that make room at once would reach for one entry
@@ -46,11 +48,15 @@ def lock_policy(*, exclusive: bool) -> None:
         cursor.execute(f"SELECT {function}(%s)", [workspace_lock(current_workspace())])
 
 
-def policy_now(workspace: UUID) -> engine.Policy:
+def state_now(workspace: UUID) -> State:
     """The policy in force, for whoever reads it and acts on nothing."""
     with in_workspace(workspace):
         lock_policy(exclusive=False)
-        return current_state().policy
+        return current_state()
+
+
+def policy_now(workspace: UUID) -> engine.Policy:
+    return state_now(workspace).policy
 
 
 def current_state() -> State:
@@ -60,11 +66,30 @@ def current_state() -> State:
     known = _compiled.get(workspace)
     if known is not None and known[0] == head:
         return known[1]
-    connection.ensure_connection()
-    loaded = load_policy_locked(connection.connection, workspace)
-    state = State(engine.compile_policy(loaded.policy), ZoneInfo(loaded.timezone))
-    _remember(workspace, head, state)
+    state = _followed(workspace, known[1] if known is not None else None)
+    if not _is_our_own_doing(head):
+        _remember(workspace, head, state)
     return state
+
+
+def _followed(workspace: UUID, known: State | None) -> State:
+    """What is at the head, from what is known if that is older; it was committed, so it leads here."""
+    connection.ensure_connection()
+    before = known.loaded if known is not None else None
+    loaded = load_policy_locked(connection.connection, workspace, known=before)
+    if known is None or loaded.policy.version <= known.policy.version:
+        snapshot = engine.compile_policy(loaded.policy)
+    else:
+        snapshot = known.snapshot.followed_by(loaded.policy)
+    return State(snapshot, ZoneInfo(loaded.timezone), loaded)
+
+
+def _is_our_own_doing(head: tuple[int, str]) -> bool:
+    """Whether this transaction itself moved the head: it may still be undone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id_if_assigned()::text")
+        [ours] = cursor.fetchone()
+    return ours is not None and str(ours) == str(head[1])
 
 
 def _remember(workspace: UUID, head: tuple[int, str], state: State) -> None:

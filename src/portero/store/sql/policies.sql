@@ -34,7 +34,7 @@ BEGIN
     -- Tables of no workspace.
     GRANT SELECT, INSERT, UPDATE (email, name, password, last_login, language, spoken, theme) ON person TO portero_app;
     GRANT SELECT, INSERT, UPDATE, DELETE
-       ON session, mfa_authenticator, account_emailaddress, console_cache TO portero_app;
+       ON session, mfa_authenticator, account_emailaddress, console_cache, sign_in_budget TO portero_app;
     GRANT SELECT, INSERT, UPDATE (used_at) ON sign_in_link TO portero_app;
     GRANT SELECT ON gateway_process TO portero_app;
     -- Jobs: ids and names, no secret, and what is done is deleted.
@@ -63,7 +63,7 @@ BEGIN
         ('usage_limit',         'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),
         ('access_request',      'SELECT, INSERT, UPDATE (state, decided_at, decided_by, answer, binding_id)', 'SELECT', 'listed',   NULL),
         ('stream_ticket',       'SELECT, INSERT, DELETE',                   '',                                'listed',       NULL),
-        ('policy_head',         'SELECT, INSERT, UPDATE (version, xid, changed_at)', 'SELECT, UPDATE (version, xid, changed_at)', 'every',       NULL),
+        ('policy_head',         'SELECT, INSERT, UPDATE (version, xid, changed_at, people)', 'SELECT, UPDATE (version, xid, changed_at)', 'every',       NULL),
         ('api_key',             'SELECT, INSERT, UPDATE (name, revoked_at, disabled_reason)', 'SELECT, UPDATE (last_used_at, revoked_at)', 'every', NULL),
         -- secrets: written by the app, read by the gateway
         ('credential',          'INSERT',                                   'SELECT',                          'listed',       NULL),

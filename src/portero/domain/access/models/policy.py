@@ -73,7 +73,18 @@ class Binding(VersionedModel):
                 fields=["workspace_id", "principal_id"],
                 condition=models.Q(valid_to=None),
                 name="binding_in_force",
-            )
+            ),
+            # What has changed since a version, for whoever follows.
+            models.Index(
+                fields=["workspace_id", "valid_from"],
+                condition=models.Q(valid_to=None),
+                name="binding_begun",
+            ),
+            models.Index(
+                fields=["workspace_id", "valid_to"],
+                condition=~models.Q(valid_to=None),
+                name="binding_ended",
+            ),
         ]
 
 

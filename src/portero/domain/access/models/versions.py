@@ -46,6 +46,8 @@ class PolicyHead(WorkspaceModel):
     version = models.BigIntegerField()
     xid = Xid8Field(db_default=CurrentTransaction())
     changed_at = models.DateTimeField(db_default=Now())
+    people = models.BigIntegerField(db_default=0)
+    """Moved by triggers whenever a principal or a team's members change."""
 
     class Meta:
         db_table = "policy_head"

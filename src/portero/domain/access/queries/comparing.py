@@ -147,8 +147,8 @@ def _consequences(
     known = [one for one in after.principals if one.id in each]
     known.sort(key=lambda one: (one.name.casefold(), one.id))
     return Consequences(
-        gaining=sum(any(one.gained for one in some) for some in each.values()),
-        losing=sum(any(one.lost for one in some) for some in each.values()),
+        gaining=sum(any(one.is_gain for one in some) for some in each.values()),
+        losing=sum(any(one.is_loss for one in some) for some in each.values()),
         concerned=len(each),
         named=tuple(
             Concerned(UUID(one.id), one.name, one.kind, each[one.id]) for one in known[:NAMED]
