@@ -15,6 +15,7 @@ from portero.project.logins import OWNER, ROLE_OF
 RUNNING = ("portero_app", "portero_gateway", "portero_log")
 # People are global, and so is how they sign in.
 SIGNING_IN = {
+    "sign_in_budget",
     "person",
     "session",
     "mfa_authenticator",

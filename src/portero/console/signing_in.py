@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 import time
 import unicodedata
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,18 +27,24 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.signals import user_logged_in
+from django.core.exceptions import ValidationError
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
 from typing_extensions import override
 
+from portero.console import known_devices
 from portero.domain.accounts.models import Person
+from portero.domain.accounts.services import throttling
+from portero.domain.accounts.services.throttling import Try
 from portero.domain.accounts.sessions import end_expired_sessions, end_sessions
 from portero.domain.notices import services as notices
 from portero.domain.notices.services import Letter
 from portero.store.sealing import KeyRing, Place
 
 # allauth seals without telling whose value it is, so the place names the table and no row.
+_HOUR_MIN = 60
 _FACTOR = Place(UUID(int=0), "mfa_authenticator", "data", UUID(int=0))
 
 
@@ -81,6 +90,22 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
         return False  # people are invited
 
     @override
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Ours in place of allauth's five failures, which lock out whoever is guessed at."""
+        tried = _try_of(request, credentials)
+        wait = throttling.begin(tried)
+        if wait is not None:
+            raise ValidationError(
+                _("That was wrong too often. Try again in %(wait)s.") % {"wait": _in_words(wait)},
+                code="too_many_login_attempts",
+            )
+        self._tried = tried
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        """What allauth calls when the password was right."""
+        throttling.succeeded(self._tried)
+
+    @override
     def is_reauthentication_required(self, *, app: str) -> bool:
         """Not of who showed all they have a moment ago, which allauth would ask for once more."""
         request = context.request
@@ -105,6 +130,24 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
         return found
 
 
+def _try_of(request: HttpRequest, credentials: Mapping[str, Any]) -> Try:
+    email = str(credentials.get("email") or credentials.get("username") or "")
+    person = Person.objects.filter(email__iexact=email).first()
+    device = known_devices.device_of(request, person) if person is not None else None
+    return Try(email, request.META["REMOTE_ADDR"], device)
+
+
+def _in_words(wait: timedelta) -> str:
+    minutes = math.ceil(wait.total_seconds() / 60)
+    if wait < timedelta(minutes=1):
+        seconds = math.ceil(wait.total_seconds())
+        return ngettext("one second", "%(count)s seconds", seconds) % {"count": seconds}
+    if minutes < _HOUR_MIN:
+        return ngettext("one minute", "%(count)s minutes", minutes) % {"count": minutes}
+    hours = math.ceil(minutes / _HOUR_MIN)
+    return ngettext("one hour", "%(count)s hours", hours) % {"count": hours}
+
+
 class Factors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
     @override
     def encrypt(self, text: str) -> str:
@@ -119,7 +162,7 @@ class Factors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
 
 @receiver(authenticator_added)
 def _a_new_factor_was_just_shown(
-    sender: object, request: HttpRequest, user: Person, authenticator: Authenticator, **_: Any
+    sender: object, request: HttpRequest, user: Person, authenticator: Authenticator, **_more: Any
 ) -> None:
     """Who sets a factor up has shown it: they are not asked for it once more."""
     if authenticator.type != Authenticator.Type.RECOVERY_CODES:
@@ -129,7 +172,7 @@ def _a_new_factor_was_just_shown(
 
 
 @receiver([authenticator_added, authenticator_removed])
-def _other_sessions_end(sender: object, request: HttpRequest, user: Person, **_: Any) -> None:
+def _other_sessions_end(sender: object, request: HttpRequest, user: Person, **_more: Any) -> None:
     """Whoever had a session before a factor changed has none after, and ours has a new id."""
     request.session.cycle_key()
     end_sessions(user.pk, but=request.session.session_key)
@@ -138,7 +181,9 @@ def _other_sessions_end(sender: object, request: HttpRequest, user: Person, **_:
 
 
 @receiver(user_logged_in)
-def _remember_the_language(sender: object, request: HttpRequest, user: Person, **_: Any) -> None:
+def _remember_the_language(
+    sender: object, request: HttpRequest, user: Person, **_more: Any
+) -> None:
     """Mails come in the language that somebody reads."""
     spoken = get_language()
     if spoken and spoken != user.spoken:
@@ -147,6 +192,6 @@ def _remember_the_language(sender: object, request: HttpRequest, user: Person, *
 
 
 @receiver(user_logged_in)
-def _clear_away(sender: object, **_: Any) -> None:
+def _clear_away(sender: object, **_more: Any) -> None:
     """Whoever signs in clears away the sessions that nobody can use any more."""
     end_expired_sessions()

@@ -106,6 +106,7 @@ MIDDLEWARE = [
     "portero.console.preferences.OwnLanguage",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portero.console.known_devices.KnownDevices",
     "portero.console.doors.Doorkeeper",
 ]
 ROOT_URLCONF = "portero.project.urls"
@@ -158,6 +159,8 @@ ACCOUNT_EMAIL_NOTIFICATIONS = False  # until mail can be sent
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# Thirty a minute from one address would lock an office out; passwords are throttled by ourselves.
+ACCOUNT_RATE_LIMITS = {"login": None}
 MFA_ADAPTER = "portero.console.signing_in.Factors"
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -63,6 +63,24 @@ class Session(AbstractBaseSession):
         indexes = [models.Index(fields=["person_id"], name="session_person")]
 
 
+class SignInBudget(models.Model):
+    """How often a password was wrong in a row: for an account, a device or a network.
+
+    The key is a digest.
+    """
+
+    key = models.BinaryField(primary_key=True)
+    failures = models.IntegerField(db_default=0)
+    last_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "sign_in_budget"
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.failures} failures"
+
+
 class StreamTicket(WorkspaceModel):
     """Lets one browser open one stream, once, within a minute. Only a digest of it is kept."""
 

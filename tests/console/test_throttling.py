@@ -1,0 +1,203 @@
+"""Guessing passwords gets slower and slower, and keeps nobody out who was here before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from django.db import connections
+from django.test import Client
+
+from cast import Cast, playing
+from console.visitors import at_the_door, person_of, signed_in, with_an_app
+from databases import Database
+from portero.console.known_devices import COOKIE
+from portero.domain.accounts import services as accounts
+from portero.domain.accounts.models import Person, SignInBudget
+from portero.domain.accounts.services import throttling
+from portero.domain.accounts.services.throttling import MOST, TERMS, Kind, Try, delay
+
+PASSWORD = "una frase larga que nadie adivina"
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def cast(shared_database: Database) -> Iterator[Cast]:
+    with playing(shared_database) as made:
+        with_an_app(person_of(made.ana))
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_failed(cast: Cast) -> None:
+    SignInBudget.objects.all().delete()
+
+
+@pytest.fixture
+def eva(cast: Cast) -> Person:
+    email = f"eva{next(_numbers)}@throttling.example"
+    accounts.add_person(actor=cast.ana, email=email, name="Eva")
+    person = Person.objects.get_by_natural_key(email)
+    person.set_password(PASSWORD)
+    person.save(update_fields=["password"])
+    with_an_app(person)
+    return person
+
+
+def tries(client: Client, email: str, password: str) -> str:
+    """What the page says: "in", "wrong" or "wait"."""
+    answer = client.post("/login/", {"login": email, "password": password})
+    assert answer.status_code in {200, 302}
+    if answer.status_code == 302:
+        return "in"
+    return "wait" if "wrong too often" in answer.content.decode() else "wrong"
+
+
+def guessed_at(email: str) -> None:
+    """Strangers fail so often that everybody waits for minutes."""
+    for n in range(14):
+        later(throttling.LONGEST)
+        assert throttling.begin(Try(email, f"203.0.113.{n}", None)) is None
+
+
+def later(by: timedelta) -> None:
+    for row in SignInBudget.objects.all():
+        if row.last_at is not None:
+            SignInBudget.objects.filter(key=row.key).update(last_at=row.last_at - by)
+
+
+def test_a01_after_a_few_failures_one_waits_longer_each_time(eva: Person) -> None:
+    free = TERMS[Kind.ACCOUNT].free
+    door = at_the_door()
+
+    assert [tries(door, eva.email, "wrong") for _ in range(free)] == ["wrong"] * free
+    assert tries(door, eva.email, PASSWORD) == "wait"  # the right one too: nothing is told
+    later(timedelta(seconds=2))
+    assert tries(door, eva.email, "wrong") == "wrong"
+    assert tries(door, eva.email, "wrong") == "wait"
+    later(timedelta(seconds=2))
+    assert tries(door, eva.email, "wrong") == "wait"  # two are not enough any more
+    later(timedelta(seconds=2))
+    assert tries(door, eva.email, PASSWORD) == "in"
+    assert tries(at_the_door(), eva.email, "wrong") == "wrong"  # and all is forgotten
+
+
+def test_a01_ten_thousand_guesses_from_a_thousand_addresses(cast: Cast) -> None:
+    """In the time of the clock that the database would show: a hundred in a row, then one a day."""
+    account = TERMS[Kind.ACCOUNT]
+    waited = timedelta()
+    for n in range(MOST):
+        waited += delay(n, account)
+    assert waited > timedelta(hours=20)
+    assert delay(MOST, account) == delay(10_000, account) == timedelta(days=1)
+    assert all(delay(n, account) <= delay(n + 1, account) for n in range(MOST + 5))
+
+    refused = [
+        throttling.begin(Try("victim@example.com", f"203.0.113.{n % 250}", None)) is not None
+        for n in range(200)
+    ]
+    assert refused.count(False) == account.free
+
+
+def test_a01_of_many_at_once_none_is_free(cast: Cast) -> None:
+    def one(n: int) -> bool:
+        try:
+            return throttling.begin(Try("parallel@example.com", f"198.51.100.{n}", None)) is None
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        let_in = list(pool.map(one, range(40)))
+
+    assert let_in.count(True) == TERMS[Kind.ACCOUNT].free
+
+
+def test_a02_the_owner_comes_in_while_strangers_guess_at_full_rate(eva: Person) -> None:
+    mine = signed_in(eva)
+    assert mine.get("/sessions/").status_code == 200
+    device = mine.cookies[COOKIE].value
+    guessed_at(eva.email)
+    assert tries(at_the_door(), eva.email, PASSWORD) == "wait"
+
+    here = at_the_door()
+    here.cookies[COOKIE] = device
+    assert tries(here, eva.email, PASSWORD) == "in"
+
+
+def test_a02_control_without_the_cookie_the_owner_waits_with_them(eva: Person) -> None:
+    guessed_at(eva.email)
+
+    assert tries(at_the_door(), eva.email, PASSWORD) == "wait"
+
+
+def test_a02_a_stolen_or_made_up_cookie_is_no_way_around(cast: Cast, eva: Person) -> None:
+    anas = signed_in(person_of(cast.ana))
+    anas.get("/sessions/")
+    mine = signed_in(eva)
+    mine.get("/sessions/")
+    for cookie in (anas.cookies[COOKIE].value, "made up", "", mine.cookies[COOKIE].value + "x"):
+        SignInBudget.objects.all().delete()
+        guessed_at(eva.email)
+        door = at_the_door()
+        door.cookies[COOKIE] = cookie
+        assert tries(door, eva.email, PASSWORD) == "wait", cookie
+
+    # Their own device has a budget, too.
+    SignInBudget.objects.all().delete()
+    door = at_the_door()
+    door.cookies[COOKIE] = mine.cookies[COOKIE].value
+    said = [tries(door, eva.email, "wrong") for _ in range(8)]
+    assert said == ["wrong"] * TERMS[Kind.DEVICE].free + ["wait"] * 3
+
+
+def test_a02_the_cookie_opens_nothing_and_comes_only_after_a_factor(eva: Person) -> None:
+    door = at_the_door()
+    assert tries(door, eva.email, PASSWORD) == "in"
+    assert COOKIE not in door.cookies  # the factor is still to be shown
+
+    mine = signed_in(eva)
+    mine.get("/sessions/")
+    cookie = mine.cookies[COOKIE]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    alone = at_the_door()
+    alone.cookies[COOKIE] = cookie.value
+    assert alone.get("/sessions/").status_code == 302
+
+
+def test_a04_one_password_at_very_many_accounts_is_one_network_s_failures(cast: Cast) -> None:
+    free = TERMS[Kind.NETWORK].free
+    from_one = [
+        throttling.begin(Try(f"user{n}@spray.example", "198.51.100.7", None)) is None
+        for n in range(200)
+    ]
+    of_one_subscriber = [
+        throttling.begin(Try(f"user{n}@spray6.example", f"2001:db8:1:2::{n:x}", None)) is None
+        for n in range(200)
+    ]
+    mapped = throttling.begin(Try("other@spray.example", "::ffff:198.51.100.7", None))
+
+    assert from_one.count(True) == of_one_subscriber.count(True) == free
+    assert mapped is not None
+    later(timedelta(hours=2))
+    assert throttling.begin(Try("user@spray.example", "198.51.100.7", None)) is None
+
+
+def test_a03_an_account_that_does_not_exist_is_counted_as_one_that_does(eva: Person) -> None:
+    known, unknown = (
+        [tries(at_the_door(), email, "wrong") for _ in range(8)]
+        for email in (eva.email, "nobody@throttling.example")
+    )
+
+    assert known == unknown
+
+
+def test_what_nobody_has_tried_for_long_is_cleared_away(cast: Cast, eva: Person) -> None:
+    throttling.begin(Try("old@example.com", "192.0.2.1", None))
+    SignInBudget.objects.update(last_at=datetime.now(UTC) - timedelta(days=61))
+
+    assert tries(at_the_door(), eva.email, PASSWORD) == "in"
+
+    assert SignInBudget.objects.filter(failures__gt=0).count() == 0
