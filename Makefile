@@ -4,7 +4,7 @@ PY := .venv/bin/python
 T ?= tests
 WORKERS ?= 2
 PG ?=
-S ?= decision visible revoke gateway ingest
+S ?= decision visible revoke gateway ingest console
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20

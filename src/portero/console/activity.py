@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,7 +90,6 @@ def activity(workspace: UUID, words: Words) -> Activity:
     with in_workspace(workspace):
         shown = Workspace.objects.get()
         now, version = _now_and_version()
-        names = _Names.read()
         return Activity(
             workspace=shown.name,
             timezone=shown.timezone,
@@ -100,8 +100,8 @@ def activity(workspace: UUID, words: Words) -> Activity:
                 Process(process.id, process.started_at, process.lease_until > now)
                 for process in GatewayProcess.objects.order_by("started_at")
             ),
-            calls=tuple(_lines(RecordKind.INTENT, CALLS, names, words)),
-            changes=tuple(_lines(RecordKind.EVENT, CHANGES, names, words)),
+            calls=tuple(_lines(RecordKind.INTENT, CALLS, words)),
+            changes=tuple(_lines(RecordKind.EVENT, CHANGES, words)),
         )
 
 
@@ -122,7 +122,7 @@ def _now_and_version() -> tuple[datetime, str]:
     return now, f"PostgreSQL {version.partition(' ')[0]}"
 
 
-def _lines(kind: RecordKind, count: int, names: _Names, words: Words) -> Iterator[Line]:
+def _lines(kind: RecordKind, count: int, words: Words) -> Iterator[Line]:
     # A call that was decided again has several intents, of which the last one counts.
     # Pages that somebody looked at change nothing; there would soon be nothing else to see.
     asked = Record.objects.filter(kind=kind).exclude(event=LOOKED_AT, effect=Effect.ALLOW)
@@ -139,14 +139,21 @@ def _lines(kind: RecordKind, count: int, names: _Names, words: Words) -> Iterato
             "attempt"
         )
     }
-    for record in shown:
-        end = ends.get(record.call_id)
-        yield _line(
-            _Told(record, _body(bodies, record)),
-            _Told(end, _body(bodies, end)) if end is not None else None,
-            names,
-            words,
-        )
+    told = [_Told(record, _body(bodies, record)) for record in shown]
+    names = _Names.of_all(told)
+    for one in told:
+        end = ends.get(one.record.call_id)
+        ended = _Told(end, _body(bodies, end)) if end is not None else None
+        yield _line(one, ended, names, words)
+
+
+def _uuids(texts: Iterable[str | None]) -> set[UUID]:
+    """Those that are ids; a record may name what never was one."""
+    found = set()
+    for text in texts:
+        with suppress(ValueError, TypeError):
+            found.add(UUID(text))
+    return found
 
 
 _Bodies = Mapping[tuple[UUID, str, int], dict[str, Any]]
@@ -178,13 +185,23 @@ class _Names:
     roles: Mapping[str, str]
 
     @classmethod
-    def read(cls) -> _Names:
-        principals = Principal.objects.values_list("id", "name", "kind")
+    def of_all(cls, told: Iterable[_Told]) -> _Names:
+        """Of everybody and everything that these records name, and of nobody else."""
+        records = [one.record for one in told]
+        seen = [one.on_behalf for one in records if one.on_behalf is not None]
+        principals = Principal.objects.filter(
+            id__in=_uuids([*(one.actor for one in records), *seen])
+        ).values_list("id", "name", "kind")
+        keys = ApiKey.objects.filter(id__in=_uuids(one.credential for one in records))
+        ids = {i for one in told for i in one.body.get("ids", ())}
         return cls(
             {str(i): (name, kind != PrincipalKind.PERSON) for i, name, kind in principals},
-            {str(i): name for i, name in ApiKey.objects.values_list("id", "name")},
-            dict(Number.objects.values_list("meta_id", "name")),
-            {str(i): name for i, name in Role.objects.values_list("id", "name")},
+            {str(i): name for i, name in keys.values_list("id", "name")},
+            dict(Number.objects.filter(meta_id__in=ids).values_list("meta_id", "name")),
+            {
+                str(i): name
+                for i, name in Role.objects.filter(id__in=_uuids(seen)).values_list("id", "name")
+            },
         )
 
     def seen_as(self, record: Record) -> str:

@@ -254,13 +254,13 @@ def team(request: HttpRequest, team: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         return _change_team(request, found, form)
     wanted = request.GET.get("q", "").replace("\0", "").strip()
-    members = queries.members_of(actor.workspace, team)
-    inside = {one.id for one in members}
+    inside = queries.ids_of_members(actor.workspace, team)
+    here = queries.members_of(actor.workspace, team, containing=wanted)
     matches = queries.members(actor.workspace, containing=wanted).members if wanted else ()
     context = {
         "team": found,
         "form": form,
-        "members": members,
+        "here": here,
         "q": wanted,
         "matches": [
             one for one in matches if one.id not in inside and one.kind is not PrincipalKind.TEAM
@@ -273,7 +273,7 @@ def _change_team(request: HttpRequest, found: Member, form: Members) -> HttpResp
     actor, asked = visits.actor(request), form.cleaned_data
     if asked["name"] and asked["name"] != found.name:
         access.rename_team(actor=actor, team=found.id, name=asked["name"])
-    now = {one.id for one in queries.members_of(actor.workspace, found.id)}
+    now = queries.ids_of_members(actor.workspace, found.id)
     wanted = (now | {asked["add"]} - {None}) - {asked["leave"]}
     if wanted != now:
         access.set_team_members(actor=actor, team=found.id, members=wanted)

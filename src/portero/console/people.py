@@ -94,7 +94,7 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
     if member is None:
         raise Http404
     found = access.access_of(actor=actor, principal=principal)
-    roles = {str(role.id): role.name for role in access.roles(actor=actor)}
+    roles = {str(role.id): role.name for role in access.role_names(actor=actor)}
     names = Names.of(actor.workspace)
     held = list(_held(found, roles, names))
     groups = [(name, list(part)) for name, part in groupby(held, key=lambda one: one.spec.group)]

@@ -8,11 +8,15 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from portero.console import visits
 from portero.domain.access import queries as access
 from portero.domain.access.queries import RoleInUse
 from portero.engine import PERMISSIONS, PermissionSpec, Reach
+
+PAGE = 100
+_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,22 @@ class Cell:
 def roles(request: HttpRequest) -> HttpResponse:
     found = access.roles(actor=visits.actor(request))
     shown = [(role, sum(reach > Reach.NONE for reach in role.cells.values())) for role in found]
-    context = {"roles": shown, "all": len(PERMISSIONS), "may_change": _may_change(request)}
+    start = _start(request)
+    context = {
+        "roles": shown[start : start + PAGE],
+        "following": start + PAGE if len(shown) > start + PAGE else None,
+        "all": len(PERMISSIONS),
+        "may_change": _may_change(request),
+    }
     return render(request, "console/roles.html", context)
+
+
+def _start(request: HttpRequest) -> int:
+    """Where the page begins: roles are few enough to count."""
+    asked = request.GET.get("from", "0")
+    if not asked.isascii() or not asked.isdigit() or len(asked) > _DIGITS:
+        raise Http404
+    return int(asked)
 
 
 def _may_change(request: HttpRequest) -> bool:
@@ -47,7 +65,12 @@ def role(request: HttpRequest, role: UUID) -> HttpResponse:
     context = {
         "role": known[role],
         "other": other,
-        "others": [one for one in known.values() if one.id != role],
+        "beside": str(other.id) if other is not None else "",
+        "others": [
+            (str(one.id), _(one.name) if one.builtin else one.name)
+            for one in known.values()
+            if one.id != role
+        ],
         "groups": _groups(known[role], other),
         "may_change": _may_change(request),
         "holders": access.holders_of(actor=actor, role=role),

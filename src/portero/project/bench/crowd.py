@@ -32,10 +32,10 @@ _DAY = 86_400
 _EVERYWHERE, _ALWAYS = Scope(), Conditions()
 
 
-def crowd(people: int = 100_000, *, seed: int = 3) -> Policy:
+def crowd(people: int = 100_000, *, roles: int = _ROLES, seed: int = 3) -> Policy:
     """Make the policy; there are ten bindings for each person."""
     random = Random(seed)
-    roles = tuple(_role(random, n) for n in range(_ROLES))
+    made = tuple(_role(random, n) for n in range(roles))
     teams = tuple(Principal(_id(random), PrincipalKind.TEAM, f"Team {n}") for n in range(_TEAMS))
     persons = tuple(
         Principal(
@@ -50,8 +50,8 @@ def crowd(people: int = 100_000, *, seed: int = 3) -> Policy:
         workspace=_id(random),
         version=1,
         principals=persons + teams,
-        roles=roles,
-        bindings=tuple(_bindings(random, persons, roles)),
+        roles=made,
+        bindings=tuple(_bindings(random, persons, made)),
     )
 
 

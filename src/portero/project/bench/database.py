@@ -45,23 +45,29 @@ def server() -> Iterator[Cluster]:
 def write_policy(dsn: str, policy: Policy, kek: KeyRing) -> None:
     """Write a workspace's keys, and roles, people, teams and bindings, by a superuser's login."""
     workspace = UUID(policy.workspace)
-    people = [p for p in policy.principals if p.kind is not PrincipalKind.TEAM]
     with psycopg.connect(dsn, autocommit=True) as connection:
-        copy = _Copying(connection, workspace)
+        copy = Copying(connection, workspace)
         connection.execute("INSERT INTO workspace (id, name) VALUES (%s, 'Crowd')", [workspace])
         keys = wrap_new_keys(kek, workspace, [uuid7() for _ in PURPOSES])
         copy.rows("workspace_key", ("id", "purpose", "wrapped", "version"), [(*k, 1) for k in keys])
         copy.rows("policy_head", ("version",), [(policy.version,)])
         copy.rows("principal", ("id", "kind", "name"), map(_principal, policy.principals))
-        copy.rows(
-            "team_member",
-            ("team_id", "principal_id"),
-            ((team, person.id) for person in people for team in person.teams),
-        )
-        copy.rows("role", ("id", "name"), ((role.id, role.name) for role in policy.roles))
-        copy.rows("role_version", ("id", "role_id", "cells", "valid_from"), _role_versions(policy))
-        copy.rows("binding", _BINDING, _binding_rows(policy))
+        copy_rules(copy, policy, version=1)
         connection.execute("VACUUM ANALYZE")
+
+
+def copy_rules(copy: Copying, policy: Policy, *, version: int) -> None:
+    """Teams' members, roles and bindings, in force from a version of the policy on."""
+    people = (p for p in policy.principals if p.kind is not PrincipalKind.TEAM)
+    copy.rows(
+        "team_member",
+        ("team_id", "principal_id"),
+        ((team, person.id) for person in people for team in person.teams),
+    )
+    copy.rows("role", ("id", "name"), ((role.id, role.name) for role in policy.roles))
+    versions = ("id", "role_id", "cells", "valid_from")
+    copy.rows("role_version", versions, _role_versions(policy, version))
+    copy.rows("binding", _BINDING, _binding_rows(policy, version))
 
 
 _BINDING = (
@@ -69,7 +75,7 @@ _BINDING = (
 )  # fmt: skip
 
 
-class _Copying:
+class Copying:
     """Copies rows of one workspace."""
 
     def __init__(self, connection: psycopg.Connection[Any], workspace: UUID) -> None:
@@ -88,13 +94,13 @@ def _principal(principal: Principal) -> tuple[object, ...]:
     return principal.id, str(principal.kind), principal.name
 
 
-def _role_versions(policy: Policy) -> Iterator[tuple[object, ...]]:
+def _role_versions(policy: Policy, version: int) -> Iterator[tuple[object, ...]]:
     for role in policy.roles:
         cells = {permission: reach.name.lower() for permission, reach in role.cells.items()}
-        yield role.id, role.id, json.dumps(cells), 1
+        yield role.id, role.id, json.dumps(cells), version
 
 
-def _binding_rows(policy: Policy) -> Iterator[tuple[object, ...]]:
+def _binding_rows(policy: Policy, version: int) -> Iterator[tuple[object, ...]]:
     for binding in policy.bindings:
         yield (
             binding.id,
@@ -105,7 +111,7 @@ def _binding_rows(policy: Policy) -> Iterator[tuple[object, ...]]:
             _moment(binding.since),
             _moment(binding.until),
             binding.reason,
-            1,
+            version,
         )
 
 

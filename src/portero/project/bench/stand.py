@@ -74,12 +74,12 @@ def installed(graph_url: str) -> Iterator[tuple[Path, Cluster, Shop, Mapping[str
     """A database with the workspace in it, in a folder that goes with it."""
     state = Path(tempfile.mkdtemp(prefix="portero-bench-"))
     state.chmod(0o755)  # the server's own account passes through
-    environ = _environment(state, graph_url)
+    environ = environment(state, graph_url)
     cluster = Cluster(state, environ)
     try:
         cluster.start()
         made = state / "shop.json"
-        _run_module("portero.project.bench.founding", environ, str(made))
+        run_module("portero.project.bench.founding", environ, str(made))
         yield state, cluster, json.loads(made.read_text()), environ
     finally:
         cluster.stop()
@@ -123,7 +123,7 @@ def gateways(
 _CHILD = (sys.executable, "-P", "-m", "portero.project.child")
 
 
-def _environment(state: Path, graph_url: str) -> dict[str, str]:
+def environment(state: Path, graph_url: str) -> dict[str, str]:
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("PORTERO_", "DATABASE_URL"))}
     for name in ("PORTERO_PG_BIN", "PORTERO_PG_USER"):
         if name in os.environ:
@@ -136,7 +136,7 @@ def _environment(state: Path, graph_url: str) -> dict[str, str]:
     }
 
 
-def _run_module(module: str, environ: Mapping[str, str], *arguments: str) -> None:
+def run_module(module: str, environ: Mapping[str, str], *arguments: str) -> None:
     subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-P", "-m", module, *arguments],
         env=dict(environ),

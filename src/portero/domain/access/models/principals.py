@@ -13,6 +13,11 @@ class Principal(WorkspaceModel):
     id = models.UUIDField()
     kind = models.TextField()
     name = models.TextField()
+    sort_name = models.GeneratedField(
+        expression=Lower("name"), output_field=models.TextField(), db_persist=True
+    )
+    """The name as lists are ordered and searched by it. A column, because under row-level security an
+    index on an expression is walked from its begin: `lower` might tell what it was given."""
     active = models.BooleanField(db_default=True)
     owner = models.BooleanField(db_default=False)
     invited = models.BooleanField(db_default=False)
@@ -23,7 +28,19 @@ class Principal(WorkspaceModel):
 
     class Meta:
         db_table = "principal"
-        indexes = [models.Index("workspace_id", Lower("name"), "id", name="principal_name")]
+        indexes = [
+            models.Index(fields=["workspace_id", "sort_name", "id"], name="principal_sort_name"),
+            models.Index(
+                fields=["workspace_id", "accountable_id"],
+                condition=~models.Q(accountable_id=None),
+                name="principal_accountable",
+            ),
+            models.Index(
+                fields=["workspace_id", "sort_name"],
+                condition=models.Q(kind="team"),
+                name="principal_team",
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(kind__in=["person", "service_account", "team"]),

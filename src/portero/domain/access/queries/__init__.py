@@ -3,6 +3,7 @@
 from portero.domain.access.queries.asking import (
     Access,
     Given,
+    Holders,
     RoleInUse,
     RoleName,
     access_of,
@@ -55,6 +56,7 @@ __all__ = [
     "Consequences",
     "Given",
     "Held",
+    "Holders",
     "RoleEdition",
     "RoleInUse",
     "RoleName",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from uuid import UUID
 
 from portero.domain.access.authorize import (
@@ -17,7 +17,7 @@ from portero.domain.access.authorize import (
 )
 from portero.domain.access.errors import AccessDenied, NotFound
 from portero.domain.access.models import Role
-from portero.domain.access.snapshot import current_state, lock_policy, policy_now
+from portero.domain.access.snapshot import current_state, lock_policy, policy_now, state_now
 from portero.domain.audit.models import in_workspace
 from portero.engine import (
     Binding,
@@ -31,6 +31,7 @@ from portero.engine import (
 )
 
 _NAMED = 3
+_HOLDERS_NAMED = 50
 
 
 def require(*, actor: Actor, permission: str, event: str) -> None:
@@ -71,7 +72,8 @@ def who_can_give(*, actor: Actor, permissions: Sequence[str]) -> list[str]:
         context = context_of(actor, state.zone)
         each = [set(state.snapshot.grantors(of_workspace(one), context)) for one in permissions]
     grantors = set.intersection(*each) if each else set()
-    known = [p for p in state.policy.principals if p.id in grantors and p.id != actor.id]
+    everybody = state.snapshot.principals
+    known = [everybody[one] for one in grantors if one in everybody and one != actor.id]
     return [p.name for p in sorted(known, key=lambda p: (not p.owner, p.name))[:_NAMED]]
 
 
@@ -101,8 +103,8 @@ class Access:
 
 def access_of(*, actor: Actor, principal: UUID) -> Access:
     """Raises NotFound."""
-    policy = policy_now(actor.workspace)
-    known = {one.id: one for one in policy.principals}
+    state = state_now(actor.workspace)
+    policy, known = state.policy, state.snapshot.principals
     found = known.get(str(principal))
     if found is None:
         raise NotFound(str(principal))
@@ -153,7 +155,7 @@ def roles(*, actor: Actor) -> list[RoleInUse]:
     """Every role, those nobody can change first, then by name."""
     policy = policy_now(actor.workspace)
     cells = {role.id: role.cells for role in policy.roles}
-    counts = Counter(binding.role for binding in policy.bindings)
+    counts = Bindings.among(policy.bindings).counts()
     with in_workspace(actor.workspace):
         rows = list(Role.objects.order_by("-builtin", "name"))
     return [
@@ -162,9 +164,19 @@ def roles(*, actor: Actor) -> list[RoleInUse]:
     ]
 
 
-def holders_of(*, actor: Actor, role: UUID) -> list[tuple[UUID, str, PrincipalKind]]:
-    """Who has a role by a binding of their own: id, name and kind, by name."""
-    policy = policy_now(actor.workspace)
-    holders = {one.principal for one in Bindings.among(policy.bindings).to(str(role))}
-    found = [p for p in policy.principals if p.id in holders]
-    return [(UUID(p.id), p.name, p.kind) for p in sorted(found, key=lambda p: p.name.casefold())]
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who has a role by a binding of their own: how many, and the first by name."""
+
+    count: int
+    named: tuple[tuple[UUID, str, PrincipalKind], ...]
+
+
+def holders_of(*, actor: Actor, role: UUID) -> Holders:
+    state = state_now(actor.workspace)
+    bindings = Bindings.among(state.policy.bindings)
+    holders = {one.principal for one in bindings.to(str(role))}
+    known = state.snapshot.principals
+    found = [known[one] for one in holders if one in known]
+    first = nsmallest(_HOLDERS_NAMED, found, key=lambda one: (one.name.casefold(), one.id))
+    return Holders(len(found), tuple((UUID(one.id), one.name, one.kind) for one in first))

@@ -120,7 +120,7 @@ def _decidable(
     if rows is None:
         waiting = AccessRequest.objects.filter(state="open", expires_at__gt=actor.at)
         rows = waiting.order_by("asked_at")[:_LISTED]
-    mine = Holding.of(state.policy, actor.id, actor.at.timestamp())
+    mine = Holding(state.policy, state.snapshot.principals.get(actor.id), actor.at.timestamp())
     return [
         row
         for row in rows

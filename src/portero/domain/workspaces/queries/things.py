@@ -9,6 +9,7 @@ from enum import StrEnum
 from django.db.models import Q
 
 from portero.domain.access.authorize import Actor, decide
+from portero.domain.access.models import Principal
 from portero.domain.access.snapshot import State, current_state, lock_policy
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.errors import UnknownNumber, UnknownTemplate
@@ -126,13 +127,12 @@ def _templates(actor: Actor, state: State) -> list[str]:
 
 
 def _teams(actor: Actor, state: State) -> list[tuple[str, str]]:
-    teams = [p for p in state.policy.principals if p.kind is PrincipalKind.TEAM and p.active]
+    teams = Principal.objects.filter(kind=PrincipalKind.TEAM, active=True)
     if not _may_see(actor, state, "member:read", Attributes("member")):
-        mine = next((p.teams for p in state.policy.principals if p.id == actor.id), frozenset())
-        teams = [team for team in teams if team.id in mine]
-    return sorted(((team.id, team.name) for team in teams), key=lambda one: one[1].casefold())[
-        :_CHOICES_MAX
-    ]
+        me = state.snapshot.principals.get(actor.id)
+        teams = teams.filter(id__in=me.teams if me is not None else ())
+    shown = teams.order_by("sort_name").values_list("id", "name")[:_CHOICES_MAX]
+    return [(str(team), name) for team, name in shown]
 
 
 def _may_see(actor: Actor, state: State, permission: str, thing: Attributes) -> bool:
