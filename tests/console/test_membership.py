@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID
 
@@ -259,3 +260,34 @@ def test_b2_4_who_only_knows_the_password_neither_sees_nor_ends_a_session(eva: A
     assert looked.status_code == ended.status_code == 302
     assert looked.headers["Location"].startswith("/factors/")
     assert Session.objects.filter(person_id=person_of(eva).pk).count() == 2
+
+
+def idle(client: Client, minutes: float, *, hours: float = 0) -> int:
+    """What a page answers to a session that was last used and begun so long ago."""
+    assert client.get("/requests/").status_code == 200
+    now = datetime.now(UTC).timestamp()
+    session = client.session
+    session["seen"], session["began"] = now - minutes * 60, now - hours * 3600
+    session.save()
+    return client.get("/requests/").status_code
+
+
+def test_b2_2_whoever_could_do_much_harm_sits_shorter(cast: Cast, eva: Actor) -> None:
+    owner, administrator, agent = cast.ana, cast.beto, eva
+    with_an_app(person_of(administrator))
+
+    def after(actor: Actor, minutes: float, hours: float = 0) -> int:
+        return idle(signed_in(person_of(actor)), minutes, hours=hours)
+
+    assert [after(one, 14) for one in (owner, administrator, agent)] == [200, 200, 200]
+    assert [after(one, 16) for one in (owner, administrator, agent)] == [302, 302, 200]
+    assert [after(one, 0, 7.9) for one in (owner, administrator, agent)] == [200, 200, 200]
+    assert [after(one, 0, 8.1) for one in (owner, administrator, agent)] == [302, 302, 200]
+    assert after(agent, 31) == 302
+
+
+def test_b2_2_a_session_that_was_too_long_is_over_and_leads_to_signing_in(cast: Cast) -> None:
+    client = signed_in(person_of(cast.ana))
+    idle(client, 16)
+
+    assert client.get("/requests/").headers["Location"].startswith("/login/?next=")

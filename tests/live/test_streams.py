@@ -217,6 +217,21 @@ def test_an_end_that_comes_by_itself_ends_the_stream(
     assert screen.has_ended() - done < END_S
 
 
+def test_b2_2_an_owner_s_stream_ends_sooner(
+    cast: Cast, live: str, shared_database: Database
+) -> None:
+    reader, owner = Reader(cast), signed_in(person_of(cast.ana))
+    theirs, anas = Screen(live, reader.ticket()), Screen(live, ticket_of(owner, cast.ana))
+    with psycopg.connect(shared_database.dsn()) as connection:
+        connection.execute(
+            "UPDATE session SET seen_at = clock_timestamp() - interval '16 min' WHERE person_id = ANY(%s)",
+            [[reader.person.pk, person_of(cast.ana).pk]],
+        )
+
+    anas.has_ended()
+    assert theirs.ended_at is None
+
+
 def test_another_session_of_the_same_person_stays(cast: Cast, live: str) -> None:
     reader = Reader(cast)
     here, there = Screen(live, reader.ticket()), signed_in(reader.person)

@@ -155,7 +155,7 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
         return render(request, "console/absent.html", status=404)
     person = visits.person_of(request)
     if person is None:
-        return redirect(f"{url_of('account_login')}?{urlencode({'next': request.get_full_path()})}")
+        return _to_sign_in(request)
     if door.opens is Opens.FOR_WHO_SIGNED_IN:
         return None
     way = visits.way_to_a_factor(request, person)
@@ -164,6 +164,8 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
     actor = visits.actor_of(request, person)
     if actor is None:
         return render(request, "console/nowhere.html", status=403)
+    if visits.has_sat_too_long(request, actor):
+        return _to_sign_in(request)
     if lens.held(request) is not None and actor.lens is None:
         lens.withdraw(request)
         return redirect(request.get_full_path())
@@ -178,3 +180,7 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
     if door.is_fresh:
         return keeping.way_to_a_fresh_factor(request, person)
     return None
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    return redirect(f"{url_of('account_login')}?{urlencode({'next': request.get_full_path()})}")

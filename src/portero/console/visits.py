@@ -18,13 +18,20 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from portero.console import lens
+from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.authorize import Actor, Lens
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
 from portero.domain.accounts.sessions import ADDRESS, AGENT, BEGAN, SEEN
-from portero.store.sittings import ABSOLUTE_S, IDLE_S, SEEN_STEP_S
+from portero.store.sittings import (
+    ABSOLUTE_S,
+    IDLE_S,
+    PRIVILEGED_ABSOLUTE_S,
+    PRIVILEGED_IDLE_S,
+    SEEN_STEP_S,
+)
 
 WORKSPACE = "workspace"
 KEPT = "kept"
@@ -41,6 +48,9 @@ def person_of(request: HttpRequest) -> Person | None:
     if now - seen > IDLE_S or now - began > ABSOLUTE_S:
         logout(request)
         return None
+    _attributes(request).is_long = (
+        now - seen > PRIVILEGED_IDLE_S or now - began > PRIVILEGED_ABSOLUTE_S
+    )
     if SEEN not in request.session or (now - seen > SEEN_STEP_S and _is_a_persons_doing(request)):
         request.session[SEEN] = now
     if BEGAN not in request.session:
@@ -48,6 +58,17 @@ def person_of(request: HttpRequest) -> Person | None:
         request.session[ADDRESS] = request.META["REMOTE_ADDR"]
         request.session[AGENT] = request.headers.get("User-Agent", "")
     return request.user
+
+
+def has_sat_too_long(request: HttpRequest, actor: Actor) -> bool:
+    """Whether somebody who could do much harm was away, or here, for longer than such people may be.
+
+    Then they are signed out. It is asked only of who would be (B2.2).
+    """
+    if not getattr(request, "is_long", False) or not access.is_privileged(actor=actor):
+        return False
+    logout(request)
+    return True
 
 
 def _is_a_persons_doing(request: HttpRequest) -> bool:

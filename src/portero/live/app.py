@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,6 +17,8 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 HEALTH, STREAM = "/live/health", "/live/events"
+logger = logging.getLogger(__name__)
+
 _BEAT_S = 15.0
 """A comment now and then: proxies close what is silent, and so does who reads nothing."""
 _WRITE_S = 10.0
@@ -61,7 +64,8 @@ class App:
                     await _reply(send, 403, b"no ticket, or spent", *allowed)
                 else:
                     await _tell(stream, receive, send, allowed)
-        except DATABASE_ERRORS:
+        except DATABASE_ERRORS as error:
+            logger.warning("streams: none is opened: %s", type(error).__name__)
             await _reply(send, 503, b"the database is away", *allowed)
 
 

@@ -27,7 +27,13 @@ from portero.live.tickets import Ticket, spend, workspace_of
 from portero.store.failures import DATABASE_ERRORS
 from portero.store.listed import Connection
 from portero.store.presence import CHANNEL
-from portero.store.sittings import ABSOLUTE_S, IDLE_S, STILL_SITTING
+from portero.store.sittings import (
+    ABSOLUTE_S,
+    IDLE_S,
+    PRIVILEGED_ABSOLUTE_S,
+    PRIVILEGED_IDLE_S,
+    STILL_SITTING,
+)
 
 LOOK_S = 0.25
 BLIND_S = 1.0
@@ -247,6 +253,14 @@ async def _still_sitting(
 ) -> set[Ticket]:
     """Those whose session is open, and whose person is still who they were in the workspace."""
     keys = list({one.session for one in tickets})
-    rows = await connection.fetch(STILL_SITTING, workspace, keys, ABSOLUTE_S, IDLE_S)
+    rows = await connection.fetch(
+        STILL_SITTING,
+        workspace,
+        keys,
+        ABSOLUTE_S,
+        IDLE_S,
+        PRIVILEGED_ABSOLUTE_S,
+        PRIVILEGED_IDLE_S,
+    )
     found = {(row["session_key"], str(row["id"])) for row in rows}
     return {one for one in tickets if (one.session, one.principal) in found}

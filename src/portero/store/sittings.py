@@ -6,6 +6,9 @@ IDLE_S = 30 * 60
 """Since somebody last did something."""
 ABSOLUTE_S = 12 * 60 * 60
 """Since they signed in, whatever they did."""
+PRIVILEGED_IDLE_S = 15 * 60
+PRIVILEGED_ABSOLUTE_S = 8 * 60 * 60
+"""Of owners, and of whoever holds a critical permission (B2.2)."""
 SEEN_STEP_S = 60
 """How coarsely it is kept when somebody was last seen."""
 
@@ -15,8 +18,9 @@ SELECT s.session_key, p.id
   JOIN principal p ON p.workspace_id = $1 AND p.person_id = s.person_id AND p.active AND NOT p.invited
   JOIN workspace w ON w.id = p.workspace_id AND NOT w.suspended
  WHERE s.session_key = ANY($2) AND s.expire_date > clock_timestamp()
-   AND s.created_at > clock_timestamp() - make_interval(secs => $3)
-   AND coalesce(s.seen_at, s.created_at) > clock_timestamp() - make_interval(secs => $4)
+   AND s.created_at > clock_timestamp() - make_interval(secs => CASE WHEN p.owner THEN $5::float8 ELSE $3::float8 END)
+   AND coalesce(s.seen_at, s.created_at)
+       > clock_timestamp() - make_interval(secs => CASE WHEN p.owner THEN $6::float8 ELSE $4::float8 END)
 """
 """Of these sessions those still open, with whom their person is in the workspace. Parameters:
-workspace, digests of sessions, `ABSOLUTE_S`, `IDLE_S`."""
+workspace, digests of sessions, `ABSOLUTE_S`, `IDLE_S`, and the same of the privileged."""

@@ -20,6 +20,7 @@ from portero.domain.access.models import Role
 from portero.domain.access.snapshot import current_state, lock_policy, policy_now, state_now
 from portero.domain.audit.models import in_workspace
 from portero.engine import (
+    PERMISSIONS,
     Binding,
     Bindings,
     Conditions,
@@ -27,10 +28,12 @@ from portero.engine import (
     Principal,
     PrincipalKind,
     Reach,
+    Risk,
     Scope,
 )
 
 _NAMED = 3
+_CRITICAL = tuple(key for key, spec in PERMISSIONS.items() if spec.risk is Risk.CRITICAL)
 _HOLDERS_NAMED = 50
 
 
@@ -62,6 +65,12 @@ def allowed(*, actor: Actor, permissions: tuple[str, ...]) -> frozenset[str]:
             for permission in permissions
             if decide(actor=actor, state=state, checks=[of_workspace(permission)]).allowed
         )
+
+
+def is_privileged(*, actor: Actor) -> bool:
+    """Whether the actor owns the workspace or holds a critical permission in it."""
+    me = state_now(actor.workspace).snapshot.principals.get(actor.id)
+    return (me is not None and me.owner) or bool(allowed(actor=actor, permissions=_CRITICAL))
 
 
 def who_can_give(*, actor: Actor, permissions: Sequence[str]) -> list[str]:
