@@ -17,9 +17,11 @@ def bind(
     scope: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     here = {"workspace_id": workspace.id}
-    ruled = {**here, "valid_from": 1, "reason": "", "managed_by": ""}
     role = uuid7()
     with workspace.change() as db:
+        ruled = {
+            **here, "valid_from": workspace.next_version, "reason": "", "managed_by": "",
+        }  # fmt: skip
         insert(db, "role", {**here, "id": role, "name": f"role {role}", "builtin": False})
         insert(db, "role_version", {**ruled, "id": uuid7(), "role_id": role, "cells": dict(cells)})
         insert(

@@ -208,6 +208,7 @@ class Workspace:
     id: UUID = field(default_factory=uuid7)
     owner: UUID = field(default_factory=uuid7)
     keys: WorkspaceKeys = field(init=False)
+    next_version: int = field(init=False, default=1)
 
     @property
     def email(self) -> str:
@@ -348,9 +349,17 @@ class Workspace:
 
     @contextmanager
     def change(self) -> Iterator[psycopg.Connection[Any]]:
-        """A policy change as services make it: exclusive lock, new head, one commit, confirmed."""
+        """A policy change as services make it: exclusive lock, new head, one commit, confirmed.
+
+        Within it `next_version` is the version from which its rows hold, or until which.
+        """
         with psycopg.connect(self.database.dsn("superuser")) as db:
             db.execute("SELECT pg_advisory_xact_lock(%s)", [workspace_lock(self.id)])
+            row = db.execute(
+                "SELECT version + 1 FROM policy_head WHERE workspace_id = %s", [self.id]
+            ).fetchone()
+            assert row is not None
+            self.next_version = row[0]
             yield db
             moved = db.execute(
                 "UPDATE policy_head SET version = version + 1, xid = pg_current_xact_id(),"
@@ -425,7 +434,7 @@ class Workspace:
                     "id": uuid7(),
                     "role_id": role,
                     "cells": dict(EVERYTHING if cells is None else cells),
-                    "valid_from": 1,
+                    "valid_from": self.next_version,
                     "reason": "",
                     "managed_by": "",
                 },
@@ -443,7 +452,7 @@ class Workspace:
                     "until": until,
                     "reason": "",
                     "managed_by": "",
-                    "valid_from": 1,
+                    "valid_from": self.next_version,
                 },
             )
             insert(
@@ -495,7 +504,7 @@ class Workspace:
                     "amount": amount,
                     "reason": "",
                     "managed_by": "",
-                    "valid_from": 1,
+                    "valid_from": self.next_version,
                 },
             )
         return made
@@ -514,7 +523,7 @@ class Workspace:
                     "body": dict(body),
                     "reason": "",
                     "managed_by": "",
-                    "valid_from": 1,
+                    "valid_from": self.next_version,
                 },
             )
         return made

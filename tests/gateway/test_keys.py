@@ -196,12 +196,25 @@ def disable_account(workspace: Workspace, key: Key) -> None:
 
 def end_binding(workspace: Workspace, key: Key) -> None:
     with workspace.change() as db:
-        db.execute("UPDATE binding SET valid_to = 1 WHERE principal_id = %s", [key.account])
+        db.execute(
+            "UPDATE binding SET valid_to = %s WHERE principal_id = %s",
+            [workspace.next_version, key.account],
+        )
 
 
 def let_binding_run_out(workspace: Workspace, key: Key) -> None:
     with workspace.change() as db:
-        db.execute("UPDATE binding SET until = now() WHERE principal_id = %s", [key.account])
+        here = {"account": key.account, "now": workspace.next_version, "id": uuid7()}
+        db.execute(  # rows of bindings never change: another comes in its place
+            "INSERT INTO binding (workspace_id, id, principal_id, role_id, scope, conditions, until, valid_from)"
+            " SELECT workspace_id, %(id)s, principal_id, role_id, scope, conditions, now(), %(now)s"
+            " FROM binding WHERE principal_id = %(account)s AND valid_to IS NULL",
+            here,
+        )
+        db.execute(
+            "UPDATE binding SET valid_to = %(now)s WHERE principal_id = %(account)s AND id <> %(id)s",
+            here,
+        )
 
 
 @pytest.mark.parametrize(
