@@ -11,8 +11,12 @@
     event.preventDefault();
     palette.togglePopover();
   });
+  // What was typed the last time is selected, to be typed over; but not what is typed already: that it is
+  // open is told a moment after it is, and somebody quick would type over their own first letters.
+  let before = "";
+  palette.addEventListener("beforetoggle", () => { before = typed.value; });
   palette.addEventListener("toggle", (event) => {
-    if (event.newState === "open") typed.select();
+    if (event.newState === "open" && typed.value === before) typed.select();
   });
   palette.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
