@@ -25,6 +25,7 @@ from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.sessions import digest_of
 from portero.engine import Conditions, GuardrailKind, Reach
+from portero.live.policies import Policies
 
 _numbers = itertools.count(1)
 END_S = 1.0  # a right that is gone ends the streams that need it within this
@@ -326,6 +327,27 @@ def test_a_database_that_is_away_ends_every_stream(
     while Screen(live, Reader(cast).ticket()).status != 200:
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_w15_what_nobody_foresaw_ends_the_streams_and_not_the_watch(
+    cast: Cast, live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong with a look: what was not looked at is closed, and others are looked at on."""
+    screen = Screen(live, Reader(cast).ticket())
+
+    async def broken(*_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(Policies, "at_head", broken)
+    began = time.monotonic()
+    assert screen.has_ended() - began < 2 * END_S
+    monkeypatch.undo()
+
+    reader = Reader(cast)
+    again = Screen(live, reader.ticket())
+    assert again.status == 200
+    taken(cast, reader)
+    again.has_ended(within_s=2)
 
 
 def test_streams_start_without_django() -> None:

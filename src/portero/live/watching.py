@@ -165,8 +165,8 @@ class Watch:
         for workspace in list(self._streams):
             try:
                 await asyncio.wait_for(self._look_at(workspace), BLIND_S)
-            except (TimeoutError, *DATABASE_ERRORS) as error:
-                logger.warning("streams: the database is away: %s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - else nobody would look, and nothing be closed
+                logger.warning("streams: a workspace was not seen: %s", type(error).__name__)
 
     async def _look_at(self, workspace: UUID) -> None:
         streams = list(self._streams[workspace])
