@@ -12,11 +12,21 @@ from typing import Any
 import cedarpy
 
 from engine.generate import Request
-from portero.engine import OWNERSHIP, PERMISSIONS, Check, Context, Policy, Resource
+from portero.engine import (
+    ENTRIES,
+    MEMBERSHIP,
+    OWNERSHIP,
+    PERMISSIONS,
+    Check,
+    Context,
+    Policy,
+    Resource,
+)
 from portero.project import cedar
 
+KNOWN = {*PERMISSIONS, *ENTRIES}
 SETS = ("labels", "template_sets")
-BINDING, GUARDRAIL = "binding/", "guardrail/"
+BINDING, GUARDRAIL, MEMBER = "binding/", "guardrail/", "member/"
 
 
 class EvaluationFailed(AssertionError):
@@ -43,7 +53,7 @@ def answers(policy: Policy, requests: Sequence[Request]) -> list[Answer]:
     checks = [(asked, check) for asked in requests for check in asked.checks]
     resources = [resource(f"r{n}", check.resource) for n, (_, check) in enumerate(checks)]
     entities = cedarpy.Entities.from_json_str(json.dumps([*export.entities, *resources]), schema())
-    known = [n for n, (_, check) in enumerate(checks) if check.permission in PERMISSIONS]
+    known = [n for n, (_, check) in enumerate(checks) if check.permission in KNOWN]
     results = cedarpy.is_authorized_batch(
         [request(f"r{n}", *checks[n]) for n in known],
         cedarpy.PolicySet.from_str(export.policies),
@@ -71,6 +81,8 @@ def rules(settled: Iterable[str]) -> Iterator[str]:
     for name in settled:
         if name.startswith(BINDING):
             yield name.removeprefix(BINDING).rpartition("/")[0]
+        elif name.startswith(MEMBER):
+            yield MEMBERSHIP
         else:
             yield name.removeprefix(GUARDRAIL)
 
@@ -102,6 +114,8 @@ def context(measured: Context, credential: str | None) -> dict[str, Any]:
         written["address"] = address
     if measured.factor_at is not None:
         written["factor_at"] = cedar.moment(measured.factor_at)
+    if measured.passkey_at is not None:
+        written["passkey_at"] = cedar.moment(measured.passkey_at)
     if credential is not None:
         written["key"] = cedar.entity_id("Key", credential)
     return written

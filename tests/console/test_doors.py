@@ -23,7 +23,7 @@ from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.audit.models import Record, in_workspace
-from portero.engine import PERMISSIONS, GuardrailKind, HolderKind, Metric, Per, Reach
+from portero.engine import ENTER_CONSOLE, PERMISSIONS, GuardrailKind, HolderKind, Metric, Per, Reach
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ROLES = ("Administrator", "Agent", "Developer", "Analyst", "Support")
@@ -33,6 +33,8 @@ THINGS: dict[str, UUID] = {}
 OTHERS: dict[str, dict[str, object]] = {
     "console:asset": {"digest": "a" * 16, "name": "console.css"},
     "console:welcome": {"token": "a"},
+    "console:entry_new": {"kind": "networks"},
+    "console:entry_save": {"kind": "networks"},
     "console:why_then": {"call": UUID(int=7)},
     "mfa_remove_webauthn": {"pk": 1},
     "mfa_edit_webauthn": {"pk": 1},
@@ -69,6 +71,14 @@ def make_things(cast: Cast) -> None:
             kind=GuardrailKind.DENY,
             permissions=["call:place"],
             principals=[cast.dora.principal],
+        ),
+        entry=access.create_guardrail(
+            actor=cast.ana,
+            name="Thing",
+            kind=GuardrailKind.NETWORKS,
+            permissions=[ENTER_CONSOLE],
+            principals=[cast.role("Analyst")],
+            networks=["127.0.0.0/8"],
         ),
         limit=access.create_limit(
             actor=cast.ana,

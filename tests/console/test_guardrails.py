@@ -95,6 +95,7 @@ VALUES: dict[str, dict[str, object]] = {
     "require_consent": {},
     "require_second_person": {"threshold": "100"},
     "require_fresh_factor": {"factor": "300"},
+    "require_passkey": {},
     "networks": {"networks": "203.0.113.0/24"},
     "hours": {"days": ["0", "4"], "starts": "09:00", "ends": "18:00"},
 }

@@ -21,7 +21,7 @@ from portero.console import labels
 from portero.console.signing_in import Accounts
 from portero.domain.access.services import READY_MADE
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
-from portero.engine.catalogue import PERMISSIONS, Risk
+from portero.engine.catalogue import ENTRIES, PERMISSIONS, Risk
 from portero.engine.policy import Reach
 
 CONSOLE = Path(portero.console.__path__[0])
@@ -49,6 +49,7 @@ _WAYS_AND_KEYS = {
 def names() -> set[str]:
     """What no template says: the engine's own words, those of a context as a catalogue keeps them."""
     found = {text for spec in PERMISSIONS.values() for text in (spec.sentence, spec.group)}
+    found |= {spec.sentence for spec in ENTRIES.values()}
     found |= {f"reach\x04{word}" for word in labels.REACHES.values()}
     found |= {f"risk\x04{word}" for word in labels.RISKS.values()}
     found |= {text for one in READY_MADE.values() for text in (one.name, one.sentence)}

@@ -26,7 +26,7 @@ from portero.domain.access.errors import AccessDenied, OnlyLooking
 from portero.domain.access.models import PolicyHead
 from portero.domain.access.snapshot import State
 from portero.domain.audit.models import Record, in_workspace
-from portero.engine import Check, Policy, PrincipalKind, Reach, compile_policy
+from portero.engine import ENTRIES, Check, Policy, PrincipalKind, Reach, compile_policy
 
 SRC = Path(deciding.__file__).parents[3]
 
@@ -100,7 +100,9 @@ def test_through_a_lens_both_must_be_allowed() -> None:
             assert decision.allowed == (mine and theirs)
         else:
             [role] = [one for one in policy.roles if one.id == actor.lens.id]
-            if not role.cells.get(check.permission, Reach.NONE):
+            if check.permission in ENTRIES:
+                assert decision.allowed == mine  # no role gives it, and none takes it away
+            elif not role.cells.get(check.permission, Reach.NONE):
                 assert not decision.allowed
             elif role.cells[check.permission] is Reach.ALL:
                 assert decision.allowed == mine

@@ -33,11 +33,12 @@ WHERE: dict[str, tuple[str, str]] = {
     "binding": ("/people/{principal}/", rf"/bindings/({UUID})/end/"),
     "request_id": ("/requests/", rf"/requests/({UUID})/"),
     "guardrail": ("/guardrails/", rf"/guardrails/({UUID})/change/"),
+    "entry": ("/coming-in/", rf"/coming-in/({UUID})/change/"),
     "limit": ("/limits/", rf"/limits/({UUID})/change/"),
     "call": ("/", rf"/why/records/({UUID})/"),
 }
 """By the name of a parameter: a page that links to such a thing, and how."""
-GIVEN = {"token": "nothing-of-the-kind", "key": "set-up", "pk": "1"}
+GIVEN = {"kind": "networks", "token": "nothing-of-the-kind", "key": "set-up", "pk": "1"}
 NO_PAGES = {"console:asset", "console:health"}
 """Routes that answer something else than a page."""
 ONLY_IN_A_DEMO = {"console:mailbox"}

@@ -170,12 +170,14 @@ def an_empty_scope_is_everywhere(patch: pytest.MonkeyPatch) -> None:
 
 @fault
 def a_guardrail_that_bites_nowhere_bites_where_nothing_is_known(patch: pytest.MonkeyPatch) -> None:
-    def eager(self: Any, principal: Principal, permission: str) -> Any:
+    def eager(self: Any, principal: Principal, bindings: Any, permission: str) -> Any:
+        entry = compiling._ENTRY[principal.kind]
+        names = compiling._names(principal).union(one.role for one in bindings)
         for rule in self._guardrails:
-            if any(compiling.covers(pattern, permission) for pattern in rule.permissions):
-                names = compiling._names(principal)
-                if rule.principals is None or rule.principals & names:
-                    yield rule
+            asked = (permission, entry)
+            about = any(compiling.covers(one, key) for one in rule.permissions for key in asked)
+            if about and (rule.principals is None or rule.principals & names):
+                yield rule
 
     patch.setattr(compiling.Compiler, "_guardrails_for", eager)
 
@@ -218,8 +220,38 @@ def guardrails_know_no_teams(patch: pytest.MonkeyPatch) -> None:
         patch,
         compiling.Compiler,
         "_guardrails_for",
-        lambda f: lambda self, p, x: f(self, replace(p, teams=frozenset()), x),
+        lambda f: lambda self, p, *x: f(self, replace(p, teams=frozenset()), *x),
     )
+
+
+@fault
+def guardrails_know_no_roles(patch: pytest.MonkeyPatch) -> None:
+    swap(
+        patch,
+        compiling.Compiler,
+        "_guardrails_for",
+        lambda f: lambda self, p, _bindings, x: f(self, p, (), x),
+    )
+
+
+@fault
+def who_may_not_come_in_may_do_things_inside(patch: pytest.MonkeyPatch) -> None:
+    swap(
+        patch,
+        compiling,
+        "_concerns",
+        lambda f: lambda rule, permission, _entry: f(rule, permission, ""),
+    )
+
+
+@fault
+def any_factor_is_a_passkey(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(restrictions.PasskeyShown, "holds", lambda self, r, c: c.factor_at is not None)
+
+
+@fault
+def a_key_opens_the_console(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(compiling, "_ENTRY", dict.fromkeys(PrincipalKind, compiling.ENTER_CONSOLE))
 
 
 @fault
@@ -339,7 +371,7 @@ def guardrails_spare_owners(patch: pytest.MonkeyPatch) -> None:
         patch,
         compiling.Compiler,
         "_guardrails_for",
-        lambda f: lambda self, p, x: iter(()) if p.owner else f(self, p, x),
+        lambda f: lambda self, p, *x: iter(()) if p.owner else f(self, p, *x),
     )
 
 

@@ -35,6 +35,7 @@ from portero.engine import (
 NOON = 1_770_000_000.0
 OWNABLE = ["send:text", "send:template", "call:place"]
 PERMISSIONS = [*OWNABLE, "template:read", "role:assign"]
+ENTRIES = ["console:enter", "gateway:enter"]
 PATTERNS = [*PERMISSIONS, "send:*", "template:*", "call:*", "send:nonsense"]
 PEOPLE = ["ana", "beto", "carla"]
 BOTS = ["bot", "crm"]
@@ -76,7 +77,7 @@ def policy(random: Random, version: int) -> Policy:
         principals=tuple(principal(random, name) for name in PEOPLE + BOTS + TEAMS),
         roles=tuple(role(random, name) for name in ROLES),
         bindings=tuple(bindings),
-        guardrails=tuple(guardrail(random, f"g{n}") for n in range(random.choice([0, 1, 1, 2, 3]))),
+        guardrails=tuple(guardrail(random, f"g{n}") for n in range(random.choice([0, 1, 2, 3, 4]))),
         limits=tuple(
             limit(random, f"l{n}", *random.choice(holders)) for n in range(random.choice([0, 2, 5]))
         ),
@@ -110,7 +111,7 @@ def role(random: Random, name: str) -> Role:
         for permission in random.sample(PERMISSIONS, random.randint(2, 5))
     }
     if often(random, 0.1):
-        cells["send:nonsense"] = Reach.ALL
+        cells[random.choice(["send:nonsense", *ENTRIES])] = Reach.ALL
     return Role(name, name.title(), cells)
 
 
@@ -190,6 +191,7 @@ def networks(random: Random) -> tuple[str, ...]:
 
 
 REQUIREMENTS = [kind for kind in GuardrailKind if kind.startswith("require")]
+ABOUT = [*PATTERNS, *ENTRIES, "console:*"]
 GUARDRAILS = [*GuardrailKind, *GuardrailKind, *REQUIREMENTS]
 
 
@@ -198,9 +200,11 @@ def guardrail(random: Random, name: str) -> Guardrail:
         name,
         name.upper(),
         kind=random.choice(GUARDRAILS),
-        permissions=frozenset(random.sample(PATTERNS, random.choice([1, 2, 3]))),
+        permissions=frozenset(random.sample(ABOUT, random.choice([1, 2, 3]))),
         scope=Scope(labels=frozenset()) if often(random, 0.08) else scope(random),
-        principals=some(random, PEOPLE + BOTS + TEAMS * 2, most=4) if often(random, 0.4) else None,
+        principals=some(random, PEOPLE + BOTS + TEAMS * 2 + ROLES, most=4)
+        if often(random, 0.4)
+        else None,
         fresh_factor_s=random.choice([None, 0, 300]),
         networks=networks(random) if often(random, 0.7) else None,
         hours=windows(random) if often(random, 0.7) else None,
@@ -246,7 +250,9 @@ def credential_for(random: Random, policy: Policy, who: str) -> str | None:
 
 
 def check(random: Random, who: str, permissions: list[str], place: Scope) -> Check:
-    permission = "send:nonsense" if often(random, 0.02) else random.choice(permissions)
+    permission = random.choice(permissions)
+    if often(random, 0.06):
+        permission = random.choice(["send:nonsense", *ENTRIES])
     asked = resource(random, who)
     return Check(permission, inside(random, asked, place) if often(random, 0.4) else asked)
 
@@ -303,6 +309,7 @@ def context(random: Random, policy: Policy) -> Context:
         minute=minute,
         address=address(random, policy) if often(random, 0.9) else None,
         factor_at=now - random.choice([0, 1, 299, 300, 301]) if often(random, 0.6) else None,
+        passkey_at=now - 60 if often(random, 0.4) else None,
     )
 
 

@@ -107,17 +107,24 @@ def judge(
     context: Context,
 ) -> set[str]:
     """The ids of the bindings that allow a check; raises Refused when it is not allowed."""
-    if check.permission not in PERMISSIONS:
+    entries = {"person": "console:enter", "service_account": "gateway:enter"}
+    is_entry = check.permission in entries.values()
+    if check.permission not in PERMISSIONS and not is_entry:
         raise Refused("unknown_permission")
-    allowing = bindings_that_allow(policy, principal, check, context)
-    if credential is not None:
+    if not is_entry:
+        allowing = bindings_that_allow(policy, principal, check, context)
+    elif entries.get(principal.kind) == check.permission:
+        allowing = {"member"}
+    else:
+        raise Refused("permission_missing")
+    if credential is not None and not is_entry:
         failing = credential_failures(policy, principal, credential, check, context)
         if failing:
             raise Refused(failing[0])
     biting = [
         guardrail.id
         for guardrail in policy.guardrails
-        if guardrail_concerns(guardrail, principal, check)
+        if guardrail_concerns(policy, guardrail, principal, check)
         and guardrail_denies(guardrail, check.resource, context)
     ]
     if biting:
@@ -332,11 +339,21 @@ def concerns(permissions: frozenset[str], permission: str) -> bool:
     return permission in permissions or f"{resource}:*" in permissions
 
 
-def guardrail_concerns(guardrail: Guardrail, principal: Principal, check: Check) -> bool:
-    if not concerns(guardrail.permissions, check.permission):
+def guardrail_concerns(
+    policy: Policy, guardrail: Guardrail, principal: Principal, check: Check
+) -> bool:
+    about = concerns(guardrail.permissions, check.permission)
+    if principal.kind == PrincipalKind.PERSON:
+        about = about or concerns(guardrail.permissions, "console:enter")
+    if principal.kind == PrincipalKind.SERVICE_ACCOUNT:
+        about = about or concerns(guardrail.permissions, "gateway:enter")
+    if not about:
         return False
     if guardrail.principals is not None:
         named = {principal.id, *principal.teams}
+        for binding in policy.bindings:
+            if binding_concerns(policy, binding, principal):
+                named.add(binding.role)
         if not [name for name in named if name in guardrail.principals]:
             return False
     for places, value in single_values(guardrail.scope, check.resource):
@@ -365,13 +382,15 @@ def guardrail_denies(guardrail: Guardrail, resource: Resource, context: Context)
         return guardrail.networks is None or not inside_networks(guardrail.networks, context)
     if guardrail.kind == GuardrailKind.HOURS:
         return guardrail.hours is None or not inside_hours(guardrail.hours, context)
+    if guardrail.kind == GuardrailKind.REQUIRE_PASSKEY:
+        return context.passkey_at is None
     return False
 
 
 def requirements(policy: Policy, principal: Principal, check: Check) -> set[Obligation]:
     found = set()
     for guardrail in policy.guardrails:
-        if not guardrail_concerns(guardrail, principal, check):
+        if not guardrail_concerns(policy, guardrail, principal, check):
             continue
         name: Requirement | None = None
         if guardrail.kind == GuardrailKind.REQUIRE_WINDOW:
@@ -399,7 +418,8 @@ def takes(
         asked = [
             check
             for check in checks
-            if limit.permissions is None or concerns(limit.permissions, check.permission)
+            if check.permission not in ("console:enter", "gateway:enter")
+            and (limit.permissions is None or concerns(limit.permissions, check.permission))
         ]
         if asked and limit_holds(limit, principal, credential, because):
             found.add(Obligation(ObligationKind.TAKE, limit.id))

@@ -24,7 +24,7 @@ from portero.domain.access.authorize import Actor
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.sessions import digest_of
-from portero.engine import Conditions, GuardrailKind, Reach
+from portero.engine import ENTER_CONSOLE, Conditions, GuardrailKind, Reach
 from portero.live.policies import Policies
 
 _numbers = itertools.count(1)
@@ -182,9 +182,42 @@ def bound_to_a_network(cast: Cast, reader: Reader) -> None:
     )
 
 
+def kept_outside(cast: Cast, reader: Reader) -> None:
+    access.create_guardrail(
+        actor=cast.ana,
+        name="From the shop",
+        kind=GuardrailKind.NETWORKS,
+        permissions=[ENTER_CONSOLE],
+        principals=[reader.principal],
+        networks=["203.0.113.0/24"],
+    )
+
+
+def test_a20_a_stream_of_every_members_page_ends_with_the_way_in(cast: Cast, live: str) -> None:
+    reader = Reader(cast)
+    screen = Screen(live, reader.ticket(permission=None))
+    other = Screen(live, Reader(cast).ticket(permission=None))
+
+    kept_outside(cast, reader)
+
+    screen.has_ended()
+    assert other.ended_at is None
+    assert Screen(live, reader.ticket(permission=None)).status == 403
+
+
 @pytest.mark.parametrize(
     "end",
-    [taken, suspended, removed, signed_out, ended_by_somebody, emptied, denied, bound_to_a_network],
+    [
+        taken,
+        suspended,
+        removed,
+        signed_out,
+        ended_by_somebody,
+        emptied,
+        denied,
+        bound_to_a_network,
+        kept_outside,
+    ],
 )
 def test_w15_b2_3_a_right_that_is_gone_ends_the_streams_within_a_second(
     cast: Cast, live: str, end: Callable[[Cast, Reader], None]

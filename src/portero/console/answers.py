@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from portero.console import lens, visits
+from portero.console.telling import guardrail_in_words
 from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.errors import (
@@ -24,7 +25,7 @@ from portero.domain.access.errors import (
     OwnerNeeded,
     RoleIsBuiltIn,
 )
-from portero.engine import PERMISSIONS, Reason
+from portero.engine import PERMISSIONS, Guardrail, GuardrailKind, Reason
 
 
 def done(request: HttpRequest, text: str, to: str, *arguments: object) -> HttpResponseRedirect:
@@ -43,6 +44,10 @@ def beyond_own_rights(error: BeyondOwnRights) -> str:
 
 def refused(request: HttpRequest, refusal: AccessDenied) -> HttpResponse:
     """The page of a refusal: what did not happen, whose rule it was, and who can help."""
+    if not lens.held(request):
+        kept_out = access.kept_out_by(actor=visits.actor(request))
+        if kept_out:
+            return _not_let_in(request, kept_out)
     missing = [PERMISSIONS[key] for key in refusal.checks if key in PERMISSIONS]
     context: dict[str, Any] = {
         "missing": missing,
@@ -55,6 +60,22 @@ def refused(request: HttpRequest, refusal: AccessDenied) -> HttpResponse:
         ),
     }
     return render(request, "console/denied.html", context, status=403)
+
+
+def _not_let_in(request: HttpRequest, rules: Sequence[Guardrail]) -> HttpResponse:
+    """The page for who is a member and may not come in here and now: why, and what there is to do."""
+    person = visits.person(request)
+    wants_passkey = any(one.kind is GuardrailKind.REQUIRE_PASSKEY for one in rules)
+    way = visits.way_to_a_passkey(person, request.get_full_path()) if wants_passkey else None
+    context = {
+        "rules": [(one.name, guardrail_in_words(one)) for one in rules],
+        "address": request.META["REMOTE_ADDR"],
+        "is_by_network": any(one.kind is GuardrailKind.NETWORKS for one in rules),
+        "passkey": way,
+        "owners": access.owners(actor=visits.actor(request)),
+        "elsewhere": len(visits.workspaces(request)) > 1,
+    }
+    return render(request, "console/not_let_in.html", context, status=403)
 
 
 def looked_only(

@@ -23,6 +23,7 @@ from portero.console.answers import answer_to, looked_only, refused
 from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.errors import AccessDenied
+from portero.engine import ENTER_CONSOLE
 
 View = Callable[..., HttpResponseBase]
 
@@ -47,6 +48,8 @@ class Door:
     """What a refusal is recorded as: the event that did not happen."""
     is_fresh: bool = False
     """Whether the second factor must have been shown a moment ago (B2.4)."""
+    is_outside: bool = False
+    """Whether it opens to members who may not come in now: to go elsewhere."""
     is_for_lens: bool = False
     """Whether it opens to who looks through a lens though it needs no permission. Without one a page
     is about whoever is signed in, and that is nobody else's to see."""
@@ -73,6 +76,11 @@ def needs(permission: str, *, event: str, is_fresh: bool = False) -> Door:
 def also_through_a_lens(door: Door) -> Door:
     """A door that opens to who looks with somebody else's eyes, too."""
     return replace(door, is_for_lens=True)
+
+
+def also_outside(door: Door) -> Door:
+    """A door that opens to members who may not come in now, too."""
+    return replace(door, is_outside=True)
 
 
 _doors: dict[str, Mapping[str, Door]] = {}
@@ -169,9 +177,11 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
     if lens.held(request) is not None and actor.lens is None:
         lens.withdraw(request)
         return redirect(request.get_full_path())
-    if door.permission is not None:
+    if not door.is_outside:
+        # What takes away the way in takes away all that is behind it, so the permission is enough.
+        permission, event = door.permission or ENTER_CONSOLE, door.event or "page.opened"
         try:
-            access.require(actor=actor, permission=door.permission, event=door.event or "")
+            access.require(actor=actor, permission=permission, event=event)
         except AccessDenied as refusal:
             return refused(request, refusal)
     if actor.lens is not None and door.permission is not None:

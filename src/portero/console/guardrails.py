@@ -40,7 +40,7 @@ from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import InvalidRule, LocksItselfIn, NotFound
 from portero.domain.access.queries import Held, Standing
 from portero.domain.audit.models import in_workspace
-from portero.engine import PERMISSIONS, Conditions, Guardrail, GuardrailKind
+from portero.engine import PERMISSIONS, Conditions, Guardrail, GuardrailKind, spec_of
 
 _EVERYBODY, _THESE = "everybody", "these"
 _REQUIRED = frozenset({"days", "starts", "ends", "networks", "factor"})
@@ -72,6 +72,11 @@ SENTENCES: Mapping[str, Sentence] = {
             gettext_lazy("Only with a second factor shown a moment before"),
             gettext_lazy("For what would do harm in the hands of whoever finds an open screen."),
             ("factor",),
+        ),
+        Sentence(
+            GuardrailKind.REQUIRE_PASSKEY,
+            gettext_lazy("Only with a passkey"),
+            gettext_lazy("An app's code can be asked for by a false page; a passkey cannot."),
         ),
         Sentence(
             GuardrailKind.HOURS,
@@ -253,7 +258,11 @@ class Shown:
 def guardrails(request: HttpRequest) -> HttpResponse:
     actor = visits.actor(request)
     names = Names.of(actor.workspace)
-    shown = [shown_as(one.rule, names, actor, one) for one in access.guardrails(actor=actor)]
+    shown = [
+        shown_as(one.rule, names, actor, one)
+        for one in access.guardrails(actor=actor)
+        if not access.is_about_entry(one.rule)
+    ]
     may = access.allowed(actor=actor, permissions=("guardrail:update",))
     return render(request, "console/guardrails.html", {"rules": shown, "may_change": bool(may)})
 
@@ -266,7 +275,7 @@ def shown_as(
         id=rule.id,
         name=rule.name,
         sentence=guardrail_in_words(rule),
-        about=[_(PERMISSIONS[key].sentence) for key in keys],
+        about=[_(spec_of(key).sentence) for key in keys],
         whom=None
         if rule.principals is None
         else access.names_of(actor=actor, principals=rule.principals),
@@ -307,6 +316,8 @@ def change(request: HttpRequest, guardrail: UUID) -> HttpResponse:
         raise Http404 from None
     if not fits(known.scope, _when(known)):
         return conflict(request, str(MORE_THAN_FITS))
+    if known.kind not in SENTENCES or access.is_about_entry(known):
+        raise Http404
     sentence = SENTENCES[known.kind]
     form = GuardrailForm(sentence=sentence, actor=actor, initial=_as_it_is(known, actor))
     return _show(request, sentence, form)
@@ -360,7 +371,8 @@ def retire(request: HttpRequest, guardrail: UUID) -> HttpResponse:
         services.retire_guardrail(
             actor=actor, guardrail=guardrail, reason=form.cleaned_data["reason"]
         )
-        return done(request, _("It is taken away."), "console:guardrails")
+        page = "coming_in" if access.is_about_entry(known) else "guardrails"
+        return done(request, _("It is taken away."), f"console:{page}")
     context = {
         "form": form,
         "rule": shown_as(known, Names.of(actor.workspace), actor),

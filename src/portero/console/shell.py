@@ -58,6 +58,7 @@ PLACES: tuple[Place, ...] = (
     Place(gettext_lazy("People"), "console:people", Group.ACCESS, "people"),
     Place(gettext_lazy("Roles"), "console:roles", Group.ACCESS, "roles"),
     Place(gettext_lazy("Guardrails"), "console:guardrails", Group.ACCESS, "shield"),
+    Place(gettext_lazy("Coming in"), "console:coming_in", Group.ACCESS, "door"),
     Place(gettext_lazy("Limits"), "console:limits", Group.ACCESS, "gauge"),
     Place(
         gettext_lazy("Requests"),

@@ -18,8 +18,8 @@ from portero.console import labels, saying
 from portero.console.saying import Names
 from portero.domain.workspaces.queries import Account, Standing, Watching
 from portero.engine import (
+    MEMBERSHIP,
     OWNERSHIP,
-    PERMISSIONS,
     Binding,
     Change,
     ChangeKind,
@@ -40,6 +40,7 @@ from portero.engine import (
     RuleAccount,
     RuleKind,
     Scope,
+    spec_of,
 )
 
 _DIMENSIONS = {
@@ -214,11 +215,12 @@ class _Teller:
     def check(self, given: CheckAccount) -> CheckTold:
         rules = [self._rule(one, given) for one in (*given.matched, *given.missed)]
         key = () if given.credential is None else tuple(map(self._failed, given.credential.failing))
-        return CheckTold(PERMISSIONS[given.check.permission], given.allowed, tuple(rules), key)
+        return CheckTold(spec_of(given.check.permission), given.allowed, tuple(rules), key)
 
     def _rule(self, one: RuleAccount, given: CheckAccount) -> Rule:
-        if one.id == OWNERSHIP:
-            return Rule(_("Owner"), "", "", allows=True, parts=())
+        if one.id in (OWNERSHIP, MEMBERSHIP):
+            name = _("Owner") if one.id == OWNERSHIP else _("Whoever is a member")
+            return Rule(name, "", "", allows=True, parts=())
         binding = self._account.bindings[one.id]
         role = self._account.roles.get(binding.role)
         own = binding.principal == self._account.asker.id
@@ -270,7 +272,7 @@ class _Teller:
         match failing.dimension, failing.wanted:
             case "permission", str() as permission:
                 return _("The key's role does not give “%(what)s”.") % {
-                    "what": _(PERMISSIONS[permission].sentence)
+                    "what": _(spec_of(permission).sentence)
                 }
             case "reach", Reach() as reach:
                 return _("The role gives it with the reach “%(reach)s”.") % {
@@ -285,6 +287,8 @@ class _Teller:
             case "factor", int() as seconds:
                 [text] = saying.when(Conditions(fresh_factor_s=seconds))
                 return text
+            case "passkey", _:
+                return _("with a passkey")
             case dimension, frozenset() as values:
                 field = next(name for name, one in _DIMENSIONS.items() if one == dimension)
                 [text] = saying.where(Scope(**{field: values}), self._names)
@@ -314,6 +318,8 @@ class _Teller:
                 return _("It was shown %(minutes)s min before.") % {"minutes": int(actual // 60)}
             case "factor":
                 return _("No second factor was shown.")
+            case "passkey":
+                return _("No passkey was shown.")
             case "contents":
                 return _("Something else than a template.")
         if actual is None:
@@ -356,7 +362,7 @@ class _Teller:
             "rule": self._rule_of(change),
             "what": self._value(change),
             "dimension": _dimension_word(change.dimension),
-            "permission": _(PERMISSIONS[change.permission].sentence) if change.permission else "",
+            "permission": _(spec_of(change.permission).sentence) if change.permission else "",
         }
 
     def _rule_of(self, change: Change) -> str:
@@ -400,6 +406,7 @@ def _steps() -> Mapping[ChangeKind, str]:
         ChangeKind.CONFIRM_FACTOR: _(
             "Show the second factor again, at most %(what)s min before, as %(rule)s demands."
         ),
+        ChangeKind.SHOW_PASSKEY: _("Show a passkey, as %(rule)s demands."),
         ChangeKind.USE_TEMPLATE: _("Send an approved template, as %(rule)s demands."),
         ChangeKind.ASK_GUARDRAIL_OWNER: _("Ask whoever keeps %(rule)s for an exception."),
         ChangeKind.ACTIVATE_PRINCIPAL: _("Activate %(who)s again."),
@@ -462,6 +469,8 @@ def guardrail_in_words(rule: Guardrail) -> str:
             return _("A second person approves it.")
         case GuardrailKind.REQUIRE_FRESH_FACTOR:
             return _only(Conditions(fresh_factor_s=rule.fresh_factor_s or 0))
+        case GuardrailKind.REQUIRE_PASSKEY:
+            return _("Only with a passkey.")
         case GuardrailKind.NETWORKS:
             return _only(Conditions(networks=rule.networks or ()))
         case GuardrailKind.HOURS:

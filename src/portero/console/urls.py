@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from portero.console import (
     assets,
+    coming_in,
     giving,
     guardrails,
     inviting,
@@ -33,6 +34,7 @@ from portero.console.doors import (
     MEMBERS,
     SIGNED_IN,
     adopt,
+    also_outside,
     also_through_a_lens,
     close,
     needs,
@@ -107,6 +109,31 @@ _ours: list[URLPattern] = [
         "binding_end",
         GET=needs("role:assign", event="page.opened"),
         POST=needs("role:assign", event="binding.revoked", is_fresh=True),
+    ),
+    route(
+        "coming-in/",
+        coming_in.rules,
+        "coming_in",
+        GET=needs("role:read", event="page.opened"),
+    ),
+    route(
+        "coming-in/<slug:kind>/",
+        coming_in.new,
+        "entry_new",
+        GET=needs("guardrail:update", event="page.opened"),
+        POST=needs("guardrail:update", event="page.opened"),
+    ),
+    route(
+        "coming-in/<slug:kind>/save/",
+        coming_in.save,
+        "entry_save",
+        POST=needs("guardrail:update", event="guardrail.created", is_fresh=True),
+    ),
+    route(
+        "coming-in/<uuid:entry>/change/",
+        coming_in.change,
+        "entry_change",
+        GET=needs("guardrail:update", event="page.opened"),
     ),
     route(
         "guardrails/",
@@ -231,7 +258,13 @@ _ours: list[URLPattern] = [
         "stop_seeing_as",
         POST=also_through_a_lens(MEMBERS),
     ),
-    route("workspaces/", workspaces.workspaces, "workspaces", GET=MEMBERS, POST=MEMBERS),
+    route(
+        "workspaces/",
+        workspaces.workspaces,
+        "workspaces",
+        GET=also_outside(MEMBERS),
+        POST=also_outside(MEMBERS),
+    ),
     route("stream-ticket/", streams.ticket, "stream_ticket", POST=MEMBERS),
     route("search/", searching.search, "search", GET=MEMBERS),
     route("preferences/", preferences.preferences, "preferences", GET=MEMBERS, POST=MEMBERS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -96,12 +96,35 @@ def way_to_show_it_again(person: Person, back: str) -> str:
     return f"{way['url']}?{urlencode({'next': back})}"
 
 
+@dataclass(frozen=True, slots=True)
+class WayToAPasskey:
+    url: str
+    has_one: bool
+
+
+def way_to_a_passkey(person: Person, back: str) -> WayToAPasskey:
+    """Where somebody shows the passkey they have, or makes one."""
+    passkeys = Authenticator.objects.filter(user_id=person.pk, type=Authenticator.Type.WEBAUTHN)
+    has_one = passkeys.exists()
+    page = "mfa_reauthenticate_webauthn" if has_one else "mfa_add_webauthn"
+    return WayToAPasskey(f"{reverse(page)}?{urlencode({'next': back})}", has_one)
+
+
 def factor_at(request: HttpRequest, person: Person) -> datetime | None:
     """When a second factor, or a passkey, was last shown in this session."""
+    return _last_shown(request, person)
+
+
+def passkey_at(request: HttpRequest, person: Person) -> datetime | None:
+    """When a passkey was last shown in this session, in whichever workspace."""
+    return _last_shown(request, person, Authenticator.Type.WEBAUTHN.value)
+
+
+def _last_shown(request: HttpRequest, person: Person, kind: str | None = None) -> datetime | None:
     shown = [
         float(record["at"])
         for record in get_authentication_records(request, person)
-        if record["method"] == "mfa"
+        if record["method"] == "mfa" and kind in (None, record.get("type"))
     ]
     return datetime.fromtimestamp(max(shown), UTC) if shown else None
 
@@ -147,6 +170,7 @@ def actor_of(request: HttpRequest, person: Person) -> Actor | None:
         at=datetime.now(UTC),
         address=request.META["REMOTE_ADDR"],
         factor_at=factor_shown_here(request, person),
+        passkey_at=passkey_at(request, person),
     )
     made = replace(made, lens=_lens_of(request, made))
     _attributes(request).actor, _attributes(request).membership = made, member

@@ -1,6 +1,7 @@
 """The decision: data in, data out. No clock, no I/O, nothing but the standard library."""
 
 from portero.engine.answer import (
+    MEMBERSHIP,
     OWNERSHIP,
     Decision,
     Effect,
@@ -10,7 +11,16 @@ from portero.engine.answer import (
     Requirement,
 )
 from portero.engine.bindings import Bindings, Columns, Terms
-from portero.engine.catalogue import PERMISSIONS, PermissionSpec, Risk, covers
+from portero.engine.catalogue import (
+    ENTER_CONSOLE,
+    ENTER_GATEWAY,
+    ENTRIES,
+    PERMISSIONS,
+    PermissionSpec,
+    Risk,
+    covers,
+    spec_of,
+)
 from portero.engine.changes import Change, ChangeKind, RuleKind
 from portero.engine.consequences import Shift, Way, members_of, shifts
 from portero.engine.explaining import (
@@ -44,7 +54,11 @@ from portero.engine.seeing import MANY_VALUED, Branch, Dimension, Exclusion, Ter
 from portero.engine.snapshot import Snapshot, compile_policy
 
 __all__ = [
+    "ENTER_CONSOLE",
+    "ENTER_GATEWAY",
+    "ENTRIES",
     "MANY_VALUED",
+    "MEMBERSHIP",
     "OWNERSHIP",
     "PERMISSIONS",
     "Able",
@@ -100,4 +114,5 @@ __all__ = [
     "members_of",
     "name_key",
     "shifts",
+    "spec_of",
 ]

@@ -83,5 +83,7 @@ class Decision:
         return self.effect is Effect.ALLOW
 
 
+MEMBERSHIP = "member"
+"""What lets somebody come in, in place of a binding's id."""
 OWNERSHIP = "owner"
 """Stands in `because` where no binding was asked: an owner holds every permission everywhere."""

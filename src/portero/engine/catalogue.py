@@ -202,6 +202,28 @@ PERMISSIONS: Mapping[str, PermissionSpec] = MappingProxyType(
 )
 
 
+ENTER_CONSOLE, ENTER_GATEWAY = "console:enter", "gateway:enter"
+ENTRIES: Mapping[str, PermissionSpec] = MappingProxyType(
+    {
+        spec.key: spec
+        for spec in _read(
+            f"""
+[Coming in]
+{ENTER_CONSOLE} | ! | - | Come in as a person | Beto opens the console in the morning.
+{ENTER_GATEWAY} | ! | - | Call through the gateway | The order system sends a message.
+"""
+        )
+    }
+)
+"""What no role gives and every active person, or every service account, may do. A guardrail on it
+holds for all they do: who may not come in may do nothing inside."""
+
+
+def spec_of(key: str) -> PermissionSpec:
+    """A permission's, or an entry's. Raises KeyError."""
+    return PERMISSIONS.get(key) or ENTRIES[key]
+
+
 def covers(pattern: str, permission: str) -> bool:
     """Whether `pattern`, a key or `resource:*`, covers `permission`."""
     return pattern == permission or pattern == permission.partition(":")[0] + ":*"

@@ -16,6 +16,7 @@ from portero.engine.restrictions import (
     InNetworks,
     OtherPermission,
     Overlap,
+    PasskeyShown,
     Restriction,
     Since,
     Until,
@@ -35,6 +36,7 @@ class ChangeKind(StrEnum):
     WAIT_UNTIL = "wait_until"
     USE_NETWORK = "use_network"
     CONFIRM_FACTOR = "confirm_factor"
+    SHOW_PASSKEY = "show_passkey"
     USE_TEMPLATE = "use_template"
     ASK_GUARDRAIL_OWNER = "ask_guardrail_owner"
     ACTIVATE_PRINCIPAL = "activate_principal"
@@ -98,6 +100,7 @@ _SENTENCES = {
     ChangeKind.USE_NETWORK: "Ask again from the network {value}, as the {rule} {id} demands.",
     ChangeKind.CONFIRM_FACTOR: "Confirm the second factor: the {rule} {id} wants one that is"
     " at most {value} seconds old.",
+    ChangeKind.SHOW_PASSKEY: "Show a passkey, as the {rule} {id} demands.",
     ChangeKind.USE_TEMPLATE: "Send an approved template, as the {rule} {id} demands.",
     ChangeKind.ASK_GUARDRAIL_OWNER: "Ask whoever keeps the {rule} {id} for an exception.",
     ChangeKind.ACTIVATE_PRINCIPAL: "Activate the {rule} {id}.",
@@ -155,6 +158,8 @@ def _remedy(failing: Restriction | ContentsAre, resource: Resource, context: Con
             return _Remedy(ChangeKind.USE_NETWORK, usable) if usable else _LIFT
         case FreshFactor():
             return _Remedy(ChangeKind.CONFIRM_FACTOR, failing.wanted)
+        case PasskeyShown():
+            return _Remedy(ChangeKind.SHOW_PASSKEY)
         case Since():
             when = f"{datetime.fromtimestamp(failing.wanted, UTC):%Y-%m-%d %H:%M} UTC"
             return _Remedy(ChangeKind.WAIT_UNTIL, failing.wanted, when)

@@ -8,9 +8,22 @@ from functools import partial
 from operator import attrgetter
 from typing import TypeVar
 
-from portero.engine.answer import OWNERSHIP, Obligation, ObligationKind, Reason, Requirement
+from portero.engine.answer import (
+    MEMBERSHIP,
+    OWNERSHIP,
+    Obligation,
+    ObligationKind,
+    Reason,
+    Requirement,
+)
 from portero.engine.bindings import Bindings, require_unique
-from portero.engine.catalogue import PERMISSIONS, covers
+from portero.engine.catalogue import (
+    ENTER_CONSOLE,
+    ENTER_GATEWAY,
+    ENTRIES,
+    PERMISSIONS,
+    covers,
+)
 from portero.engine.compiled import UNRESTRICTED, Clause, Demand, Denial, Entry, Subject
 from portero.engine.holding import Holders, Principals, holders
 from portero.engine.policy import (
@@ -34,6 +47,7 @@ from portero.engine.restrictions import (
     InNetworks,
     Moment,
     OtherPermission,
+    PasskeyShown,
     WithinReach,
     dates,
     moments,
@@ -45,6 +59,15 @@ _REQUIREMENTS = {
     GuardrailKind.REQUIRE_CONSENT: Requirement.CONSENT,
     GuardrailKind.REQUIRE_SECOND_PERSON: Requirement.SECOND_PERSON,
 }
+
+
+_ENTRY = {
+    PrincipalKind.PERSON: ENTER_CONSOLE,
+    PrincipalKind.SERVICE_ACCOUNT: ENTER_GATEWAY,
+    PrincipalKind.TEAM: "",
+}
+"""What each kind does first, and must be allowed for whatever comes after."""
+_CIRCUMSTANCE = (InHours, InNetworks, FreshFactor, PasskeyShown)
 
 
 _Rule = TypeVar("_Rule", Principal, Role, Credential)
@@ -107,7 +130,7 @@ class Compiler:
     def entry(self, subject: Subject, permission: str) -> Entry:
         """Compile all that the policy says about a subject without refusal and a known permission."""
         principal = self.principals[subject.principal]
-        guardrails = tuple(self._guardrails_for(principal, permission))
+        guardrails = self.concerning(subject, permission)
         return Entry(
             clauses=tuple(self._clauses(principal, subject.bindings, permission)),
             narrowing=self._narrowing(principal, subject.credential, permission),
@@ -123,11 +146,20 @@ class Compiler:
             limits=self._standing_limits(principal, subject.credential, permission),
         )
 
+    def concerning(self, subject: Subject, permission: str) -> tuple[Guardrail, ...]:
+        """Find the guardrails that have a say about a subject without refusal."""
+        principal = self.principals[subject.principal]
+        return tuple(self._guardrails_for(principal, subject.bindings, permission))
+
     def holders(self, permission: str, *, heeding: bool = False) -> Holders:
         """Find everybody who holds a known permission. Takes as long as there are bindings.
 
         Hours, networks and factors count with `heeding` only.
         """
+        if permission in ENTRIES:
+            people = self.everybody.people
+            coming = bytes(_ENTRY[one.kind] == permission for one in people.all)
+            return Holders(people, coming, (), {}, {})
         reaches = {role: self._reach_of(role, permission) for role in self._roles}
         giving = {role: reach for role, reach in reaches.items() if reach is not Reach.NONE}
         fully = [role for role, reach in giving.items() if reach is Reach.ALL]
@@ -145,15 +177,16 @@ class Compiler:
         flags = bytearray(len(people.all))
         for rule in self._guardrails:
             denial = self._denials.get(rule.id)
-            if denial is None or not _concerns(rule, permission):
+            kinds = {kind for kind in _ENTRY if _concerns(rule, permission, _ENTRY[kind])}
+            if denial is None or not kinds:
                 continue
-            is_met = not heeding and isinstance(denial.unless, InHours | InNetworks | FreshFactor)
+            is_met = not heeding and isinstance(denial.unless, _CIRCUMSTANCE)
             if is_met or not denial.bites(resource, context):
                 continue
-            if rule.principals is None:
+            if rule.principals is None and len(kinds) == len(_ENTRY):
                 return None
-            for place in people.called(rule.principals):
-                flags[place] = True
+            for place in self._held(rule):
+                flags[place] |= people.all[place].kind in kinds
         return bytes(flags)
 
     def binding_limits(
@@ -167,9 +200,22 @@ class Compiler:
             sorted({take for permission in permissions for take in _takes(limits, permission)})
         )
 
+    def _held(self, rule: Guardrail) -> Iterable[int]:
+        """Places of the people whom a guardrail names: themselves, by a team or by a role."""
+        people = self.everybody.people
+        if rule.principals is None:
+            return range(len(people.all))
+        roles = self._roles.keys() & rule.principals
+        having = {one.principal for role in roles for one in self.bindings.to(role)}
+        return (*people.called(rule.principals), *people.given(having))
+
     def _clauses(
         self, principal: Principal, bindings: Iterable[Binding], permission: str
     ) -> Iterator[Clause]:
+        if permission in ENTRIES:
+            if permission == _ENTRY[principal.kind]:
+                yield Clause(MEMBERSHIP, None, ())
+            return
         if principal.owner and principal.kind is PrincipalKind.PERSON:
             yield Clause(OWNERSHIP, None, ())
             return
@@ -216,7 +262,7 @@ class Compiler:
     def _narrowing(
         self, principal: Principal, credential_id: str | None, permission: str
     ) -> Clause:
-        if credential_id is None:
+        if credential_id is None or permission in ENTRIES:
             return UNRESTRICTED
         credential = self._credentials[credential_id]
         role = credential.role
@@ -229,16 +275,21 @@ class Compiler:
         )
         return Clause(credential.id, role, restrictions)
 
-    def _guardrails_for(self, principal: Principal, permission: str) -> Iterator[Guardrail]:
+    def _guardrails_for(
+        self, principal: Principal, bindings: Iterable[Binding], permission: str
+    ) -> Iterator[Guardrail]:
+        names = _names(principal).union(binding.role for binding in bindings)
         for rule in self._guardrails:
-            if not _concerns(rule, permission):
+            if not _concerns(rule, permission, _ENTRY[principal.kind]):
                 continue
-            if rule.principals is None or not rule.principals.isdisjoint(_names(principal)):
+            if rule.principals is None or not rule.principals.isdisjoint(names):
                 yield rule
 
     def _standing_limits(
         self, principal: Principal, credential_id: str | None, permission: str
     ) -> tuple[Obligation, ...]:
+        if permission in ENTRIES:
+            return ()
         limits = [*self._limits[HolderKind.WORKSPACE].get("", ())]
         for holder in _names(principal):
             limits += self._limits[HolderKind.PRINCIPAL].get(holder, ())
@@ -247,9 +298,9 @@ class Compiler:
         return tuple(sorted(_takes(limits, permission)))
 
 
-def _concerns(rule: Guardrail, permission: str) -> bool:
-    """Whether a guardrail is about a permission, and anywhere at all."""
-    if not any(covers(pattern, permission) for pattern in rule.permissions):
+def _concerns(rule: Guardrail, permission: str, entry: str) -> bool:
+    """Whether a guardrail is about a permission of whoever comes in so, and anywhere at all."""
+    if not any(covers(one, permission) or covers(one, entry) for one in rule.permissions):
         return False
     # An empty set is nowhere, and what is absent is not there either.
     return all(place.wanted for place in places(rule.scope))
@@ -289,5 +340,7 @@ def _way_out(rule: Guardrail) -> ContentsAre | Moment | None:
             return InNetworks.of(rule.networks)
         case GuardrailKind.REQUIRE_FRESH_FACTOR if rule.fresh_factor_s is not None:
             return FreshFactor(rule.fresh_factor_s)
+        case GuardrailKind.REQUIRE_PASSKEY:
+            return PasskeyShown()
         case _:
             return None

@@ -40,6 +40,7 @@ class GuardrailKind(StrEnum):
     REQUIRE_CONSENT = "require_consent"
     REQUIRE_SECOND_PERSON = "require_second_person"
     REQUIRE_FRESH_FACTOR = "require_fresh_factor"
+    REQUIRE_PASSKEY = "require_passkey"
     NETWORKS = "networks"
     HOURS = "hours"
 
@@ -157,11 +158,13 @@ class Guardrail:
     name: str
     kind: GuardrailKind
     permissions: frozenset[str]
-    """Permission keys; `resource:*` covers every permission of that resource."""
+    """Permission keys; `resource:*` covers every permission of that resource. An entry of the
+    catalogue covers whatever a person, or a service account, does."""
     scope: Scope = Scope()
     """Where it bites; an attribute that the resource does not have counts as inside."""
     principals: frozenset[str] | None = None
-    """Whom it bites, `None` = whoever; the id of a team counts for its members."""
+    """Whom it bites, `None` = whoever; the id of a team counts for its members, that of a role for
+    whoever it is given to, be it in force now or not."""
     fresh_factor_s: int | None = None
     networks: tuple[str, ...] | None = None
     hours: tuple[Hours, ...] | None = None

@@ -47,6 +47,8 @@ class Context:
     """Where the request came from, IPv4 or IPv6."""
     factor_at: float | None = None
     """When the second factor was last shown, epoch seconds."""
+    passkey_at: float | None = None
+    """When a passkey was last shown, which no other site can have asked for; epoch seconds."""
 
 
 @valueclass(frozen=True, slots=True)

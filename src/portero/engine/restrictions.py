@@ -174,6 +174,21 @@ class FreshFactor:
 
 
 @dataclass(frozen=True, slots=True)
+class PasskeyShown:
+    """The second factor that was shown is a passkey."""
+
+    wanted: ClassVar[bool] = True
+    dimension: ClassVar[str] = "passkey"
+    reason: ClassVar[Reason] = Reason.FACTOR_NEEDED
+
+    def holds(self, resource: Resource, context: Context) -> bool:
+        return context.passkey_at is not None
+
+    def actual(self, resource: Resource, context: Context) -> bool:
+        return context.passkey_at is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Since:
     """The rule has begun."""
 
@@ -220,7 +235,7 @@ class ContentsAre:
 
 Place = ValueIn | Overlap
 """A restriction by an attribute of the resource: what a scope is made of."""
-Circumstance = InHours | InNetworks | FreshFactor
+Circumstance = InHours | InNetworks | FreshFactor | PasskeyShown
 """A restriction by the circumstances of one request."""
 Moment = Circumstance | Since | Until
 """A restriction by the context alone."""

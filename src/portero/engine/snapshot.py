@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from portero.engine.answer import Decision, Effect, Obligation, Reason
 from portero.engine.answering import Answer, Answering, OneBinding
-from portero.engine.catalogue import PERMISSIONS
+from portero.engine.catalogue import ENTRIES, PERMISSIONS
 from portero.engine.compiled import Entry, Subject
 from portero.engine.compiling import Compiler
 from portero.engine.explaining import Explanation, Told, telling
 from portero.engine.holding import Able, Holders
-from portero.engine.policy import Policy, Principal
+from portero.engine.policy import Guardrail, Policy, Principal
 from portero.engine.request import Check, Context
 from portero.engine.seeing import NOTHING, Visible, visible
 
@@ -143,6 +143,10 @@ class Snapshot:
         entry = self._entry(subject, permission)
         return NOTHING if entry is None else visible(entry, context)
 
+    def concerning(self, principal: str, permission: str) -> tuple[Guardrail, ...]:
+        """Name, by id, the guardrails that have a say when an active principal asks for a permission."""
+        return self._compiler.concerning(self._subject(principal, None), permission)
+
     def grantors(self, check: Check, context: Context) -> tuple[str, ...]:
         """Name, sorted, the principals who could give somebody what `check` asks for.
 
@@ -163,7 +167,7 @@ class Snapshot:
         """
         people = self._compiler.everybody.people
         nobody = Able(people, bytes(len(people.all)))
-        if check.permission not in PERMISSIONS:
+        if check.permission not in PERMISSIONS and check.permission not in ENTRIES:
             return nobody
         denied = self._compiler.denied(check.permission, check.resource, context, heeding=heeding)
         if denied is None:
@@ -201,7 +205,7 @@ class Snapshot:
     def _entry(self, subject: Subject, permission: str) -> Entry | None:
         """Find or compile an entry; None = there is no such permission."""
         entry = subject.entries.get(permission)
-        if entry is None and permission in PERMISSIONS:
+        if entry is None and (permission in PERMISSIONS or permission in ENTRIES):
             entry = self._compiler.entry(subject, permission)
             subject.answers[permission] = self._answer(permission, entry)
             subject.entries[permission] = entry  # last: who finds it finds the answer, too

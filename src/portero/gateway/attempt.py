@@ -70,6 +70,7 @@ class Caller:
     on_behalf: str | None = None
     address: str | None = None
     factor_at: float | None = None
+    passkey_at: float | None = None
 
 
 @valueclass(frozen=True, slots=True, kw_only=True)
@@ -415,6 +416,7 @@ def context_of(state: WorkspaceState, caller: Caller) -> engine.Context:
         minute=local.hour * 60 + local.minute,
         address=caller.address,
         factor_at=caller.factor_at,
+        passkey_at=caller.passkey_at,
     )
 
 

@@ -111,14 +111,19 @@ def _caller(needed: Mapping[str, Any]) -> Caller:
         principal = str(UUID(str(needed["principal"])))
     except (KeyError, ValueError):
         raise malformed("The need names no workspace or no principal.") from None
-    factor_at = needed.get("factor_at")
     return Caller(
         workspace=workspace,
         principal=principal,
         on_behalf=_text_or_none(needed, "on_behalf"),
         address=_text_or_none(needed, "address"),
-        factor_at=float(factor_at) if isinstance(factor_at, int | float) else None,
+        factor_at=_moment_or_none(needed, "factor_at"),
+        passkey_at=_moment_or_none(needed, "passkey_at"),
     )
+
+
+def _moment_or_none(needed: Mapping[str, Any], name: str) -> float | None:
+    value = needed.get(name)
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _text_or_none(needed: Mapping[str, Any], name: str) -> str | None:

@@ -13,7 +13,7 @@ from portero.store.listed import Connection
 _SHAPE = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
 _SPEND = """
 DELETE FROM stream_ticket WHERE workspace_id = $1 AND digest = $2 AND expires_at > clock_timestamp()
-RETURNING principal_id, session_key, permission, address, factor_at, version
+RETURNING principal_id, session_key, permission, address, factor_at, passkey_at, version
 """
 
 
@@ -28,6 +28,7 @@ class Ticket:
     permission: str | None
     address: str | None
     factor_at: datetime | None
+    passkey_at: datetime | None
     version: int
     """Of the policy under which the page was made."""
 
@@ -54,5 +55,6 @@ async def spend(connection: Connection, text: str) -> Ticket | None:
         row["permission"],
         row["address"],
         row["factor_at"],
+        row["passkey_at"],
         row["version"],
     )

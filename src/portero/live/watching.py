@@ -21,7 +21,7 @@ from uuid import UUID
 
 import asyncpg
 
-from portero.engine import Check, Context, Resource
+from portero.engine import ENTER_CONSOLE, Check, Context, Resource
 from portero.live.policies import Policies, State
 from portero.live.tickets import Ticket, spend, workspace_of
 from portero.store.failures import DATABASE_ERRORS
@@ -232,8 +232,6 @@ class Watch:
 
 def may_see(ticket: Ticket, state: State) -> bool:
     """Whether the page that the ticket is of opens now. What is asked in addition, nobody can show here."""
-    if ticket.permission is None:
-        return True
     now = datetime.now(UTC)
     local = now.astimezone(state.zone)
     context = Context(
@@ -242,8 +240,10 @@ def may_see(ticket: Ticket, state: State) -> bool:
         minute=local.hour * 60 + local.minute,
         address=ticket.address,
         factor_at=ticket.factor_at.timestamp() if ticket.factor_at else None,
+        passkey_at=ticket.passkey_at.timestamp() if ticket.passkey_at else None,
     )
-    check = Check(ticket.permission, Resource(ticket.permission.partition(":")[0]))
+    permission = ticket.permission or ENTER_CONSOLE
+    check = Check(permission, Resource(permission.partition(":")[0]))
     decision = state.snapshot.decide(ticket.principal, [check], context)
     return decision.allowed and not decision.obligations
 

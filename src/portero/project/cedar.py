@@ -19,6 +19,9 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from portero.engine import (
+    ENTER_CONSOLE,
+    ENTER_GATEWAY,
+    ENTRIES,
     PERMISSIONS,
     Binding,
     Conditions,
@@ -45,7 +48,16 @@ unless { principal has active && principal.active };
 
 @id("owner")
 permit (principal, action, resource)
-when { principal has owner && principal.owner && principal.kind == "person" };
+when { principal has owner && principal.owner && principal.kind == "person" }
+unless { action in [Action::"console:enter", Action::"gateway:enter"] };
+
+@id("member/person")
+permit (principal, action == Action::"console:enter", resource)
+when { principal has kind && principal.kind == "person" };
+
+@id("member/service_account")
+permit (principal, action == Action::"gateway:enter", resource)
+when { principal has kind && principal.kind == "service_account" };
 
 @id("key")
 forbid (principal, action, resource)
@@ -61,6 +73,7 @@ entity Principal in [Team] = {
   active: Bool,
   owner: Bool,
   teams: Set<Team>,
+  roles: Set<String>,
   keys: Set<Key>,
 };
 entity Resource = {
@@ -82,6 +95,7 @@ type Circumstances = {
   minute: Long,
   address?: ipaddr,
   factor_at?: datetime,
+  passkey_at?: datetime,
   key?: Key,
 };
 """
@@ -123,12 +137,13 @@ def export(policy: Policy) -> Export:
 @cache
 def schema() -> str:
     """Write the types, and one action for each permission, grouped as `resource:*`."""
-    groups = sorted({_group(permission) for permission in PERMISSIONS})
+    known = [*PERMISSIONS, *ENTRIES]
+    groups = sorted({_group(permission) for permission in known})
     declared = [f"action {text(group)};" for group in groups]
     declared += [
         f"action {text(permission)} in [{text(_group(permission))}]"
         " appliesTo { principal: Principal, resource: Resource, context: Circumstances };"
-        for permission in PERMISSIONS
+        for permission in known
     ]
     return "\n".join([_SCHEMA, *declared, ""])
 
@@ -176,6 +191,10 @@ def _heading(policy: Policy) -> str:
     )
 
 
+_ENTERING = {
+    ENTER_CONSOLE: PrincipalKind.PERSON,
+    ENTER_GATEWAY: PrincipalKind.SERVICE_ACCOUNT,
+}
 _OBLIGATIONS = frozenset(
     {
         GuardrailKind.REQUIRE_WINDOW,
@@ -191,6 +210,9 @@ _OBLIGATIONS = frozenset(
 def _entities(policy: Policy) -> Iterator[Entity]:
     teams = {p.id for p in policy.principals if p.kind is PrincipalKind.TEAM}
     giving = {p.id for p in policy.principals if p.id in teams and p.active}
+    roles = defaultdict(set)
+    for binding in policy.bindings:
+        roles[binding.principal].add(binding.role)
     keys = defaultdict(list)
     for credential in policy.credentials:
         if credential.active:
@@ -201,17 +223,22 @@ def _entities(policy: Policy) -> Iterator[Entity]:
         parents = (principal.teams & giving) | ({principal.id} & teams)
         yield {
             "uid": entity_id("Principal", principal.id),
-            "attrs": _attributes(principal, keys[principal.id]),
+            "attrs": _attributes(
+                principal,
+                keys[principal.id],
+                {role for holder in (principal.id, *parents) for role in roles[holder]},
+            ),
             "parents": _ids("Team", parents),
         }
 
 
-def _attributes(principal: Principal, keys: Iterable[str]) -> dict[str, Any]:
+def _attributes(principal: Principal, keys: Iterable[str], roles: Iterable[str]) -> dict[str, Any]:
     return {
         "kind": str(principal.kind),
         "active": principal.active,
         "owner": principal.owner,
         "teams": _ids("Team", principal.teams),
+        "roles": sorted(roles),
         "keys": _ids("Key", keys),
     }
 
@@ -271,21 +298,31 @@ def _binding_moments(binding: Binding) -> Iterator[str]:
 
 
 def _guardrail(rule: Guardrail) -> Iterator[str]:
-    permissions = [pattern for pattern in rule.permissions if _exists(pattern)]
-    if rule.kind in _OBLIGATIONS or not permissions:
+    if rule.kind in _OBLIGATIONS:
         return
-    yield _statement(
-        "forbid",
-        {"id": f"guardrail/{rule.id}", "name": rule.name, "kind": str(rule.kind)},
-        "principal",
-        permissions,
-        when=[*_concerned(rule.principals), *_perhaps_inside(rule.scope)],
-        unless=_sparing(rule),
-    )
+    for permissions, whose in _about(rule.permissions):
+        yield _statement(
+            "forbid",
+            {"id": f"guardrail/{rule.id}", "name": rule.name, "kind": str(rule.kind)},
+            "principal",
+            permissions,
+            when=[*whose, *_concerned(rule.principals), *_perhaps_inside(rule.scope)],
+            unless=_sparing(rule),
+        )
+
+
+def _about(patterns: Iterable[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """What a guardrail forbids, and to whom: an entry stands for all that its kind does."""
+    known = [pattern for pattern in patterns if _exists(pattern)]
+    if known:
+        yield known, []
+    for entry, kind in _ENTERING.items():
+        if {entry, _group(entry)}.intersection(known):
+            yield [], [f'principal has kind && principal.kind == "{kind}"']
 
 
 def _exists(pattern: str) -> bool:
-    return pattern in PERMISSIONS or any(_group(known) == pattern for known in PERMISSIONS)
+    return any(pattern in (known, _group(known)) for known in (*PERMISSIONS, *ENTRIES))
 
 
 def _concerned(principals: frozenset[str] | None) -> Iterator[str]:
@@ -296,7 +333,8 @@ def _concerned(principals: frozenset[str] | None) -> Iterator[str]:
         return
     themselves = f"{_set('Principal', principals)}.contains(principal)"
     members = f"principal has teams && principal.teams.containsAny({_set('Team', principals)})"
-    yield f"({themselves} || {members})"
+    given = f"principal has roles && principal.roles.containsAny({_set(None, principals)})"
+    yield f"({themselves} || {members} || {given})"
 
 
 def _sparing(rule: Guardrail) -> list[str]:
@@ -310,16 +348,21 @@ def _sparing(rule: Guardrail) -> list[str]:
             return [_from(rule.networks)]
         case GuardrailKind.REQUIRE_FRESH_FACTOR if rule.fresh_factor_s is not None:
             return [_fresh(rule.fresh_factor_s)]
+        case GuardrailKind.REQUIRE_PASSKEY:
+            return ["context has passkey_at"]
         case _:
             return []
 
 
 def _key(key: Credential, roles: Mapping[str, Role]) -> Iterator[str]:
     """Write what a key takes away from what its account may; whose it is stands with the account."""
-    unless = [
+    narrowed = [
         *([_of_role(roles.get(key.role))] if key.role is not None else []),
         *_inside(key.scope),
         *_circumstances(key.conditions),
+    ]
+    unless = [
+        *([_any([f"action in {_set('Action', ENTRIES)}", _all(narrowed)])] if narrowed else []),
         *([_before(key.until)] if key.until is not None else []),
     ]
     if unless:

@@ -88,6 +88,7 @@ def _written(need: Need) -> dict[str, Any]:
         "on_behalf": str(need.on_behalf) if need.on_behalf else None,
         "address": need.address,
         "factor_at": need.factor_at.timestamp() if need.factor_at else None,
+        "passkey_at": need.passkey_at.timestamp() if need.passkey_at else None,
         "idempotency_id": need.idempotency_id,
     }
 

@@ -141,6 +141,12 @@ class LocksItselfIn(InvalidRule):
     code = "locks_itself_in"
 
 
+class ShutsYouOut(LocksItselfIn):
+    """Whoever makes the guardrail could not come in under it."""
+
+    code = "shuts_you_out"
+
+
 class LastOwner(AccessError):
     """A workspace has at least one active owner."""
 

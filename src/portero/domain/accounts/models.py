@@ -93,6 +93,7 @@ class StreamTicket(WorkspaceModel):
     """What the page needs; None = it is every member's."""
     address = models.TextField(null=True)
     factor_at = models.DateTimeField(null=True)
+    passkey_at = models.DateTimeField(null=True)
     version = models.BigIntegerField()
     """Of the policy under which the page was made."""
     expires_at = models.DateTimeField()

@@ -23,7 +23,7 @@ class Need:
         ids: the ids of its path, in order.
         params, body: its query and its body, as a client would write them.
         on_behalf: whom the principal acts for, where that is somebody else.
-        address, factor_at: the circumstances of the person whose click it is.
+        address, factor_at, passkey_at: the circumstances of the person whose click it is.
         idempotency_id: the same need stated twice with the same id happens once.
     """
 
@@ -36,6 +36,7 @@ class Need:
     on_behalf: UUID | None = None
     address: str | None = None
     factor_at: datetime | None = None
+    passkey_at: datetime | None = None
     idempotency_id: str | None = None
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from portero.project.cli.options import Json
+from portero.project.cli.options import ActingAs, Json, Workspace
 from portero.project.cli.output import write, write_json
 
 group = typer.Typer(help="People who sign in to the console.", no_args_is_help=True)
@@ -42,3 +42,25 @@ def link(
         write_json({"url": url, "email": person.email})
     else:
         write(url)
+
+
+@group.command("let-in")
+def let_in(
+    reason: Annotated[str, typer.Option(help="For the record.", metavar="TEXT")],
+    as_: ActingAs = None,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """Take away every rule on coming in, when nobody who could do it in the console can come in."""
+    from portero.project.cli.installation import opened
+
+    with opened(workspace) as here:
+        from portero.domain.access import services as access
+        from portero.project.cli.work.directory import directory
+
+        actor = directory(here).actor(as_)
+        taken = access.lift_entry_rules(actor=actor, reason=reason)
+    if json:
+        write_json({"rules": taken})
+    else:
+        write(f"{taken} rules on coming in are taken away.")

@@ -18,7 +18,7 @@ from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces import services as workspaces
-from portero.engine import GuardrailKind, HolderKind, Scope
+from portero.engine import ENTER_CONSOLE, GuardrailKind, HolderKind, Scope
 from portero.project.demo.keys import KEYS, ORDER_TEMPLATES, ROLES, DemoKey
 from portero.project.demo.world import SOPORTE, VENTAS
 from portero.store.sealing import Secret
@@ -91,7 +91,7 @@ def make(world: Mapping[str, Any]) -> Made:
     with in_workspace(new.id):
         roles = dict(Role.objects.values_list("name", "id"))
     teams = _employ(actor, roles)
-    _guard(actor, teams)
+    _guard(actor, teams, roles)
     keys = {key.name: _make_key(actor, key, roles, sets) for key in KEYS}
     people = let_sign_in()
     return Made(new.id, keys, _document(new.id, world, keys, people))
@@ -176,7 +176,7 @@ def _let_sign_in(member: Member) -> dict[str, str]:
     }
 
 
-def _guard(actor: Actor, teams: Mapping[str, UUID]) -> None:
+def _guard(actor: Actor, teams: Mapping[str, UUID], roles: Mapping[str, UUID]) -> None:
     access.create_guardrail(
         actor=actor,
         name="Support sends approved content only",
@@ -184,6 +184,15 @@ def _guard(actor: Actor, teams: Mapping[str, UUID]) -> None:
         permissions=["send:*"],
         principals=[teams["Soporte"]],
         reason="Answers to customers are written once, by somebody who knows the law.",
+    )
+    access.create_guardrail(
+        actor=actor,
+        name="Support comes in from the shop",
+        kind=GuardrailKind.NETWORKS,
+        permissions=[ENTER_CONSOLE],
+        principals=[roles["Support"]],
+        networks=["127.0.0.0/8", "::1/128"],
+        reason="The shop of this demo is the machine it runs on.",
     )
 
 

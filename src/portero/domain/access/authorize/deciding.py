@@ -43,7 +43,7 @@ class Actor:
     """Who performs an operation, and in which circumstances.
 
     `at` is the time of the request, `address` where it came from, `factor_at` when a second factor
-    was last shown. Through a `lens` an actor stays who they are, and sees less.
+    was last shown, `passkey_at` when that was a passkey. Through a `lens` an actor stays who they are, and sees less.
     """
 
     workspace: UUID
@@ -52,6 +52,7 @@ class Actor:
     address: str | None = None
     factor_at: datetime | None = None
     lens: Lens | None = None
+    passkey_at: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -67,6 +68,7 @@ def context_of(actor: Actor, zone: ZoneInfo) -> Context:
         minute=local.hour * 60 + local.minute,
         address=actor.address,
         factor_at=actor.factor_at.timestamp() if actor.factor_at else None,
+        passkey_at=actor.passkey_at.timestamp() if actor.passkey_at else None,
     )
 
 

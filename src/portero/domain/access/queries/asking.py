@@ -38,7 +38,10 @@ _HOLDERS_NAMED = 50
 
 
 def require(*, actor: Actor, permission: str, event: str) -> None:
-    """Demand a permission of the workspace itself; a refusal stays on record. Raises AccessDenied."""
+    """Demand a permission of the workspace itself, or an entry; a refusal stays on record.
+
+    Raises AccessDenied.
+    """
     version = 0
     try:
         with in_workspace(actor.workspace):

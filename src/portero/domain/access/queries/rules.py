@@ -9,12 +9,15 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from portero.domain.access import models
-from portero.domain.access.authorize import Actor
+from portero.domain.access.authorize import Actor, decide, of_workspace
 from portero.domain.access.errors import NotFound
 from portero.domain.access.models import Principal, UsageLimit
-from portero.domain.access.snapshot import policy_now
+from portero.domain.access.snapshot import policy_now, state_now
 from portero.domain.audit.models import in_workspace
 from portero.engine import (
+    ENTER_CONSOLE,
+    ENTER_GATEWAY,
+    ENTRIES,
     PERMISSIONS,
     Bindings,
     Guardrail,
@@ -26,6 +29,10 @@ from portero.engine import (
 )
 
 Rule = TypeVar("Rule", Guardrail, Limit)
+_COMING_IN = {
+    ENTER_CONSOLE: PrincipalKind.PERSON,
+    ENTER_GATEWAY: PrincipalKind.SERVICE_ACCOUNT,
+}
 NAMED = 50
 """How many of those held are named; the others are counted."""
 
@@ -43,7 +50,7 @@ class Standing(Generic[Rule]):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Whom a guardrail holds: people and service accounts that have any of its permissions."""
+    """Whom a guardrail holds: who has any of its permissions, or comes in as it says."""
 
     count: int
     named: tuple[tuple[UUID, str, PrincipalKind], ...]
@@ -94,8 +101,10 @@ def names_of_holders(*, actor: Actor, limits: Iterable[Limit]) -> Mapping[str, s
 
 def names_of(*, actor: Actor, principals: Collection[str]) -> list[str]:
     """By name, in its order; who is not here any more is left out."""
-    known = policy_now(actor.workspace).principals
-    return sorted((one.name for one in known if one.id in principals), key=str.casefold)
+    policy = policy_now(actor.workspace)
+    known = {one.id: one.name for one in policy.principals}
+    known |= {role.id: role.name for role in policy.roles}
+    return sorted((known[one] for one in principals if one in known), key=str.casefold)
 
 
 def held_by(
@@ -104,13 +113,15 @@ def held_by(
     """Count whom a guardrail on these permissions holds; `principals` None = whoever has them."""
     policy = policy_now(actor.workspace)
     able = _able(policy, permissions)
+    entering = {kind for entry, kind in _COMING_IN.items() if entry in permissions}
+    named = None if principals is None else _named(policy, principals)
     held = [
         one
         for one in policy.principals
         if one.kind is not PrincipalKind.TEAM
         and one.active
-        and (one.owner or one.id in able)
-        and (principals is None or not {one.id, *one.teams}.isdisjoint(principals))
+        and (one.owner or one.id in able or one.kind in entering)
+        and (named is None or one.id in named)
     ]
     held.sort(key=lambda one: (one.name.casefold(), one.id))
     return Held(len(held), tuple((UUID(one.id), one.name, one.kind) for one in held[:NAMED]))
@@ -119,7 +130,39 @@ def held_by(
 def permissions_of(patterns: Iterable[str]) -> list[str]:
     """The keys that a rule's patterns name, in the catalogue's order."""
     named = set(patterns)
-    return [key for key in PERMISSIONS if key in named or f"{key.partition(':')[0]}:*" in named]
+    known = (*ENTRIES, *PERMISSIONS)
+    return [key for key in known if key in named or f"{key.partition(':')[0]}:*" in named]
+
+
+def kept_out_by(*, actor: Actor) -> list[Guardrail]:
+    """The guardrails that do not let a member come in here and now, by name."""
+    state = state_now(actor.workspace)
+    denying = decide(actor=actor, state=state, checks=[of_workspace(ENTER_CONSOLE)]).because
+    found = [one for one in state.policy.guardrails if one.id in denying]
+    return sorted(found, key=lambda one: (one.name.casefold(), one.id))
+
+
+def entry_rules(*, actor: Actor) -> list[Standing[Guardrail]]:
+    """The guardrails on coming in, by name."""
+    return [one for one in guardrails(actor=actor) if is_about_entry(one.rule)]
+
+
+def is_about_entry(rule: Guardrail) -> bool:
+    return not ENTRIES.keys().isdisjoint(rule.permissions)
+
+
+def owners(*, actor: Actor) -> list[str]:
+    """The names of those who can change anything, a few of them."""
+    known = policy_now(actor.workspace).principals
+    return sorted((one.name for one in known if one.owner and one.active), key=str.casefold)[:5]
+
+
+def _named(policy: Policy, names: Collection[str]) -> set[str]:
+    """Those whom a rule names: themselves, by a team or by a role."""
+    bindings = Bindings.among(policy.bindings)
+    roles = {role.id for role in policy.roles}.intersection(names)
+    having = {binding.principal for role in roles for binding in bindings.to(role)}
+    return {*names, *members_of(policy, {*names, *having})}
 
 
 def _able(policy: Policy, permissions: Collection[str]) -> set[str]:

@@ -10,6 +10,7 @@ from portero.domain.access.services.changes import (
 from portero.domain.access.services.confirmation import await_confirmation
 from portero.domain.access.services.guardrails import (
     create_guardrail,
+    lift_entry_rules,
     replace_guardrail,
     retire_guardrail,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "disable_principal",
     "enable_principal",
     "lens_in_force",
+    "lift_entry_rules",
     "open_lens",
     "policy_change",
     "record_look",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from portero.domain.access.authorize import Actor
-from portero.domain.access.errors import InvalidRule, LocksItselfIn, NotFound
-from portero.domain.access.models import Guardrail, Principal
+from portero import engine
+from portero.domain.access.authorize import Actor, decide, of_workspace
+from portero.domain.access.errors import InvalidRule, LocksItselfIn, NotFound, ShutsYouOut
+from portero.domain.access.models import Guardrail, Principal, Role
 from portero.domain.access.services.changes import Change, changes_together, policy_change
 from portero.domain.access.services.validation import (
     require_hours,
@@ -18,7 +20,7 @@ from portero.domain.access.services.validation import (
     require_scope,
 )
 from portero.domain.audit.services import Touched
-from portero.engine import GuardrailKind, Hours, Scope
+from portero.engine import ENTER_CONSOLE, ENTRIES, GuardrailKind, Hours, Scope
 from portero.store.ids import uuid7
 from portero.store.rules import write_hours, write_scope
 
@@ -59,25 +61,42 @@ def create_guardrail(
 ) -> UUID:
     """Take away, from the next decision on. `scope` None = everywhere, `principals` None = whoever.
 
-    Raises AccessDenied, InvalidRule, NotFound, and LocksItselfIn for one that nobody could lift.
+    A role's id among the principals stands for whoever has the role. Raises AccessDenied, InvalidRule, NotFound, LocksItselfIn for one that nobody could lift, and
+    ShutsYouOut for one under which its author could not come in.
     """
     with policy_change(
         actor=actor, operation="create_guardrail", event="guardrail.created"
     ) as change:
         change.authorize("guardrail:update")
         called = require_name(name)
-        body: dict[str, Any] = {"permissions": require_patterns(permissions)}
+        windows = tuple(hours) if hours is not None else None
+        body: dict[str, Any] = {"permissions": require_patterns(permissions, also=ENTRIES)}
         if scope is not None:
             require_scope(scope)
             body["scope"] = write_scope(scope)
         if principals is not None:
             body["principals"] = _existing(principals)
-        body |= _details(fresh_factor_s, networks, hours, threshold)
+        body |= _details(fresh_factor_s, networks, windows, threshold)
         needed = _NEEDED.get(kind)
         if needed is not None and needed not in body:
             raise InvalidRule(f"a guardrail of kind {kind} needs {needed}")
         if kind in _NEVER_MET:
             _require_a_way_back(change, body)
+        elif ENTER_CONSOLE in body["permissions"]:
+            _require_to_stay_in(
+                change,
+                engine.Guardrail(
+                    "",
+                    called,
+                    kind,
+                    frozenset(body["permissions"]),
+                    scope or Scope(),
+                    frozenset(body["principals"]) if "principals" in body else None,
+                    fresh_factor_s,
+                    tuple(body["networks"]) if "networks" in body else None,
+                    windows,
+                ),
+            )
         guardrail = Guardrail.objects.create(
             id=uuid7(),
             name=called,
@@ -103,9 +122,33 @@ def retire_guardrail(*, actor: Actor, guardrail: UUID, reason: str = "") -> None
         known = next((g for g in change.state.policy.guardrails if g.id == str(guardrail)), None)
         if known is None:
             raise NotFound(str(guardrail))
-        change.require_not_for_self(known.principals or ())
+        change.require_not_for_self(_with_holders(change, known.principals or ()))
         Guardrail.objects.filter(id=guardrail, valid_to=None).update(valid_to=change.version)
         change.note(Touched("guardrail", guardrail), reason=reason)
+
+
+def lift_entry_rules(*, actor: Actor, reason: str) -> int:
+    """Take away every guardrail on coming in, for whoever runs the installation; returns how many.
+
+    It asks for no right, because it is what is left when nobody with a right can come in: where it
+    is offered, only the server's own command line may be.
+    """
+    with policy_change(
+        actor=actor, operation="lift_entry_rules", event="guardrail.retired"
+    ) as change:
+        rules = [
+            one
+            for one in change.state.policy.guardrails
+            if not ENTRIES.keys().isdisjoint(one.permissions)
+        ]
+        in_force = Guardrail.objects.filter(id__in=[one.id for one in rules], valid_to=None)
+        in_force.update(valid_to=change.version)
+        change.note(
+            *(Touched("guardrail", UUID(one.id)) for one in rules),
+            names=[one.name for one in rules],
+            reason=reason,
+        )
+    return len(rules)
 
 
 def replace_guardrail(
@@ -147,7 +190,7 @@ def replace_guardrail(
 
 def _require_a_way_back(change: Change, body: dict[str, Any]) -> None:
     """Somebody who is an owner must stay able to lift guardrails."""
-    if not {_LIFTS, "guardrail:*"}.intersection(body["permissions"]):
+    if not {_LIFTS, "guardrail:*", ENTER_CONSOLE}.intersection(body["permissions"]):
         return
     bitten = body.get("principals")
     owners = [p for p in change.state.policy.principals if p.owner and p.active]
@@ -155,9 +198,31 @@ def _require_a_way_back(change: Change, body: dict[str, Any]) -> None:
         raise LocksItselfIn
 
 
+def _require_to_stay_in(change: Change, drawn: engine.Guardrail) -> None:
+    """Whoever says who may come in must be able to come in after it, to take it back."""
+    policy = change.state.policy
+    after = change.state.snapshot.followed_by(
+        replace(policy, guardrails=(*policy.guardrails, drawn))
+    )
+    then = replace(change.state, snapshot=after)
+    entry = of_workspace(ENTER_CONSOLE)
+    if not decide(actor=change.actor, state=then, checks=[entry]).allowed:
+        raise ShutsYouOut
+
+
+def _with_holders(change: Change, names: Collection[str]) -> set[str]:
+    """Those named, and whoever has a role that is named."""
+    bindings = engine.Bindings.among(change.state.policy.bindings)
+    roles = {role.id for role in change.state.policy.roles}.intersection(names)
+    return {*names, *(binding.principal for role in roles for binding in bindings.to(role))}
+
+
 def _existing(principals: Iterable[UUID]) -> list[str]:
+    """Principals, or roles in place of whoever has them."""
     wanted = set(principals)
-    if not wanted or Principal.objects.filter(id__in=wanted).count() != len(wanted):
+    found = Principal.objects.filter(id__in=wanted).count()
+    found += Role.objects.filter(id__in=wanted).count()
+    if not wanted or found != len(wanted):
         raise NotFound("principals")
     return sorted(str(principal) for principal in wanted)
 
@@ -165,7 +230,7 @@ def _existing(principals: Iterable[UUID]) -> list[str]:
 def _details(
     fresh_factor_s: int | None,
     networks: Iterable[str] | None,
-    hours: Iterable[Hours] | None,
+    hours: tuple[Hours, ...] | None,
     threshold: int | None,
 ) -> dict[str, Any]:
     details: dict[str, Any] = {}
@@ -175,9 +240,8 @@ def _details(
         details["networks"] = sorted(networks)
         require_networks(details["networks"])
     if hours is not None:
-        windows = tuple(hours)
-        require_hours(windows)
-        details["hours"] = write_hours(windows)
+        require_hours(hours)
+        details["hours"] = write_hours(hours)
     if threshold is not None:
         details["threshold"] = threshold
     if any(isinstance(n, int) and n < 0 for n in details.values()):

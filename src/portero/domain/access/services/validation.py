@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 
 import phonenumbers
@@ -38,13 +38,15 @@ def require_cells(cells: Mapping[str, Reach]) -> dict[str, str]:
     return {key: reach.name.lower() for key, reach in cells.items() if reach > Reach.NONE}
 
 
-def require_patterns(patterns: Iterable[str]) -> list[str]:
-    """Accept permission keys and `resource:*`. Raises InvalidRule."""
+def require_patterns(patterns: Iterable[str], *, also: Collection[str] = ()) -> list[str]:
+    """Accept permission keys, `resource:*` and what is named `also`. Raises InvalidRule."""
     resources = {key.partition(":")[0] for key in PERMISSIONS}
     wanted = sorted(set(patterns))
     for pattern in wanted:
         resource, _, action = pattern.partition(":")
-        if pattern not in PERMISSIONS and not (action == "*" and resource in resources):
+        if pattern in PERMISSIONS or pattern in also:
+            continue
+        if not (action == "*" and resource in resources):
             raise InvalidRule(f"there is no permission {pattern!r}")
     if not wanted:
         raise InvalidRule("the rule names no permission")

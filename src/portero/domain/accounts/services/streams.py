@@ -32,6 +32,7 @@ def open_stream_ticket(*, actor: Actor, session: str, permission: str | None) ->
             permission=permission,
             address=actor.address,
             factor_at=actor.factor_at,
+            passkey_at=actor.passkey_at,
             version=PolicyHead.objects.values_list("version", flat=True).get(),
             expires_at=datetime.now(UTC) + LASTS,
         )

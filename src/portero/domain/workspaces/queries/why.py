@@ -27,7 +27,6 @@ from portero.engine import (
     Limit,
     ObligationKind,
     Role,
-    covers,
 )
 from portero.engine import Principal as Asker
 
@@ -38,15 +37,24 @@ _IN_ORDER = 50
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """When, from which network, and when a second factor was last shown; None = not at all."""
+    """When, from which network, and when a factor was last shown; None = not at all."""
 
     at: datetime
     address: str | None = None
     factor_at: datetime | None = None
+    passkey_at: datetime | None = None
 
     def context(self, zone: ZoneInfo) -> Context:
         """As the engine knows them; who asks has no say in it."""
-        return context_of(Actor(_NOBODY, _NOBODY, self.at, self.address, self.factor_at), zone)
+        asking = Actor(
+            _NOBODY,
+            _NOBODY,
+            self.at,
+            self.address,
+            self.factor_at,
+            passkey_at=self.passkey_at,
+        )
+        return context_of(asking, zone)
 
 
 _NOBODY = UUID(int=0)
@@ -162,26 +170,23 @@ def account(
         bindings=mine,
         roles={role.id: role for role in policy.roles},
         principals=known,
-        watching=tuple(_watching(policy.guardrails, asker, explanation)),
+        watching=tuple(_watching(state, asker, explanation)),
         limits=_limits(policy.limits, explanation),
         grantors=_grantors(state, explanation, context, known),
     )
 
 
-def _watching(
-    guardrails: Sequence[Guardrail], asker: Asker, explanation: Explanation
-) -> Sequence[Watching]:
+def _watching(state: State, asker: Asker, explanation: Explanation) -> Sequence[Watching]:
     asked = {given.check.permission for given in explanation.checks}
     denying = {one.id for given in explanation.checks for one in given.guardrails}
     demanding = {one.guardrail for one in explanation.decision.obligations}
-    called = asker.teams | {asker.id}
+    concerning = {
+        rule.id: rule
+        for permission in sorted(asked)
+        for rule in state.snapshot.concerning(asker.id, permission)
+    }
     order = list(Standing)
-    found = [
-        Watching(rule, _standing(rule.id, denying, demanding))
-        for rule in guardrails
-        if (rule.principals is None or rule.principals & called)
-        and any(covers(pattern, permission) for pattern in rule.permissions for permission in asked)
-    ]
+    found = [Watching(rule, _standing(rule.id, denying, demanding)) for rule in concerning.values()]
     return sorted(found, key=lambda one: (order.index(one.standing), one.rule.name, one.rule.id))
 
 
