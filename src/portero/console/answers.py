@@ -48,8 +48,14 @@ def refused(request: HttpRequest, refusal: AccessDenied) -> HttpResponse:
         kept_out = access.kept_out_by(actor=visits.actor(request))
         if kept_out:
             return _not_let_in(request, kept_out)
+    context = refusal_in_words(request, refusal)
+    return render(request, "console/denied.html", context, status=403)
+
+
+def refusal_in_words(request: HttpRequest, refusal: AccessDenied) -> dict[str, Any]:
+    """What is missing, why, who could give it, and whether to ask for it would help."""
     missing = [PERMISSIONS[key] for key in refusal.checks if key in PERMISSIONS]
-    context: dict[str, Any] = {
+    return {
         "missing": missing,
         "reason": refusal.reason,
         "why": _why(request, refusal),
@@ -59,7 +65,6 @@ def refused(request: HttpRequest, refusal: AccessDenied) -> HttpResponse:
             actor=visits.actor(request), permissions=[spec.key for spec in missing]
         ),
     }
-    return render(request, "console/denied.html", context, status=403)
 
 
 def _not_let_in(request: HttpRequest, rules: Sequence[Guardrail]) -> HttpResponse:

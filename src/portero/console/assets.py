@@ -20,6 +20,7 @@ _TYPES: Mapping[str, str] = {
     "htmx.js": _SCRIPT,
     "matrix.js": _SCRIPT,
     "palette.js": _SCRIPT,
+    "shut.js": _SCRIPT,
     "live.js": _SCRIPT,
 }
 _FROM_ELSEWHERE: Mapping[str, tuple[str, ...]] = {

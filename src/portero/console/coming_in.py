@@ -99,7 +99,10 @@ class EntryForm(Times):
         super().__init__(*args, without=_VALUES.difference(sentence.fields), **kwargs)
         roles = self.fields["roles"]
         assert isinstance(roles, forms.ChoiceField)  # noqa: S101 - as declared above
-        roles.choices = [(str(one.id), one.name) for one in access.role_names(actor=actor)]
+        roles.choices = [
+            (str(one.id), _(one.name) if one.builtin else one.name)
+            for one in access.role_names(actor=actor)
+        ]
         for name in _VALUES.intersection(sentence.fields) - {"programs"}:
             self.fields[name].required = True
 
@@ -150,7 +153,6 @@ def rules(request: HttpRequest) -> HttpResponse:
     context = {
         "rules": shown,
         "sentences": SENTENCES.values(),
-        "may_change": bool(access.allowed(actor=actor, permissions=("guardrail:update",))),
     }
     return render(request, "console/coming_in.html", context)
 

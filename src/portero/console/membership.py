@@ -204,15 +204,13 @@ def _after(principal: UUID, *, gone: bool) -> tuple[Any, ...]:
     return ("console:people",) if gone else ("console:person", principal)
 
 
-def acts_for(member: Member, may: frozenset[str], actor: Actor) -> list[tuple[str, str]]:
-    """What somebody may do to a member: the name of the act, and what it is called."""
-    needed = dict.fromkeys(("suspend", "let-back", "remove", "end-sessions"), "member:suspend")
-    needed |= {"make-owner": "role:assign", "unmake-owner": "role:assign"}
+def acts_for(member: Member, actor: Actor) -> list[tuple[str, str]]:
+    """What can be done to a member: the name of the act, and what it is called."""
     mine = member.id == actor.principal
     return [
         (name, one.title % {"name": member.name})
         for name, one in ACTS.items()
-        if needed[name] in may and one.fits(member) and not (mine and name != "unmake-owner")
+        if one.fits(member) and not (mine and name != "unmake-owner")
     ]
 
 

@@ -12,12 +12,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from portero.console import membership, saying, visits
+from portero.console import controls, membership, saying, visits
 from portero.console.saying import Names
 from portero.domain.access import queries as access
 from portero.domain.access.queries import Access, Given
 from portero.domain.accounts import queries as accounts
-from portero.engine import PERMISSIONS, PermissionSpec, PrincipalKind, Reach
+from portero.engine import PERMISSIONS, PermissionSpec, Reach
 
 SEARCH_MAX = 100
 
@@ -29,16 +29,8 @@ def people(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page,
         "q": containing,
-        "may_invite": _may(request, "member:invite"),
-        "may_make_teams": _may(request, "team:manage_members"),
     }
     return render(request, "console/people.html", context)
-
-
-def _may(request: HttpRequest, *permissions: str) -> bool:
-    """Whether who asks has all of these in the workspace."""
-    found = access.allowed(actor=visits.actor(request), permissions=permissions)
-    return found == set(permissions)
 
 
 def _after(request: HttpRequest) -> tuple[str, UUID] | None:
@@ -77,17 +69,6 @@ class Held:
     ways: list[Way]
 
 
-_ASKED = (
-    "access:explain",
-    "limit:update",
-    "member:invite",
-    "member:suspend",
-    "member:view_as",
-    "role:assign",
-    "team:manage_members",
-)
-
-
 def person(request: HttpRequest, principal: UUID) -> HttpResponse:
     actor = visits.actor(request)
     member = accounts.member(actor.workspace, principal)
@@ -98,20 +79,20 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
     names = Names.of(actor.workspace)
     held = list(_held(found, roles, names))
     groups = [(name, list(part)) for name, part in groupby(held, key=lambda one: one.spec.group)]
-    may = access.allowed(actor=actor, permissions=_ASKED)
+    may = controls.held(request)
     context = {
         "member": member,
         "access": found,
         "groups": groups,
         "count": len(held),
-        "acts": membership.acts_for(member, may, actor),
+        "acts": membership.acts_for(member, actor),
         "may_give": "role:assign" in may and member.active,
         "bindings": [_way(one, Reach.ALL, roles, names) for one in found.given if one.team is None],
-        "may_manage_team": "team:manage_members" in may and member.kind is PrincipalKind.TEAM,
         "may_invite_again": "member:invite" in may and member.is_awaited and member.active,
         "may_limit": "limit:update" in may,
         "may_explain": "access:explain" in may,
-        "may_view_as": "member:view_as" in may and actor.principal != principal,
+        "is_me": actor.principal == principal,
+        "member_id": str(member.id),
     }
     return render(request, "console/person.html", context)
 

@@ -37,7 +37,6 @@ def roles(request: HttpRequest) -> HttpResponse:
         "roles": shown[start : start + PAGE],
         "following": start + PAGE if len(shown) > start + PAGE else None,
         "all": len(PERMISSIONS),
-        "may_change": _may_change(request),
     }
     return render(request, "console/roles.html", context)
 
@@ -48,11 +47,6 @@ def _start(request: HttpRequest) -> int:
     if not asked.isascii() or not asked.isdigit() or len(asked) > _DIGITS:
         raise Http404
     return int(asked)
-
-
-def _may_change(request: HttpRequest) -> bool:
-    asked = ("role:update",)
-    return bool(access.allowed(actor=visits.actor(request), permissions=asked))
 
 
 def role(request: HttpRequest, role: UUID) -> HttpResponse:
@@ -72,9 +66,8 @@ def role(request: HttpRequest, role: UUID) -> HttpResponse:
             if one.id != role
         ],
         "groups": _groups(known[role], other),
-        "may_change": _may_change(request),
+        "role_id": str(role),
         "holders": access.holders_of(actor=actor, role=role),
-        "may_view_as": bool(access.allowed(actor=actor, permissions=("member:view_as",))),
     }
     return render(request, "console/role.html", context)
 

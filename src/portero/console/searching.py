@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.vary import vary_on_headers
 
-from portero.console import shell, visits
+from portero.console import controls, shell, visits
 from portero.domain.access import queries as access
 from portero.domain.access.authorize import Actor
 from portero.domain.accounts import queries as accounts
@@ -64,7 +64,7 @@ class Finder:
 def search(request: HttpRequest) -> HttpResponse:
     """The page, or only what was found, for the palette."""
     typed = request.GET.get("q", "").replace("\0", "").strip()[:100]
-    shelves = list(_shelves(visits.actor(request), typed))
+    shelves = list(_shelves(visits.actor(request), typed, controls.held(request)))
     is_part = request.headers.get("HX-Request") == "true"
     context = {
         "q": typed,
@@ -75,9 +75,7 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, "console/_found.html" if is_part else "console/search.html", context)
 
 
-def _shelves(actor: Actor, typed: str) -> Iterator[Shelf]:
-    asked = tuple(one.permission for one in FINDERS if one.permission is not None)
-    held = access.allowed(actor=actor, permissions=tuple(dict.fromkeys((*asked, "access:explain"))))
+def _shelves(actor: Actor, typed: str, held: frozenset[str]) -> Iterator[Shelf]:
     for finder in FINDERS:
         if finder.permission is not None and finder.permission not in held:
             continue
@@ -88,9 +86,9 @@ def _shelves(actor: Actor, typed: str) -> Iterator[Shelf]:
             )
 
 
-def _places(actor: Actor, typed: str, _held: frozenset[str]) -> Iterator[Found]:
+def _places(actor: Actor, typed: str, held: frozenset[str]) -> Iterator[Found]:
     named = [one for one in (*shell.PLACES, *ACTIONS) if _has(str(one.title), typed)]
-    for one in shell.open_to(actor, named):
+    for one in shell.open_to(actor, named, held):
         yield Found(str(one.title), reverse(one.route), one.icon)
 
 

@@ -25,7 +25,7 @@ from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portero.console import assets, doors, lens, preferences, visits
+from portero.console import assets, controls, doors, lens, preferences, visits
 from portero.domain.access import queries as access
 from portero.domain.access.authorize import Actor
 
@@ -109,7 +109,7 @@ def sections(request: HttpRequest) -> tuple[Section, ...]:
     if visits.membership(request) is None:
         return ()
     actor = visits.actor(request)
-    shown = list(open_to(actor, PLACES))
+    shown = list(open_to(actor, PLACES, controls.held(request)))
     here = _place_of(request.path, shown)
     return tuple(
         Section(group, _heading(group), tuple(_line(one, here, request, actor) for one in part))
@@ -117,16 +117,14 @@ def sections(request: HttpRequest) -> tuple[Section, ...]:
     )
 
 
-def open_to(actor: Actor, places: Iterable[Place]) -> Iterator[Place]:
-    """Those of the places whose doors open for the actor, with the eyes they look with."""
+def open_to(actor: Actor, places: Iterable[Place], held: frozenset[str]) -> Iterator[Place]:
+    """Those of the places whose doors open for the actor, by what they hold and whose eyes they look with."""
     needed = {
         place: door.permission
         for place in places
         for door in [doors.declared()[place.route]["GET"]]
         if actor.lens is None or door.opens_through_a_lens()
     }
-    asked = tuple({one for one in needed.values() if one is not None})
-    held = access.allowed(actor=actor, permissions=asked)
     return (
         place for place, permission in needed.items() if permission is None or permission in held
     )

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from portero.console import (
     assets,
     coming_in,
+    controls,
     giving,
     guardrails,
     inviting,
@@ -266,6 +267,7 @@ _ours: list[URLPattern] = [
         POST=also_outside(MEMBERS),
     ),
     route("stream-ticket/", streams.ticket, "stream_ticket", POST=MEMBERS),
+    route("closed/", controls.closed, "closed", GET=MEMBERS),
     route("search/", searching.search, "search", GET=MEMBERS),
     route("preferences/", preferences.preferences, "preferences", GET=MEMBERS, POST=MEMBERS),
     route("why/", why.why, "why", GET=needs("access:explain", event="page.opened")),

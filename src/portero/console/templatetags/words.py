@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django import template
+from django.template import Context
+from django.template.loader import render_to_string
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from portero.console import labels
+from portero.console import controls, labels
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 
 register = template.Library()
@@ -24,3 +26,29 @@ def role_name(name: str) -> str:
 def grouped(count: int) -> str:
     """A number with its thousands apart."""
     return number_format(count, force_grouping=True)
+
+
+@register.simple_tag(takes_context=True)
+def control(
+    context: Context,
+    route: str,
+    *arguments: object,
+    label: str,
+    about: str = "",
+    css: str = "btn",
+    query: str = "",
+    hint: str = "",
+) -> str:
+    """A link to a door: open, or shut with the way to ask for it."""
+    found = controls.control(context["request"], route, arguments)
+    if found is None:
+        return ""
+    shown = {
+        "control": found,
+        "label": label,
+        "about": about,
+        "css": css,
+        "query": query,
+        "hint": hint,
+    }
+    return render_to_string("console/_control.html", shown)

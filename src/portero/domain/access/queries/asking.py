@@ -70,6 +70,14 @@ def allowed(*, actor: Actor, permissions: tuple[str, ...]) -> frozenset[str]:
         )
 
 
+def refusal(*, actor: Actor, permission: str) -> AccessDenied | None:
+    """Why a permission of the workspace itself is refused, off the record; None where it is not."""
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        decision = decide(actor=actor, state=current_state(), checks=[of_workspace(permission)])
+    return None if decision.allowed else AccessDenied.by(decision, [permission])
+
+
 def is_privileged(*, actor: Actor) -> bool:
     """Whether the actor owns the workspace or holds a critical permission in it."""
     me = state_now(actor.workspace).snapshot.principals.get(actor.id)
