@@ -39,3 +39,16 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
     for target in _NAMED.findall(text):
         assert (ROOT / target).exists(), target
+
+
+def test_every_picture_is_shown_somewhere_and_says_which_test_takes_it() -> None:
+    """`tools/pictures` takes them anew; a drawing is made by hand."""
+    images = ROOT / "docs" / "images"
+    taken = dict(line.split() for line in (images / "taken-from").read_text().splitlines())
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    shown = {
+        name for page in pages for name in re.findall(r"images/([\w-]+)\.png", page.read_text())
+    }
+
+    assert {file.stem for file in images.glob("*.png")} == set(taken)
+    assert set(taken) == shown

@@ -201,3 +201,15 @@ def test_what_nobody_has_tried_for_long_is_cleared_away(cast: Cast, eva: Person)
     assert tries(at_the_door(), eva.email, PASSWORD) == "in"
 
     assert SignInBudget.objects.filter(failures__gt=0).count() == 0
+
+
+def test_an_office_comes_in_by_passkeys_and_one_that_knocks_without_end_is_told_to_wait(
+    cast: Cast,
+) -> None:
+    """All of them from one address; what is no passkey costs a form that does not fit."""
+    visitor = at_the_door()
+    told = [visitor.post("/factors/webauthn/login/", {"credential": "{}"}) for _ in range(301)]
+
+    assert {one.status_code for one in told[:300]} == {302}
+    assert told[300].status_code == 429
+    assert "Too many tries" in told[300].content.decode()

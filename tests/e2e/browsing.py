@@ -103,7 +103,12 @@ def visiting(
     )
     context.add_cookies(cast(Any, cookies or []))
     visit = Visit(context, context.new_page())
-    visit.page.on("console", lambda message: visit.complaints.append(message.text))
+    visit.page.on(
+        "console",
+        lambda message: visit.complaints.append(
+            f"{message.text} {message.location['url']}".strip()
+        ),
+    )
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     visit.page.on("request", lambda request: visit.asked.append(request.url))
     visit.page.goto(url)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from e2e.browsing import PHONE, WIDE, Scheme, visiting
+from e2e.browsing import PHONE, WIDE, Scheme, picture, visiting
 from e2e.installations import Demo
 from e2e.signing_in import Cookies
 
@@ -35,6 +35,7 @@ def test_the_page_loads_without_a_complaint(
         expect(visit.page.get_by_role("heading", level=1)).to_have_text(TITLES[language])
 
         assert visit.page.locator("html").get_attribute("lang") == language
+        picture(visit.page, f"activity-{language}-{size[0]}-{scheme}")
         assert not visit.overflows()
         assert {n: c for n, c in visit.contrasts().items() if c < LEAST_CONTRAST} == {}
         live = f"localhost:{urlsplit(shop.console).port + 3}"

@@ -16,6 +16,7 @@ from console.visitors import person_of
 from databases import Database
 from e2e.browsing import PHONE, picture
 from e2e.installations import console_and_worker
+from e2e.passkeys import with_passkeys
 from e2e.signing_in import code_of, link_for
 from portero.project.configuration import create_secrets
 from portero.store.sealing import KeyRing
@@ -70,24 +71,6 @@ def founded(database: Database) -> str:
 def phone(browser: Browser) -> Page:
     size = {"width": PHONE[0], "height": PHONE[1]}
     return browser.new_context(locale="es-MX", viewport=size, has_touch=True).new_page()  # type: ignore[arg-type]
-
-
-def with_passkeys(page: Page) -> None:
-    devices = page.context.new_cdp_session(page)
-    devices.send("WebAuthn.enable")
-    devices.send(
-        "WebAuthn.addVirtualAuthenticator",
-        {
-            "options": {
-                "protocol": "ctap2",
-                "transport": "internal",
-                "hasResidentKey": True,
-                "hasUserVerification": True,
-                "isUserVerified": True,
-                "automaticPresenceSimulation": True,
-            }
-        },
-    )
 
 
 def test_from_the_one_time_link_to_three_people_who_have_come_in(

@@ -24,7 +24,7 @@ from portero.domain.access.authorize import Actor
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.sessions import digest_of
-from portero.engine import ENTER_CONSOLE, Conditions, GuardrailKind, Reach
+from portero.engine import ENTER_CONSOLE, Conditions, GuardrailKind, HolderKind, Metric, Per, Reach
 from portero.live.policies import Policies
 
 _numbers = itertools.count(1)
@@ -264,6 +264,24 @@ def test_b2_2_an_owner_s_stream_ends_sooner(
 
     anas.has_ended()
     assert theirs.ended_at is None
+
+
+def test_a_limit_on_everything_ends_no_stream(cast: Cast, live: str) -> None:
+    """It counts what goes through the gateway."""
+    reader = Reader(cast)
+    screen = Screen(live, reader.ticket())
+    limit = access.create_limit(
+        actor=cast.ana,
+        holder_kind=HolderKind.WORKSPACE,
+        metric=Metric.REQUESTS,
+        per=Per.SECOND,
+        amount=10,
+    )
+
+    screen.hears("policy")
+    assert Screen(live, reader.ticket()).status == 200
+    access.retire_limit(actor=cast.ana, limit=limit)
+    assert screen.ended_at is None
 
 
 def test_another_session_of_the_same_person_stays(cast: Cast, live: str) -> None:

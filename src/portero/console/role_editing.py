@@ -307,6 +307,13 @@ class Told:
             return _("can from now on, as far as: %(reach)s") % {"reach": of_reach(self.after)}
         if self.after is Reach.NONE:
             return _("cannot any more; until now: %(reach)s") % {"reach": of_reach(self.before)}
+        if self.before is self.after:
+            text = (
+                _("as far as before, %(reach)s, and now also")
+                if self.is_wider
+                else _("as far as before, %(reach)s, but no more")
+            )
+            return text % {"reach": of_reach(self.after)}
         return _("from %(before)s to %(after)s") % {
             "before": of_reach(self.before),
             "after": of_reach(self.after),
@@ -334,7 +341,9 @@ def _farthest(ways: Sequence[Way]) -> Reach:
 
 
 def _where(way: Way, names: Names) -> list[str]:
-    return [*saying.where(way.scope, names), *saying.when(way.conditions)]
+    ends = [] if way.until is None else [saying.ends(way.until, names)]
+    where = saying.where(way.scope, names) or [_("everywhere in this workspace")]
+    return [*where, *saying.when(way.conditions), *ends]
 
 
 def _review(

@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from portero.domain.access.models import Principal
 from portero.domain.audit.models import in_workspace
-from portero.domain.workspaces.models import Number, TemplateSet, Waba
+from portero.domain.workspaces.models import Number, TemplateSet, Waba, Workspace
 from portero.engine import Conditions, Hours, Scope
 
 _ID_MAX = 8
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Names:
     """What people call the things that rules name by id."""
 
     by_id: Mapping[str, str]
+    zone: ZoneInfo = _UTC
+    """By whose clock moments are told: the workspace's."""
 
     @classmethod
     def of(cls, workspace: UUID) -> Names:
@@ -35,10 +40,17 @@ class Names:
                     for i, n in Principal.objects.filter(kind="team").values_list("id", "name")
                 },
             }
-        return cls(found)
+            zone = ZoneInfo(Workspace.objects.get(id=workspace).timezone)
+        return cls(found, zone)
 
     def __getitem__(self, one: str) -> str:
         return self.by_id.get(one, one if len(one) <= _ID_MAX else f"{one[:_ID_MAX]}…")
+
+
+def ends(at: float, names: Names) -> str:
+    """When something ends, by the workspace's clock."""
+    moment = datetime.fromtimestamp(at, names.zone)
+    return _("until %(at)s") % {"at": date_format(moment, "DATETIME_FORMAT")}
 
 
 def where(scope: Scope, names: Names) -> list[str]:

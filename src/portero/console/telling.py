@@ -145,7 +145,7 @@ def _names(account: Account, names: Names) -> Names:
         for team in account.asker.teams & account.principals.keys()
     }
     mine |= {role.id: role.name for role in account.roles.values()}
-    return Names({**names.by_id, **mine})
+    return Names({**names.by_id, **mine}, names.zone)
 
 
 class _Teller:

@@ -21,7 +21,7 @@ from uuid import UUID
 
 import asyncpg
 
-from portero.engine import ENTER_CONSOLE, Check, Context, Resource
+from portero.engine import ENTER_CONSOLE, Check, Context, ObligationKind, Resource
 from portero.live.policies import Policies, State
 from portero.live.tickets import Ticket, spend, workspace_of
 from portero.store.failures import DATABASE_ERRORS
@@ -245,7 +245,8 @@ def may_see(ticket: Ticket, state: State) -> bool:
     permission = ticket.permission or ENTER_CONSOLE
     check = Check(permission, Resource(permission.partition(":")[0]))
     decision = state.snapshot.decide(ticket.principal, [check], context)
-    return decision.allowed and not decision.obligations
+    demanded = any(one.kind is ObligationKind.REQUIRE for one in decision.obligations)
+    return decision.allowed and not demanded
 
 
 async def _still_sitting(

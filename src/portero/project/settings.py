@@ -161,6 +161,8 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 # Thirty a minute from one address would lock an office out; passwords are throttled by ourselves.
 ACCOUNT_RATE_LIMITS = {"login": None}
+# A passkey cannot be guessed: this bounds the work of looking at signatures, an office coming in together.
+MFA_RATE_LIMITS = {"webauthn_login": "300/m/ip"}
 MFA_ADAPTER = "portero.console.signing_in.Factors"
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True

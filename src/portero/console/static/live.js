@@ -12,6 +12,7 @@
     const body = new URLSearchParams({ page: location.pathname, csrfmiddlewaretoken: token });
     try {
       const answer = await fetch(tickets, { method: "POST", body, redirect: "manual" });
+      if (isLeaving) return;
       if (answer.type === "opaqueredirect" || answer.status === 403) return location.reload();
       if (!answer.ok) throw new Error(answer.status);
       stream = new EventSource((await answer.json()).url);
@@ -27,16 +28,27 @@
   const close = () => { stream?.close(); stream = null; };
   const later = () => { setTimeout(open, again[Math.min(tries++, again.length - 1)]); };
 
+  // What somebody does here changes the data, too, and the stream may tell of it before the answer has come:
+  // to load the page again would then throw the answer away.
+  let isLeaving = false;
+  addEventListener("beforeunload", () => {
+    isLeaving = true;
+    setTimeout(() => { isLeaving = false; }, 15000); // a download leaves the page where it is
+  });
+
   // Somebody who has begun to fill a form in keeps it; the door looks again when it is sent.
   const isBusy = () => document.activeElement?.closest("main form") || document.querySelector("main form[data-touched]");
   let isAsking = false, isDue = false;
   const refresh = async () => {
+    if (isLeaving) return;
     if (isAsking) { isDue = true; return; }
     isAsking = true;
     try {
       const answer = await fetch(location.href, { redirect: "manual" });
+      const told = await answer.text();
+      if (isLeaving) return;
       if (answer.type === "opaqueredirect" || !answer.ok) return location.reload();
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const page = new DOMParser().parseFromString(told, "text/html");
       swap("#places", page);
       if (!isBusy()) swap("main", page);
     } catch { /* the console is away: the page stays as it is */ } finally {
