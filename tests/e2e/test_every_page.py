@@ -41,7 +41,7 @@ WHERE: dict[str, tuple[str, str]] = {
 GIVEN = {"kind": "networks", "token": "nothing-of-the-kind", "key": "set-up", "pk": "1"}
 NO_PAGES = {"console:asset", "console:health"}
 """Routes that answer something else than a page."""
-ONLY_IN_A_DEMO = {"console:mailbox"}
+ONLY_IN_A_DEMO = {"console:design", "console:mailbox"}
 ANSWERS = {200, 404}
 _RULES = {
     "resultTypes": ["violations"],
