@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -201,7 +203,7 @@ class Doors:
 
 
 @pytest.mark.parametrize("who", ["owner", "other workspace", "stranger", *ROLES])
-def test_b3_1_every_door_opens_for_those_it_says_and_for_nobody_else(
+def test_b3_1_r14_every_door_opens_for_those_it_says_and_for_nobody_else(
     cast: Cast, people: dict[str, Person], who: str
 ) -> None:
     client, wrong, refused = signed_in(people[who]), [], []
@@ -290,7 +292,7 @@ def test_every_permission_at_a_door_is_a_permission() -> None:
     assert asked - {None} <= set(PERMISSIONS)
 
 
-def test_b3_1_a_route_without_a_declaration_does_not_start() -> None:
+def test_b3_1_r13_a_route_without_a_declaration_does_not_start() -> None:
     undeclared = path("undeclared/", lambda _: None, name="undeclared")  # type: ignore[arg-type, return-value]
 
     with pytest.raises(ImproperlyConfigured, match="undeclared"):
@@ -305,3 +307,28 @@ def test_b3_1_control_without_the_doorkeeper_a_page_opens_for_everybody(
     assert signed_in(people["Agent"]).get("/-/health").status_code == 200
     with pytest.raises(AttributeError):  # the page asks who is there, and nobody was let in
         at_the_door().get("/")
+
+
+MORE = "fields=id,email,password,totp&expand=person.sessions&include=secrets&owner=1&workspace_id=x"
+
+
+def test_r11_what_nobody_declared_shows_no_more(cast: Cast, people: dict[str, Person]) -> None:
+    """A parameter that a page does not know is no key to other fields of what it shows."""
+    owner = signed_in(people["owner"])
+    looked_at = 0
+    for name, found in sorted(declared().items()):
+        if found.get("GET", CLOSED).opens is not Opens.FOR_MEMBERS:
+            continue
+        plain, more = (owner.get(address_of(name) + asked) for asked in ("", f"?{MORE}"))
+        assert more.status_code in {plain.status_code, 400}, name
+        if more.status_code == 200:
+            assert visible_text(more) == visible_text(plain), name
+            looked_at += 1
+
+    assert looked_at > 15
+
+
+def visible_text(answer: Any) -> str:
+    """What a page shows, without what is new on every page."""
+    text = re.sub(r"<[^>]*>", " ", answer.content.decode())
+    return " ".join(re.sub(r"\b\d{1,2}:\d{2}(:\d{2})?\b", "", text).split())

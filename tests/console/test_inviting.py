@@ -179,7 +179,7 @@ def test_a03_the_inviter_cannot_tell_who_is_known_elsewhere(cast: Cast, ana: Cli
     assert notices_shown[0] == notices_shown[1] == ["One invitation is on its way."]
 
 
-def test_a_row_that_is_wrong_is_marked_and_nobody_is_invited(cast: Cast, ana: Client) -> None:
+def test_r12_a_row_that_is_wrong_is_marked_and_nobody_is_invited(cast: Cast, ana: Client) -> None:
     form, addresses = guests(cast, "Good", "Bad", "Twice")
     form["email-1"] = "no address"
     form["role-2"] = ""
@@ -194,7 +194,7 @@ def test_a_row_that_is_wrong_is_marked_and_nobody_is_invited(cast: Cast, ana: Cl
     assert not Person.objects.filter(email=addresses[0]).exists()
 
 
-def test_of_several_the_one_who_is_here_already_stops_all(cast: Cast, ana: Client) -> None:
+def test_r12_of_several_the_one_who_is_here_already_stops_all(cast: Cast, ana: Client) -> None:
     form, [fresh, _] = guests(cast, "Fresh", "Dora")
     form["email-1"] = person_of(cast.dora).email
 

@@ -106,6 +106,7 @@ MIDDLEWARE = [
     "portero.console.preferences.OwnLanguage",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portero.console.passkeys.Challenges",
     "portero.console.known_devices.KnownDevices",
     "portero.console.doors.Doorkeeper",
 ]
@@ -169,11 +170,16 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Portero"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # whoever follows an invitation reads that mailbox
 MFA_TOTP_TOLERANCE = 1
+MFA_RECOVERY_CODE_DIGITS = 20  # at least 64 bits (B1.6)
 # A key that only asks to be touched is no second factor, and must not sign anybody in alone.
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_FORMS = {
     "authenticate": "portero.console.codes.Authenticate",
     "reauthenticate": "portero.console.codes.Reauthenticate",
+    "login_webauthn": "portero.console.passkeys.Login",
+    "authenticate_webauthn": "portero.console.passkeys.Authenticate",
+    "reauthenticate_webauthn": "portero.console.passkeys.Reauthenticate",
+    "add_webauthn": "portero.console.passkeys.Add",
 }
 
 SESSION_ENGINE = "portero.domain.accounts.sessions"

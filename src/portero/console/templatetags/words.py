@@ -23,6 +23,12 @@ def role_name(name: str) -> str:
 
 
 @register.filter
+def in_fours(code: str) -> str:
+    """A code to be copied by hand; the spaces do not count."""
+    return " ".join(code[at : at + 4] for at in range(0, len(code), 4))
+
+
+@register.filter
 def grouped(count: int) -> str:
     """A number with its thousands apart."""
     return number_format(count, force_grouping=True)
