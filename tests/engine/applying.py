@@ -130,6 +130,8 @@ def ask_otherwise(change: Change, asked: Request) -> Request:
             context = replace(context, address=address_in(change.value))
         case ChangeKind.CONFIRM_FACTOR:
             context = replace(context, factor_at=context.now)
+        case ChangeKind.SHOW_PASSKEY:
+            context = replace(context, passkey_at=context.now)
         case ChangeKind.WAIT_UNTIL if change.dimension == "hours":
             minutes = int(change.value - context.now // 60 * 60) // 60
             local = context.weekday * 1440 + context.minute + minutes

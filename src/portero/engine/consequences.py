@@ -128,7 +128,7 @@ def shifts(
     permissions: Collection[str],
     now: float,
 ) -> Iterator[Shift]:
-    """Compare two policies for these people and service accounts, from `now` on.
+    """Compare two policies for these people and service accounts, in their order, from `now` on.
 
     Who is out of action can do nothing before or afterwards; an owner can do everything.
     """
@@ -147,14 +147,13 @@ def shifts(
         )
         for policy in (before, after)
     )
+    new.compare_with(old)
     known: dict[object, _Change] = {}
-    for principal in sorted(principals):
-        mine, teams = old.of(principal), old.teams(principal)
-        theirs, new_teams = new.of(principal), new.teams(principal)
-        for permission in sorted(mine.keys() | theirs.keys()):
-            had, has = mine.get(permission, _NONE), theirs.get(permission, _NONE)
-            if had == has and teams == new_teams:
-                continue
+    for principal in principals:
+        mine = old.of(principal)
+        theirs = new.of(principal, like=mine)
+        teams, new_teams = mine.teams, theirs.teams
+        for permission, had, has in _turning(mine, theirs):
             key = (had, has, teams, new_teams)
             change = known.get(key)
             if change is None:
@@ -164,6 +163,20 @@ def shifts(
                 )
             if change != (_NONE, _NONE):
                 yield Shift(principal, permission, met, had, has, change)
+
+
+def _turning(mine: _Own, theirs: _Own) -> Iterator[tuple[str, _Keys, _Keys]]:
+    """The permissions to which somebody has other ways, with those before and afterwards."""
+    same_teams = mine.teams == theirs.teams
+    if same_teams and (mine.itself is theirs.itself or mine.itself == theirs.itself):
+        # Very many are concerned by a role of their team alone, and of teams there are few.
+        permissions: Iterable[str] = _turned(mine.by_team, theirs.by_team)
+    else:
+        permissions = sorted(mine.permissions() | theirs.permissions())
+    for permission in permissions:
+        had, has = mine.to(permission), theirs.to(permission)
+        if had != has or not same_teams:
+            yield permission, had, has
 
 
 def _giving_roles(policies: Iterable[Policy], permissions: Collection[str]) -> set[str]:
@@ -220,38 +233,115 @@ class _Ways:
         everything = met.key(Reach.ALL, Given("", Scope(), Conditions(), None, None))
         self._all = {permission: frozenset((everything,)) for permission in permissions}
         self._now = now
-        self._given: dict[frozenset[str], Sequence[Given]] = {}
+        self._given: dict[frozenset[str], _ByTeam] = {}
+        self._others: frozenset[str] = frozenset()
 
-    def teams(self, principal: str) -> frozenset[str]:
-        found = self._principals.get(principal)
-        return found.teams if found is not None else frozenset()
+    def compare_with(self, other: _Ways) -> None:
+        """Note the roles that give other things than in the other policy."""
+        self._others = frozenset(
+            role
+            for role in self._cells.keys() | other._cells.keys()
+            if self._cells.get(role) != other._cells.get(role)
+        )
 
-    def of(self, principal: str) -> Mapping[str, _Keys]:
+    def _gives_as_before(self, given: Sequence[Given]) -> bool:
+        return self._others.isdisjoint([one.role for one in given])
+
+    def of(self, principal: str, like: _Own | None = None) -> _Own:
+        """The ways of one; `like` are theirs in the policy that this one was made different from."""
         found = self._principals.get(principal)
-        if found is None or not found.active:
-            return {}
+        if found is None:
+            return _NO_WAYS
+        if not found.active:
+            return _Own({}, _EMPTY, found.teams)
         if found.owner and found.kind is PrincipalKind.PERSON:
-            return self._all
+            return _Own(self._all, _EMPTY, found.teams)
+        given = self._look.of_person(principal)
+        if like is not None and like.given is given and self._gives_as_before(given):
+            itself = like.itself
+        else:
+            itself = self._ways(given)
+        return _Own(itself, self._of_teams(found.teams), found.teams, given)
+
+    def _ways(self, given: Sequence[Given]) -> Mapping[str, _Keys]:
+        if not given:
+            return _NOTHING_GIVEN
         ways: dict[str, list[_Key]] = {}
         cells, key_of, now = self._cells, self._met.key, self._now
-        for given in (*self._look.of_person(principal), *self._of_teams(found.teams)):
-            if given.until is None or given.until > now:
-                for permission, reach in cells.get(given.role, ()):
-                    ways.setdefault(permission, []).append(key_of(reach, given))
+        for one in given:
+            if one.until is None or one.until > now:
+                for permission, reach in cells.get(one.role, ()):
+                    ways.setdefault(permission, []).append(key_of(reach, one))
         return {permission: frozenset(some) for permission, some in ways.items()}
 
-    def _of_teams(self, teams: frozenset[str]) -> Sequence[Given]:
+    def _of_teams(self, teams: frozenset[str]) -> _ByTeam:
         """What the members of all of these are given; very many are in the same ones."""
-        given = self._given.get(teams)
-        if given is None:
+        found = self._given.get(teams)
+        if found is None:
             known = (self._principals.get(team) for team in teams)
-            given = self._given[teams] = [
-                one
-                for team in known
-                if team is not None and team.kind is PrincipalKind.TEAM and team.active
-                for one in self._look.of(team.id)
-            ]
-        return given
+            found = self._given[teams] = _ByTeam(
+                self._ways(
+                    [
+                        one
+                        for team in known
+                        if team is not None and team.kind is PrincipalKind.TEAM and team.active
+                        for one in self._look.of(team.id)
+                    ]
+                )
+            )
+        return found
+
+
+_NOTHING_GIVEN: Mapping[str, _Keys] = {}
+
+
+class _ByTeam:
+    """What comes by some teams; there is one for them in each policy."""
+
+    __slots__ = ("turned", "ways")
+
+    def __init__(self, ways: Mapping[str, _Keys]) -> None:
+        self.ways = ways
+        self.turned: dict[int, tuple[str, ...]] = {}
+        """By the same teams' of another policy, the permissions to which the ways are others."""
+
+
+class _Own:
+    """The ways of one principal: its own, and those by its teams."""
+
+    __slots__ = ("by_team", "given", "itself", "teams")
+
+    def __init__(
+        self,
+        itself: Mapping[str, _Keys],
+        by_team: _ByTeam,
+        teams: frozenset[str],
+        given: Sequence[Given] | None = None,
+    ) -> None:
+        self.itself, self.by_team, self.teams, self.given = itself, by_team, teams, given
+
+    def permissions(self) -> set[str]:
+        return self.itself.keys() | self.by_team.ways.keys()
+
+    def to(self, permission: str) -> _Keys:
+        mine = self.itself.get(permission)
+        by_team = self.by_team.ways.get(permission, _NONE)
+        return by_team if mine is None else mine | by_team
+
+
+_EMPTY = _ByTeam({})
+_NO_WAYS = _Own({}, _EMPTY, frozenset())
+
+
+def _turned(before: _ByTeam, after: _ByTeam) -> tuple[str, ...]:
+    """The permissions to which there are other ways by the teams; found once for them."""
+    found = before.turned.get(id(after))
+    if found is None:
+        both = before.ways.keys() | after.ways.keys()
+        found = before.turned[id(after)] = tuple(
+            one for one in sorted(both) if before.ways.get(one, _NONE) != after.ways.get(one, _NONE)
+        )
+    return found
 
 
 def _beyond(
@@ -263,7 +353,9 @@ def _beyond(
     now: float,
 ) -> _Keys:
     """Those of the ways that allow something which none of the others allows."""
-    if teams == their_teams and keys <= other_keys:
+    if teams == their_teams:
+        keys -= other_keys  # what is there too allows nothing that is not
+    if not keys:
         return _NONE
     tests = [restrictions_of(met.of(other), their_teams) for other in other_keys]
     found = []

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple, cast
 
 from portero.engine.answer import Decision, Reason
+from portero.engine.catalogue import ENTRIES
 from portero.engine.changes import Change, ChangeKind, RuleKind, step
 from portero.engine.compiled import Clause, Denial, Entry, Judgement, Subject, Trial, distance
 from portero.engine.policy import GuardrailKind
@@ -269,6 +270,8 @@ def _changes(
 ) -> Iterator[Change]:
     """The steps that would make a check allow: what the closest binding misses, and the rest."""
     if not judgement.matched and not judgement.missed:
+        if check.permission in ENTRIES:
+            return  # a person comes in as a person, a program as a program
         give, permission = ChangeKind.GIVE_PERMISSION, check.permission
         yield Change(give, RuleKind.PRINCIPAL, subject.principal, permission=permission)
     elif not judgement.matched:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from dataclasses import dataclass
 from uuid import UUID
@@ -79,6 +80,8 @@ def _followed(workspace: UUID, known: State | None) -> State:
     loaded = load_policy_locked(connection.connection, workspace, known=before)
     if known is None or loaded.policy.version <= known.policy.version:
         snapshot = engine.compile_policy(loaded.policy)
+        # It stays. To look through its millions of parts for garbage takes longer than most pages.
+        gc.freeze()
     else:
         snapshot = known.snapshot.followed_by(loaded.policy)
     return State(snapshot, ZoneInfo(loaded.timezone), loaded)
