@@ -15,6 +15,7 @@ from databases import Database
 from portero.domain.access import services as access
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
+from portero.domain.accounts.models import Person
 from portero.domain.workspaces import services as workspaces
 from portero.engine import PERMISSIONS, Conditions, Hours, Reach, Scope
 
@@ -134,6 +135,23 @@ def test_who_has_no_second_factor_is_marked(cast: Cast, ana: Client) -> None:
 
     assert "No second factor" in before
     assert "No second factor" not in text_of(ana, "/people/?q=beto")
+
+
+def test_a_person_s_page_says_when_they_were_here_and_with_which_factor(
+    cast: Cast, ana: Client
+) -> None:
+    member = accounts.add_person(actor=cast.ana, email="luz@here.example", name="Luz Here")
+    person = Person.objects.get_by_natural_key("luz@here.example")
+    assert "Second factor No second factor Signed in never" in text_of(ana, f"/people/{member}/")
+
+    with_an_app(person)
+    for _ in range(2):
+        signed_in(person).get("/requests/")
+
+    shown = text_of(ana, f"/people/{member}/")
+    assert "Second factor App with codes" in shown
+    assert re.search(r"Last seen \S.* · in 2 browsers", shown)
+    assert re.search(r"Luz Here luz@here.example .*?last seen \d", text_of(ana, "/people/?q=luz"))
 
 
 @pytest.mark.parametrize("query", ["?behind=x&name=a", "?behind=&name="])

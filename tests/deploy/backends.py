@@ -26,6 +26,8 @@ class Backend:
     seen: list[tuple[str, str, bytes]] = field(default_factory=list)
     headers: list[dict[str, list[str]]] = field(default_factory=list)
     received: int = 0
+    pauses_s: float = 0
+    """How long it waits between the first part of an answer and the rest."""
 
     def forget(self) -> None:
         self.seen.clear()
@@ -43,7 +45,10 @@ class Backend:
         request = (scope["method"], scope["raw_path"].decode("latin-1"), b"".join(pieces))
         self.seen.append(request)
         self.headers.append(_by_name(scope))
-        await _reply(send, self.line(*request).encode())
+        if self.pauses_s:
+            await _drip(send, self.line(*request).encode(), self.pauses_s)
+        else:
+            await _reply(send, self.line(*request).encode())
 
     def line(self, method: str, path: str, body: bytes) -> str:
         """What it answers to such a request."""
@@ -61,6 +66,14 @@ async def _reply(send: Send, body: bytes) -> None:
     headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _drip(send: Send, body: bytes, pause_s: float) -> None:
+    headers = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await asyncio.sleep(pause_s)
+    await send({"type": "http.response.body", "body": b"the end"})
 
 
 @contextmanager

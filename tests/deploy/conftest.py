@@ -69,10 +69,16 @@ def origin(whole: Origin) -> Origin:
 
 @pytest.fixture(scope="session")
 def served(proxy_name: str) -> Iterator[Told]:
-    gateway, console = Backend("gateway"), Backend("console")
+    gateway, console, live = Backend("gateway"), Backend("console"), Backend("live", pauses_s=3)
     with (
-        listening(gateway, console),
-        running(proxy_name, port=free_port(), gateway=gateway.port, console=console.port) as proxy,
+        listening(gateway, console, live),
+        running(
+            proxy_name,
+            port=free_port(),
+            gateway=gateway.port,
+            console=console.port,
+            live=live.port,
+        ) as proxy,
     ):
         yield Told(proxy, gateway, console)
 

@@ -82,10 +82,11 @@ def running(
     port: int,
     gateway: int,
     console: int,
+    live: int | None = None,
     host: str = HOST,
     spoilt: Mapping[str, str] | None = None,
 ) -> Iterator[Proxy]:
-    """Run nginx or Caddy with its shipped configuration in front of these two ports.
+    """Run nginx or Caddy with its shipped configuration in front of these ports.
 
     `spoilt` changes it further, for controls: what a guard in it prevents must then be seen.
     """
@@ -94,7 +95,7 @@ def running(
     proxy = Proxy(name, host, port, folder)
     try:
         _write_certificate(folder, host)
-        arguments = _CONFIGURED[name](proxy, {**_ports(gateway, console), **(spoilt or {})})
+        arguments = _CONFIGURED[name](proxy, {**_ports(gateway, console, live), **(spoilt or {})})
         _give_away(folder)
         with _process([program, *arguments], folder):
             _await(proxy)
@@ -135,8 +136,9 @@ _CONFIGURED = {"nginx": _nginx, "caddy": _caddy}
 NAMES = tuple(_CONFIGURED)
 
 
-def _ports(gateway: int, console: int) -> dict[str, str]:
+def _ports(gateway: int, console: int, live: int | None) -> dict[str, str]:
     return {
+        "127.0.0.1:8003": f"127.0.0.1:{live or console}",
         "127.0.0.1:8001": f"127.0.0.1:{gateway}",
         "127.0.0.1:8000": f"127.0.0.1:{console}",
     }

@@ -42,7 +42,12 @@ def test_k01_g03_nor_when_the_gateway_is_away(proxy_name: str) -> None:
     with running(proxy_name, port=free_port(), gateway=nobody, console=nobody) as proxy:
         with httpx.Client(base_url=proxy.url, verify=proxy.trust) as client:
             headers = {"Referer": f"https://{HOST}/?k={secret}", "Authorization": secret}
-            for path in (f"/v23.0/1?access_token={secret}", f"/media/{secret}", f"/?k={secret}"):
+            for path in (
+                f"/v23.0/1?access_token={secret}",
+                f"/media/{secret}",
+                f"/?k={secret}",
+                f"/live/events?ticket={secret}",
+            ):
                 assert client.get(path, headers=headers).status_code in {502, 503}
         logged = proxy.logged()
 

@@ -75,6 +75,15 @@ def test_the_rest_reaches_the_console(client: httpx.Client, path: str) -> None:
         assert reached(client.get(path)) == "console"
 
 
+def test_a_stream_is_said_on_as_it_comes(client: httpx.Client) -> None:
+    began = time.monotonic()
+    with client, client.stream("GET", "/live/events?ticket=x") as answer:
+        first = next(answer.iter_text())
+
+        assert first == "live: GET /live/events +0\n"
+        assert time.monotonic() - began < 2  # the rest comes a second later at the earliest
+
+
 @pytest.mark.parametrize("path", ODD)
 def test_a_path_arrives_as_it_was_sent_wherever_it_goes(told: Told, path: str) -> None:
     request = f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"

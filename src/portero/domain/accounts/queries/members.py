@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -47,6 +48,10 @@ class Member:
     has_factor: bool
     is_awaited: bool
     """Invited, and has not accepted yet."""
+    last_seen: datetime | None = None
+    """When a person last did something in a browser that is still signed in."""
+    factors: tuple[str, ...] = ()
+    """Kinds of second factors they have set up; only of one who is looked at."""
     sessions: int = 0
     """In how many browsers they are signed in; only of one who is looked at."""
     answers_for: tuple[str, ...] = ()
@@ -98,10 +103,13 @@ def member(workspace: UUID, principal: UUID) -> Member | None:
         accounts = Principal.objects.filter(accountable_id=principal, active=True)
         names = tuple(accounts.order_by("name").values_list("name", flat=True))
     found = Authenticator.objects.filter(user_id__in=people, type__in=FACTORS)
+    kinds = found.order_by("-type").values_list("user_id", "type")
+    factors = [(user, str(kind)) for user, kind in kinds]
     here = [] if row.invited else list(people)
     signed_in = Session.objects.filter(person_id__in=here, expire_date__gt=timezone.now())
     return replace(
-        _member(row, people, set(found.values_list("user_id", flat=True))),
+        _member(row, people, {user for user, _ in factors}),
+        factors=() if row.invited else tuple(dict.fromkeys(kind for _, kind in factors)),
         sessions=signed_in.count(),
         answers_for=names,
     )
@@ -140,8 +148,12 @@ def _here() -> QuerySet[Principal]:
     return Principal.objects.exclude(kind=PrincipalKind.PERSON, person_id=None)
 
 
-def _people(rows: Iterable[Principal]) -> QuerySet[Person]:
-    return Person.objects.filter(id__in=[r.person_id for r in rows if r.person_id is not None])
+def _people(rows: Iterable[Principal]) -> Iterable[Any]:
+    """Whoever stands behind principals, with when they last did something where they are signed in."""
+    open_now = Session.objects.filter(person_id=OuterRef("id"), expire_date__gt=timezone.now())
+    latest = open_now.order_by().values("person_id").annotate(at=Max("seen_at")).values("at")
+    people = Person.objects.filter(id__in=[r.person_id for r in rows if r.person_id is not None])
+    return people.annotate(last_seen=Subquery(latest))
 
 
 def _behind(after: tuple[str, UUID]) -> Q:
@@ -149,7 +161,11 @@ def _behind(after: tuple[str, UUID]) -> Q:
     return Q(sort_name__gt=name) | Q(sort_name=name, id__gt=principal)
 
 
-def _member(row: Principal, people: Mapping[UUID, Person], secured: set[UUID]) -> Member:
+def _member(
+    row: Principal,
+    people: Mapping[UUID, Any],
+    secured: set[UUID],
+) -> Member:
     person = people.get(row.person_id) if row.person_id is not None else None
     return Member(
         id=row.id,
@@ -162,6 +178,7 @@ def _member(row: Principal, people: Mapping[UUID, Person], secured: set[UUID]) -
         last_login=person.last_login if person is not None and not row.invited else None,
         has_factor=person is not None and not row.invited and person.id in secured,
         is_awaited=row.invited,
+        last_seen=person.last_seen if person is not None and not row.invited else None,
     )
 
 
