@@ -283,3 +283,17 @@ def test_a_person_does_not_come_in_as_a_program_nor_a_program_as_a_person(cast: 
 
     assert decide(actor=here(cast.ana), state=state, checks=[checks[ENTER_CONSOLE]]).allowed
     assert not decide(actor=cast.ana, state=state, checks=[checks[ENTER_GATEWAY]]).allowed
+
+
+def test_who_must_show_a_factor_again_is_led_to_it(cast: Cast) -> None:
+    member = accounts.add_person(actor=cast.ana, email="fresh@rule.example", name="Fe")
+    rule(cast.ana, GuardrailKind.REQUIRE_FRESH_FACTOR, principals=[member], fresh_factor_s=0)
+    person = person_of(Actor(cast.ana.workspace, member, datetime.now(UTC)))
+    with_an_app(person)
+    visitor = signed_in(person)
+    time.sleep(0.01)
+
+    shut = visitor.get("/requests/")
+
+    assert shut.status_code == 403
+    assert "/factors/reauthenticate/?next=%2Frequests%2F" in shut.content.decode()

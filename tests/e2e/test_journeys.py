@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import portero.console
@@ -79,11 +80,14 @@ class Walk:
         expect(self.page.get_by_role("heading", level=1)).to_have_text(self.say(text, **values))
 
     def looks_well(self, name: str) -> None:
-        """Nothing sticks out, every text can be read, and a picture for who wants to look."""
+        """Nothing sticks out, axe finds nothing, every text can be read; and a picture to look at."""
         picture(self.page, f"{name}-{self.way.name}")
         assert not self.visit.overflows(), name
         pale = {n: c for n, c in self.visit.contrasts().items() if c < LEAST_CONTRAST}
         assert pale == {}, name
+        found = Axe().run(self.page, options={"resultTypes": ["violations"]}).response
+        told = [f"{one['id']}: {one['nodes'][0]['target']}" for one in found["violations"]]
+        assert told == [], name
 
     def finishes_well(self) -> None:
         assert self.visit.complaints == []

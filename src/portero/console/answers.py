@@ -70,13 +70,16 @@ def refusal_in_words(request: HttpRequest, refusal: AccessDenied) -> dict[str, A
 def _not_let_in(request: HttpRequest, rules: Sequence[Guardrail]) -> HttpResponse:
     """The page for who is a member and may not come in here and now: why, and what there is to do."""
     person = visits.person(request)
-    wants_passkey = any(one.kind is GuardrailKind.REQUIRE_PASSKEY for one in rules)
-    way = visits.way_to_a_passkey(person, request.get_full_path()) if wants_passkey else None
+    kinds = {one.kind for one in rules}
+    back = request.get_full_path()
+    wants_passkey = GuardrailKind.REQUIRE_PASSKEY in kinds
+    wants_factor = GuardrailKind.REQUIRE_FRESH_FACTOR in kinds and not wants_passkey
     context = {
         "rules": [(one.name, guardrail_in_words(one)) for one in rules],
         "address": request.META["REMOTE_ADDR"],
-        "is_by_network": any(one.kind is GuardrailKind.NETWORKS for one in rules),
-        "passkey": way,
+        "is_by_network": GuardrailKind.NETWORKS in kinds,
+        "passkey": visits.way_to_a_passkey(person, back) if wants_passkey else None,
+        "factor": visits.way_to_show_it_again(person, back) if wants_factor else None,
         "owners": access.owners(actor=visits.actor(request)),
         "elsewhere": len(visits.workspaces(request)) > 1,
     }

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Address, IPv6Address
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from portero.engine.bindings import Bindings, Given
@@ -148,21 +149,79 @@ def shifts(
         for policy in (before, after)
     )
     new.compare_with(old)
-    known: dict[object, _Change] = {}
+    changes = _Changes(met, now)
     for principal in principals:
         mine = old.of(principal)
         theirs = new.of(principal, like=mine)
-        teams, new_teams = mine.teams, theirs.teams
         for permission, had, has in _turning(mine, theirs):
-            key = (had, has, teams, new_teams)
-            change = known.get(key)
-            if change is None:
-                change = known[key] = (
-                    _beyond(met, has, new_teams, had, teams, now),
-                    _beyond(met, had, teams, has, new_teams, now),
-                )
+            change = changes.of(had, has, mine.teams, theirs.teams)
             if change != (_NONE, _NONE):
                 yield Shift(principal, permission, met, had, has, change)
+
+
+_SCOPED = attrgetter(*(field.name for field in fields(Scope)))
+_CONDITIONED = attrgetter(*(field.name for field in fields(Conditions)))
+
+
+class _Changes:
+    """What was gained and lost between two sets of ways; each found once."""
+
+    def __init__(self, met: _Met, now: float) -> None:
+        self._met, self._now = met, now
+        self._known: dict[object, _Change] = {}
+        self._plain: dict[object, bool] = {}
+        self._looks: dict[_Key, tuple[bool, ...]] = {}
+
+    def of(
+        self, had: _Keys, has: _Keys, teams: frozenset[str], new_teams: frozenset[str]
+    ) -> _Change:
+        key = (had, has, teams, new_teams)
+        change = self._known.get(key)
+        if change is None:
+            change = self._known[key] = self._found(had, has, teams, new_teams)
+        return change
+
+    def _found(
+        self, had: _Keys, has: _Keys, teams: frozenset[str], new_teams: frozenset[str]
+    ) -> _Change:
+        if teams == new_teams:
+            if had <= has and self._are_plainly_more(has - had, had, teams):
+                return has - had, _NONE
+            if has <= had and self._are_plainly_more(had - has, has, teams):
+                return _NONE, had - has
+        return (
+            _beyond(self._met, has, new_teams, had, teams, self._now),
+            _beyond(self._met, had, teams, has, new_teams, self._now),
+        )
+
+    def _looks_at(self, key: _Key) -> tuple[bool, ...]:
+        """Which restrictions a way has, in some order."""
+        found = self._looks.get(key)
+        if found is None:
+            way = self._met.of(key)
+            asked = (*_SCOPED(way.scope), *_CONDITIONED(way.conditions), way.since, way.until)
+            found = self._looks[key] = (
+                way.reach is Reach.ALL,
+                *(one is None for one in asked),
+            )
+        return found
+
+    def _are_plainly_more(self, more: _Keys, others: _Keys, teams: frozenset[str]) -> bool:
+        """Whether each of the ways is plainly beyond the others.
+
+        Of the others only matters what they look at, and not what they want to see there: so people
+        whose roles hold at other places and end on other days are all told from one look.
+        """
+        shape = (more, frozenset(map(self._looks_at, others)), teams)
+        plain = self._plain.get(shape)
+        if plain is None:
+            of = self._met.of
+            tests = [restrictions_of(of(one), teams) for one in others]
+            plain = self._plain[shape] = all(
+                _is_plainly_beyond(restrictions_of(of(one), teams), tests, self._now)
+                for one in more
+            )
+        return plain
 
 
 def _turning(mine: _Own, theirs: _Own) -> Iterator[tuple[str, _Keys, _Keys]]:
