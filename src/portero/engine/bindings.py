@@ -19,8 +19,6 @@ from typing import NamedTuple, Protocol
 from portero.engine.policy import Binding, Conditions, Scope
 from portero.engine.restrictions import Moment, Place, moments, places
 
-_FEW = 100
-"""Who asks for more than one holder in so many is asked for all of them."""
 _UUID = 16
 """Bytes of an id in columns."""
 
@@ -89,7 +87,9 @@ class _Rules(Protocol):
     def to(self, role: str) -> Iterator[Binding]: ...
     def find(self, id_: str) -> Binding | None: ...
     def counts(self) -> Mapping[str, int]: ...
-    def selecting(self, roles: Collection[str]) -> Callable[[str], Sequence[Given]]: ...
+    def selecting(
+        self, roles: Collection[str], *, holders: int
+    ) -> Callable[[str], Sequence[Given]]: ...
     def giving(
         self, roles: Collection[str], fully: Collection[str], *, heeding: bool
     ) -> Iterator[Giving]: ...
@@ -176,9 +176,11 @@ class Bindings:
             found.update(binding.role for binding in mine)
         return found
 
-    def selecting(self, roles: Collection[str]) -> Callable[[str], Sequence[Given]]:
-        """A look at what holders are given of some roles, for whoever asks for very many of them."""
-        unchanged, changed = self._rules.selecting(roles), self._changed
+    def selecting(
+        self, roles: Collection[str], *, holders: int
+    ) -> Callable[[str], Sequence[Given]]:
+        """A look at what holders are given of some roles, for whoever asks for so many `holders`."""
+        unchanged, changed = self._rules.selecting(roles, holders=holders), self._changed
 
         def of(holder: str) -> Sequence[Given]:
             mine = changed.get(holder)
@@ -261,7 +263,9 @@ class _Listed:
     def counts(self) -> Mapping[str, int]:
         return Counter(binding.role for binding in self)
 
-    def selecting(self, roles: Collection[str]) -> Callable[[str], Sequence[Given]]:
+    def selecting(
+        self, roles: Collection[str], *, holders: int
+    ) -> Callable[[str], Sequence[Given]]:
         return lambda holder: _selected(self.of(holder), roles)
 
     def giving(
@@ -318,9 +322,11 @@ class _Packed:
             self._counts = {self._columns.roles[n]: count for n, count in counted.items()}
         return self._counts
 
-    def selecting(self, roles: Collection[str]) -> Callable[[str], Sequence[Given]]:
+    def selecting(
+        self, roles: Collection[str], *, holders: int
+    ) -> Callable[[str], Sequence[Given]]:
         columns, first, following = self._columns, self._first, self._next
-        holders, end = columns.holders, len(self)
+        known, end = columns.holders, len(self)
         is_wanted = [one in roles for one in columns.roles]
         # A step to an attribute takes as long as the rest, and there are millions of them.
         role, roles_by_number = columns.role, columns.roles
@@ -338,17 +344,14 @@ class _Packed:
                 None if ends == inf else ends,
             )
 
-        asked = 0
-        sorted_out: dict[int, list[int]] | None = None
+        # One pass over all bindings takes as long as the walks of a third of the holders.
+        is_worth_it = holders * 3 > len(known)
+        sorted_out = _sorted_out(columns, is_wanted) if is_worth_it else None
 
         def of(holder: str) -> Sequence[Given]:
-            nonlocal asked, sorted_out
-            number = bisect_left(holders, holder)
-            if number == len(holders) or holders[number] != holder:
+            number = bisect_left(known, holder)
+            if number == len(known) or known[number] != holder:
                 return ()
-            asked += 1
-            if sorted_out is None and asked * _FEW > len(holders):
-                sorted_out = _sorted_out(columns, is_wanted)
             if sorted_out is not None:
                 return [given(place) for place in sorted_out.get(number, ())]
             found, place = [], first[number]

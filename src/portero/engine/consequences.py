@@ -143,7 +143,8 @@ def shifts(
             now,
             met,
             looks.setdefault(
-                id(policy.bindings), _Look(Bindings.among(policy.bindings).selecting(giving))
+                id(policy.bindings),
+                _Look(Bindings.among(policy.bindings).selecting(giving, holders=len(principals))),
             ),
         )
         for policy in (before, after)
