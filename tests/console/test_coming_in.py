@@ -195,6 +195,27 @@ def test_b3_5_nobody_forbids_everybody_to_come_in(cast: Cast) -> None:
         rule(cast.ana, GuardrailKind.DENY)
 
 
+@pytest.mark.parametrize("by_team", [False, True])
+@pytest.mark.parametrize("permission", [ENTER_CONSOLE, "guardrail:update"])
+def test_b3_5_nobody_shuts_all_owners_out_by_a_role_they_have(
+    cast: Cast, permission: str, *, by_team: bool
+) -> None:
+    owners = cast.ana.principal
+    if by_team:
+        owners = access.create_team(actor=cast.ana, name=f"Owners {permission}")
+        access.set_team_members(actor=cast.ana, team=owners, members=[cast.ana.principal])
+    role = access.create_role(
+        actor=cast.ana, name=f"Of owners {permission} {by_team}", cells={"send:text": Reach.ALL}
+    )
+    binding = access.create_binding(actor=cast.ana, principal=owners, role=role)
+
+    with pytest.raises(LocksItselfIn):
+        rule(cast.ana, GuardrailKind.DENY, permissions=[permission], principals=[role])
+
+    access.revoke_binding(actor=cast.ana, binding=binding)
+    rule(cast.ana, GuardrailKind.DENY, permissions=[permission], principals=[role])
+
+
 def test_b3_3_nobody_lifts_a_rule_on_a_role_of_theirs(cast: Cast) -> None:
     role = access.create_role(actor=cast.ana, name="Keeper", cells={"guardrail:update": Reach.ALL})
     member = accounts.add_person(actor=cast.ana, email="keeper@rule.example", name="Kai")
@@ -291,7 +312,7 @@ def test_who_must_show_a_factor_again_is_led_to_it(cast: Cast) -> None:
     person = person_of(Actor(cast.ana.workspace, member, datetime.now(UTC)))
     with_an_app(person)
     visitor = signed_in(person)
-    time.sleep(0.01)
+    time.sleep(0.01)  # so that the factor is older than the nought seconds it may be
 
     shut = visitor.get("/requests/")
 

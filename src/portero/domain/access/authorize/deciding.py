@@ -43,7 +43,8 @@ class Actor:
     """Who performs an operation, and in which circumstances.
 
     `at` is the time of the request, `address` where it came from, `factor_at` when a second factor
-    was last shown, `passkey_at` when that was a passkey. Through a `lens` an actor stays who they are, and sees less.
+    was last shown, `passkey_at` when that was a passkey. Through a `lens` an actor stays who they
+    are, and sees less.
     """
 
     workspace: UUID

@@ -61,8 +61,9 @@ def create_guardrail(
 ) -> UUID:
     """Take away, from the next decision on. `scope` None = everywhere, `principals` None = whoever.
 
-    A role's id among the principals stands for whoever has the role. Raises AccessDenied, InvalidRule, NotFound, LocksItselfIn for one that nobody could lift, and
-    ShutsYouOut for one under which its author could not come in.
+    A role's id among the principals stands for whoever has the role. Raises AccessDenied,
+    InvalidRule, NotFound, LocksItselfIn for one that nobody could lift, and ShutsYouOut for one under
+    which its author could not come in.
     """
     with policy_change(
         actor=actor, operation="create_guardrail", event="guardrail.created"
@@ -192,7 +193,8 @@ def _require_a_way_back(change: Change, body: dict[str, Any]) -> None:
     """Somebody who is an owner must stay able to lift guardrails."""
     if not {_LIFTS, "guardrail:*", ENTER_CONSOLE}.intersection(body["permissions"]):
         return
-    bitten = body.get("principals")
+    named = body.get("principals")
+    bitten = None if named is None else _with_holders(change, named)
     owners = [p for p in change.state.policy.principals if p.owner and p.active]
     if bitten is None or all(not {p.id, *p.teams}.isdisjoint(bitten) for p in owners):
         raise LocksItselfIn
