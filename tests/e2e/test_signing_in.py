@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from databases import Database
 from e2e.browsing import PHONE, WIDE, Scheme, picture, visiting
 from e2e.installations import Demo, console_alone
+from e2e.passkeys import with_passkeys
 from e2e.signing_in import come_in_by_link, cookies_of, link_for
 from gateway.house import Workspace
 from portero.store.sealing import KeyRing
@@ -36,21 +37,7 @@ def with_an_authenticator(browser: Browser, **options: object) -> Iterator[Page]
     """A browser on a device that makes passkeys, and whose owner always says yes."""
     context = browser.new_context(**options)  # type: ignore[arg-type]
     page = context.new_page()
-    devices = context.new_cdp_session(page)
-    devices.send("WebAuthn.enable")
-    devices.send(
-        "WebAuthn.addVirtualAuthenticator",
-        {
-            "options": {
-                "protocol": "ctap2",
-                "transport": "internal",
-                "hasResidentKey": True,
-                "hasUserVerification": True,
-                "isUserVerified": True,
-                "automaticPresenceSimulation": True,
-            }
-        },
-    )
+    with_passkeys(page)
     yield page
     context.close()
 
