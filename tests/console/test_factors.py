@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -17,6 +18,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from cast import Cast, playing
 from console.authenticators import BE, BS, UP, UV, Soft
@@ -48,7 +50,8 @@ def with_a_passkey(person: Person, soft: Soft | None = None) -> Soft:
     """Make one through the console, as a browser does."""
     made = (soft or Soft()).but(handle=user_pk_to_url_str(person))
     browser = half_signed_in(person)
-    has_shown(browser, person, method="password")
+    has_one = Authenticator.objects.filter(user_id=person.pk).exists()
+    has_shown(browser, person, method="mfa" if has_one else "password", type="totp")
     page = browser.get("/factors/webauthn/add/")
     assert page.status_code == 200
     challenge = browser.session[STATE_SESSION_KEY]["challenge"]
@@ -248,6 +251,8 @@ FACTOR_DOORS = ("/factors/totp/deactivate/", "/factors/recovery-codes/generate/"
 @pytest.mark.parametrize("page", FACTOR_DOORS)
 def test_a15_a_stolen_session_changes_no_factor(person: Person, page: str) -> None:
     """What was shown ten minutes ago is not enough: the thief shows a factor, or nothing happens."""
+    with_a_passkey(person)
+    Authenticator.objects.filter(user_id=person.pk).update(created_at=timezone.now() - timedelta(1))
     with_an_app(person)
     thief = half_signed_in(person)
     has_shown(thief, person, method="mfa", type="totp", at=time.time() - 600)

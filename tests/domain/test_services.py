@@ -23,6 +23,14 @@ NO_ACTOR = {
     "choose_password": "whoever has the link is who it is for",
     "make_sign_in_link": "for whoever runs the installation, and lets nobody past a second factor",
     "bearer_of": "reads",
+    "begin_again": "a part of resetting, and for whoever runs the installation",
+    "change_of": "reads",
+    "factors_of": "reads",
+    "remember": "a part of changing what one signs in with oneself",
+    "require_all_held": "a part of a change that says who makes it",
+    "stays_until": "a part of removing a factor of one's own",
+    "undo": "whoever has the link is whom it concerns",
+    "undo_token": "a part of the mail to whom it concerns",
     "accept": "whoever has the link and is signed in as whom it is for",
     "arrive": "a part of accepting, and of a password that an invitation gave",
     "prefer": "concerns nobody but the person themselves",
@@ -38,6 +46,9 @@ NO_ACTOR = {
 ONE_THING = {
     "require_service_account": "principal",
     "bearer_of": "token",
+    "change_of": "token",
+    "factors_of": "person",
+    "undo_token": "change",
     "renew_builtin_roles": "workspace",
 }
 

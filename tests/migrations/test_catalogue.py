@@ -23,6 +23,7 @@ SIGNING_IN = {
     "account_emailconfirmation",
     "console_cache",
     "sign_in_link",
+    "sign_in_change",
 }
 # Of the library that runs them; see policies.sql.
 JOBS = {

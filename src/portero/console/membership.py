@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
@@ -22,9 +23,18 @@ from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
+from portero.domain.accounts.errors import AtHomeElsewhere
 from portero.domain.accounts.queries import Member
 from portero.engine import PrincipalKind
 
+_ELSEWHERE = gettext_lazy(
+    "This cannot be done from this workspace alone. Whoever runs the server can:"
+    " portero person link ADDRESS --new-factors"
+)
+_NO_MAIL = gettext_lazy(
+    "It needs mail, which is not set up here. Whoever runs the server can do it:"
+    " portero person link ADDRESS --new-factors"
+)
 _REASON_MAX, _NAME_MAX, _FOUND_MAX = 500, 200, 20
 
 
@@ -48,6 +58,7 @@ class Act:
     follows: Callable[[Member], list[str]]
     fits: Callable[[Member], bool]
     is_grave: bool = True
+    needs_mail: bool = False
 
 
 def _suspend(actor: Actor, principal: UUID, reason: str) -> None:
@@ -98,6 +109,10 @@ def _answers_for(member: Member) -> list[str]:
 
 def _is_person(member: Member) -> bool:
     return member.kind is PrincipalKind.PERSON
+
+
+def _reset_factors(actor: Actor, principal: UUID, reason: str) -> None:
+    accounts.reset_factors(actor=actor, principal=principal, reason=reason)
 
 
 ACTS: dict[str, Act] = {
@@ -168,6 +183,24 @@ ACTS: dict[str, Act] = {
         lambda m: _is_person(m) and m.active,
         is_grave=False,
     ),
+    "reset-factors": Act(
+        gettext_lazy("Let %(name)s set up a new second factor"),
+        gettext_lazy("Take the old ones away and send the mail"),
+        gettext_lazy("%(name)s gets a mail with the way back in."),
+        _reset_factors,
+        lambda m: [
+            *_sessions(m),
+            _(
+                "Their password, passkeys, app and recovery codes stop working now. A mail to %(email)s"
+                " lets them choose a password and set up a new factor; you do not get that link."
+            )
+            % {"email": m.email},
+            _("With the same mail they can put everything back for seven days."),
+            _("Ask them by voice first: whoever says so in a message may be somebody else."),
+        ],
+        lambda m: _is_person(m) and m.active and m.has_factor and not m.is_awaited,
+        needs_mail=True,
+    ),
 }
 
 
@@ -181,11 +214,15 @@ def act(request: HttpRequest, principal: UUID, what: str) -> HttpResponse:
         return redirect("console:person", principal)
     form = Reason(request.POST or None)
     name = {"name": member.name}
+    if chosen.needs_mail and not settings.PORTERO_SENDS_MAIL and form.is_bound:
+        form.add_error(None, _NO_MAIL)
     if request.method == "POST" and form.is_valid():
         try:
             chosen.does(actor, principal, form.cleaned_data["reason"])
         except BeyondOwnRights as error:
             form.add_error(None, beyond_own_rights(error))
+        except AtHomeElsewhere:
+            form.add_error(None, _ELSEWHERE)
         else:
             gone = what == "remove"
             return done(request, chosen.done % name, *_after(principal, gone=gone))

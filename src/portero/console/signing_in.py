@@ -28,13 +28,14 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
-from django.dispatch import receiver
+from django.dispatch import Signal, receiver
 from django.http import HttpRequest
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from typing_extensions import override
 
 from portero.console import known_devices
+from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.services import throttling
 from portero.domain.accounts.services.throttling import Try
@@ -172,12 +173,31 @@ def _a_new_factor_was_just_shown(
 
 
 @receiver([authenticator_added, authenticator_removed])
-def _other_sessions_end(sender: object, request: HttpRequest, user: Person, **_more: Any) -> None:
+def _other_sessions_end(
+    sender: object,
+    signal: Signal,
+    request: HttpRequest,
+    user: Person,
+    authenticator: Authenticator,
+    **_more: Any,
+) -> None:
     """Whoever had a session before a factor changed has none after, and ours has a new id."""
     request.session.cycle_key()
     end_sessions(user.pk, but=request.session.session_key)
-    if user.last_login is not None:
-        notices.tell(Letter(user.pk, "factor_changed"))
+    # Recovery codes are made along with the first factor: one mail tells of both, and undoes both.
+    is_told = getattr(request, "_factor_told", False)
+    request._factor_told = True  # type: ignore[attr-defined]  # noqa: SLF001 - ours, on Django's
+    if user.last_login is not None and not is_told:
+        notices.tell(Letter(user.pk, "factor_changed", undoes=_before(signal, user, authenticator)))
+
+
+def _before(signal: Signal, user: Person, changed: Authenticator) -> UUID | None:
+    """What there was before a change that has happened."""
+    now = accounts.factors_of(user.pk)
+    if signal is authenticator_removed:
+        return accounts.remember(person=user.pk, factors=[*now, changed])
+    before = [one for one in now if one.pk != changed.pk]
+    return accounts.remember(person=user.pk, factors=before)
 
 
 @receiver(user_logged_in)

@@ -9,6 +9,7 @@ from portero.console import (
     coming_in,
     controls,
     design,
+    factors,
     giving,
     guardrails,
     inviting,
@@ -74,6 +75,7 @@ _ours: list[URLPattern] = [
             ("let-back", "member:suspend", "principal.enabled"),
             ("remove", "member:suspend", "person.removed"),
             ("end-sessions", "member:suspend", "sessions.ended"),
+            ("reset-factors", "member:reset_factor", "factors.reset"),
             ("make-owner", "role:assign", "owner.changed"),
             ("unmake-owner", "role:assign", "owner.changed"),
         )
@@ -281,6 +283,7 @@ _ours: list[URLPattern] = [
     ),
     route("who/", why.who, "who", GET=needs("access:explain", event="page.opened")),
     route("welcome/<str:token>", welcome.welcome, "welcome", GET=EVERYBODY, POST=EVERYBODY),
+    route("undo/<str:token>", factors.undo, "undo", GET=EVERYBODY, POST=EVERYBODY),
     route("forgotten/", welcome.forgotten, "forgotten", GET=EVERYBODY, POST=EVERYBODY),
     route("design/", design.design, "design", GET=EVERYBODY if mailbox.is_here() else CLOSED),
     route("mailbox/", mailbox.mailbox, "mailbox", GET=EVERYBODY if mailbox.is_here() else CLOSED),
@@ -334,6 +337,11 @@ close(
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include((_ours, app_name))),
     path("", include("allauth.account.urls")),
+    # In place of allauth's, whose names they bear.
+    path("factors/totp/deactivate/", factors.remove_app, name="mfa_deactivate_totp"),
+    path(
+        "factors/webauthn/keys/<int:pk>/remove/", factors.remove_passkey, name="mfa_remove_webauthn"
+    ),
     path("factors/", include("allauth.mfa.urls")),
 ]
 require_declarations(urlpatterns)

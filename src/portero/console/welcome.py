@@ -59,13 +59,14 @@ def _page(request: HttpRequest, bearer: Bearer, errors: Sequence[str] = ()) -> H
 def _choose(request: HttpRequest, bearer: Bearer, token: str) -> HttpResponse:
     """A password of their own, and in; whoever has a second factor is asked for it all the same."""
     try:
-        person = accounts.choose_password(token=token, password=request.POST.get("password", ""))
+        chosen = accounts.choose_password(token=token, password=request.POST.get("password", ""))
     except ValidationError as error:
         return _page(request, bearer, list(error.messages))
+    person = chosen.person
     if bearer.workspace is not None:
         accounts.arrive(person=person.id, workspace=bearer.workspace)
     if bearer.person.last_login is not None:
-        notices.tell(Letter(person.id, "password_changed"))
+        notices.tell(Letter(person.id, "password_changed", undoes=chosen.change))
     answer: HttpResponse = perform_password_login(
         request, {"email": person.email}, Login(user=person, email=person.email)
     )

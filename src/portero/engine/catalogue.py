@@ -167,6 +167,7 @@ report:read_cost | ! | - | See what messages cost | Per day and category.
 member:read | . | - | See who is here and what they may do | Who may answer on *Soporte*?
 member:invite | !! | - | Invite people | Three colleagues for the sale.
 member:suspend | !! | - | Suspend people, let them back and remove them | Whoever left the company.
+member:reset_factor | !! | - | Let somebody who lost their second factor make a new one | The phone fell into the sea.
 access_request:approve | !! | - | Decide what people ask access for | Beto needs the log for a day.
 role:read | . | - | See the roles and what they give | What does an agent have?
 role:update | !! | - | Create and change roles | Give *Support* the right to react.

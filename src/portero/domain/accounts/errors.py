@@ -21,6 +21,12 @@ class AlreadyIn(AccountsError):
     code = "already_in"
 
 
+class AtHomeElsewhere(AccountsError):
+    """A member of another workspace too: no one workspace changes how they sign in."""
+
+    code = "at_home_elsewhere"
+
+
 class InvalidLifetime(AccountsError):
     """A key lives at least a moment and at most a year."""
 

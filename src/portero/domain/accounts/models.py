@@ -125,6 +125,27 @@ class SignInLink(models.Model):
         return str(self.id)
 
 
+class SignInChange(models.Model):
+    """What somebody signed in with before a change of it, kept for as long as it can be undone."""
+
+    id = models.UUIDField(primary_key=True)
+    person_id = models.UUIDField()
+    password = models.TextField()
+    """As it is kept: a digest under the pepper."""
+    factors = models.JSONField()
+    """As allauth keeps them, the secrets sealed."""
+    made_at = models.DateTimeField(db_default=Now())
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "sign_in_change"
+        indexes = [models.Index(fields=["person_id", "made_at"], name="sign_in_change_person")]
+
+    @override
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class ApiKey(WorkspaceModel):
     """A key of a service account, as an HMAC. It only narrows what the account may do."""
 

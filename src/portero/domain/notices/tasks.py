@@ -35,12 +35,21 @@ def deliver(workspace: str, event: str, subjects: list[str]) -> None:
 
 @app.task(name=listening.SEND, queue=listening.QUEUE, retry=_PATIENCE)
 @_job()
-def send(person: str, name: str, facts: dict[str, str | list[str]], invites_to: str | None) -> None:
+def send(
+    person: str,
+    name: str,
+    facts: dict[str, str | list[str]],
+    invites_to: str | None,
+    undoes: str | None = None,
+    lets_back: bool = False,
+) -> None:
     services.send(
         person=UUID(person),
         name=name,
         facts=facts,
         invites_to=UUID(invites_to) if invites_to is not None else None,
+        undoes=UUID(undoes) if undoes is not None else None,
+        lets_back=lets_back,
     )
 
 

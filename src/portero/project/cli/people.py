@@ -19,6 +19,10 @@ def add_to(app: typer.Typer) -> None:
 @group.command("link")
 def link(
     email: Annotated[str, typer.Argument(help="The person's address.", metavar="EMAIL")],
+    new_factors: Annotated[
+        bool,
+        typer.Option("--new-factors", help="Take away the old second factors: they are lost."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Make a link with which a person chooses a password. It works once, within three days."""
@@ -35,6 +39,8 @@ def link(
             person = Person.objects.get_by_natural_key(email)
         except Person.DoesNotExist:
             raise Problem(f"nobody here has the address {email}") from None
+        if new_factors:
+            accounts.begin_again(person=person.id)
         # By name: a browser makes passkeys for names, not for addresses.
         origin = f"http://localhost:{configuration.console_listen.port}"
         url = f"{origin}/welcome/{accounts.make_sign_in_link(person=person.id)}"

@@ -36,6 +36,7 @@ BEGIN
     GRANT SELECT, INSERT, UPDATE, DELETE
        ON session, mfa_authenticator, account_emailaddress, console_cache, sign_in_budget TO portero_app;
     GRANT SELECT, INSERT, UPDATE (used_at) ON sign_in_link TO portero_app;
+    GRANT SELECT, INSERT, UPDATE (undone_at), DELETE ON sign_in_change TO portero_app;
     GRANT SELECT ON gateway_process TO portero_app;
     -- Jobs: ids and names, no secret, and what is done is deleted.
     GRANT SELECT, INSERT, UPDATE, DELETE

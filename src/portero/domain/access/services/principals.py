@@ -91,7 +91,7 @@ def enable_principal(*, actor: Actor, principal: UUID) -> None:
         if found is None or not _is_here(found):
             raise NotFound(str(principal))
         change.require_not_for_self({str(principal)})
-        _require_all_held(change, str(principal))
+        require_all_held(change=change, principal=str(principal))
         Principal.objects.filter(id=principal).update(active=True)
         change.note(Touched("principal", principal), kind=found.kind)
 
@@ -177,6 +177,24 @@ def require_service_account(principal: UUID) -> Principal:
     return found
 
 
+def require_all_held(*, change: Change, principal: str) -> None:
+    """Demand that the actor holds all that a principal has, or would have again.
+
+    Raises BeyondOwnRights, OwnerNeeded.
+    """
+    policy = change.state.policy
+    roles = {role.id: role.cells for role in policy.roles}
+    [known] = [one for one in policy.principals if one.id == principal]
+    if known.owner:
+        _require_owner(change)
+    bindings = Bindings.among(policy.bindings)
+    for holder in (known.id, *known.teams):
+        for binding in bindings.of(holder):
+            change.require_held(
+                Gift(roles.get(binding.role, {}), binding.scope, binding.conditions, binding.until)
+            )
+
+
 def _require_team(team: UUID) -> None:
     if not Principal.objects.filter(id=team, kind=PrincipalKind.TEAM).exists():
         raise NotFound(str(team))
@@ -228,21 +246,6 @@ def _stopping(found: Principal | None) -> str:
 def _is_here(found: Principal) -> bool:
     """Whether it is not a person who was removed."""
     return found.kind != PrincipalKind.PERSON or found.person_id is not None
-
-
-def _require_all_held(change: Change, principal: str) -> None:
-    """Demand that the actor holds all that a principal would have again."""
-    policy = change.state.policy
-    roles = {role.id: role.cells for role in policy.roles}
-    [known] = [one for one in policy.principals if one.id == principal]
-    if known.owner:
-        _require_owner(change)
-    bindings = Bindings.among(policy.bindings)
-    for holder in (known.id, *known.teams):
-        for binding in bindings.of(holder):
-            change.require_held(
-                Gift(roles.get(binding.role, {}), binding.scope, binding.conditions, binding.until)
-            )
 
 
 def _require_owner(change: Change) -> set[str]:

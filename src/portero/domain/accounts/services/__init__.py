@@ -1,5 +1,15 @@
 """People, service accounts and their keys."""
 
+from portero.domain.accounts.services.factors import (
+    NEVER,
+    begin_again,
+    change_of,
+    factors_of,
+    remember,
+    stays_until,
+    undo,
+    undo_token,
+)
 from portero.domain.accounts.services.invitations import (
     Guest,
     accept,
@@ -16,7 +26,12 @@ from portero.domain.accounts.services.links import (
     make_sign_in_link,
     void_links,
 )
-from portero.domain.accounts.services.membership import end_sessions_of, remove, suspend
+from portero.domain.accounts.services.membership import (
+    end_sessions_of,
+    remove,
+    reset_factors,
+    suspend,
+)
 from portero.domain.accounts.services.people import (
     add_person,
     create_service_account,
@@ -26,6 +41,7 @@ from portero.domain.accounts.services.preferences import THEMES, prefer
 from portero.domain.accounts.services.streams import open_stream_ticket
 
 __all__ = [
+    "NEVER",
     "THEMES",
     "Bearer",
     "Guest",
@@ -34,10 +50,13 @@ __all__ = [
     "add_person",
     "arrive",
     "bearer_of",
+    "begin_again",
+    "change_of",
     "choose_password",
     "create_key",
     "create_service_account",
     "end_sessions_of",
+    "factors_of",
     "invitation_link",
     "invite",
     "invite_again",
@@ -45,8 +64,13 @@ __all__ = [
     "open_stream_ticket",
     "prefer",
     "register_person",
+    "remember",
     "remove",
+    "reset_factors",
     "revoke_key",
+    "stays_until",
     "suspend",
+    "undo",
+    "undo_token",
     "void_links",
 ]

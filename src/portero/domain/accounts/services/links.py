@@ -15,6 +15,7 @@ from django.utils import timezone
 from portero.domain.access.models import Principal
 from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import Person, SignInLink
+from portero.domain.accounts.services.factors import factors_of, remember
 from portero.domain.accounts.sessions import end_sessions
 from portero.domain.audit.models import in_workspace
 from portero.store.ids import uuid7
@@ -59,7 +60,15 @@ def bearer_of(token: str) -> Bearer:
     return Bearer(Person.objects.get(id=link.person_id), link.invites_to)
 
 
-def choose_password(*, token: str, password: str) -> Person:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A password that was set: whose, and what `undo_token` takes."""
+
+    person: Person
+    change: UUID | None
+
+
+def choose_password(*, token: str, password: str) -> Chosen:
     """Set the password, use the link up and every other that would set it, and end every session.
 
     Factors stay as they are. Raises LinkNotValid, and ValidationError for a password too weak.
@@ -71,6 +80,7 @@ def choose_password(*, token: str, password: str) -> Person:
     validate_password(password, person)
     with transaction.atomic():
         use_up(token)
+        change = remember(person=person.id, factors=factors_of(person.id))
         # An invitation to another workspace stays: it gives no password to who has one.
         SignInLink.objects.filter(person_id=person.id, used_at=None, invites_to=None).update(
             used_at=timezone.now()
@@ -78,7 +88,7 @@ def choose_password(*, token: str, password: str) -> Person:
         person.set_password(password)
         person.save(update_fields=["password"])
         end_sessions(person.id, but=None)
-    return person
+    return Chosen(person, change)
 
 
 def use_up(token: str) -> None:

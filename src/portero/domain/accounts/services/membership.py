@@ -6,10 +6,12 @@ from uuid import UUID
 
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor, record_act
-from portero.domain.access.errors import NotFound
+from portero.domain.access.errors import NotFound, OwnAccess
 from portero.domain.access.models import Principal
 from portero.domain.accounts import sessions
+from portero.domain.accounts.errors import AtHomeElsewhere
 from portero.domain.accounts.queries import memberships
+from portero.domain.accounts.services.factors import begin_again
 from portero.domain.accounts.services.links import void_links
 from portero.domain.audit.models import in_workspace
 from portero.domain.audit.services import Touched
@@ -58,6 +60,35 @@ def end_sessions_of(*, actor: Actor, principal: UUID) -> int:
             ended=ended,
         )
     return ended
+
+
+def reset_factors(*, actor: Actor, principal: UUID, reason: str = "") -> None:
+    """Let a member who lost theirs begin again: no factor, no password, no session, and a mail.
+
+    Only the mail brings them back in, so that whoever resets cannot come in as them. Nobody does it
+    to who may do more, nor to themselves. Raises AccessDenied (BeyondOwnRights, OwnAccess,
+    OwnerNeeded), AtHomeElsewhere, NotFound.
+    """
+    person, is_elsewhere = _whose(actor, principal)
+    with access.policy_change(
+        actor=actor, operation="reset_factors", event="factors.reset"
+    ) as change:
+        change.authorize("member:reset_factor")
+        found = Principal.objects.filter(id=principal, active=True, invited=False).first()
+        if found is None or person is None:
+            raise NotFound(str(principal))
+        if principal == actor.principal:
+            raise OwnAccess
+        access.require_all_held(change=change, principal=str(principal))
+        if is_elsewhere:
+            raise AtHomeElsewhere(str(principal))
+        before = begin_again(person=person)
+        change.note(
+            Touched("principal", principal),
+            *([Touched("sign_in_change", before)] if before is not None else []),
+            name=found.name,
+            reason=reason,
+        )
 
 
 def _whose(actor: Actor, principal: UUID) -> tuple[UUID | None, bool]:

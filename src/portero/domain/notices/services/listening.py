@@ -57,6 +57,8 @@ def tell(letter: Letter) -> None:
             for name, told in letter.facts.items()
         },
         invites_to=str(letter.invites_to) if letter.invites_to is not None else None,
+        undoes=str(letter.undoes) if letter.undoes is not None else None,
+        lets_back=letter.lets_back,
     )
 
 

@@ -46,6 +46,10 @@ class Letter:
     facts: Facts = field(default_factory=dict)
     invites_to: UUID | None = None
     """The workspace whose invitation it carries: its link is made when it is sent."""
+    undoes: UUID | None = None
+    """The change of how they sign in that it lets them take back; likewise."""
+    lets_back: bool = False
+    """Whether it carries a link to choose a password; likewise."""
 
 
 Concern = Callable[[Happened], Iterator[Letter]]
@@ -80,6 +84,20 @@ def _invited(happened: Happened) -> Iterator[Letter]:
             "roles": roles_of(guest.id),
         }
         yield Letter(guest.person_id, "invitation", facts, invites_to=happened.workspace)
+
+
+@concerns("factors.reset")
+def _reset(happened: Happened) -> Iterator[Letter]:
+    principal, *changes = happened.subjects
+    person = Principal.objects.get(id=principal).person_id
+    if person is not None:
+        yield Letter(
+            person,
+            "factors_reset",
+            {"workspace": happened.workspace_name},
+            undoes=next(iter(changes), None),
+            lets_back=True,
+        )
 
 
 @concerns("access_request.created")

@@ -14,7 +14,15 @@ from portero.domain.accounts.models import Person
 from portero.domain.notices.services.registry import Facts
 
 
-def send(*, person: UUID, name: str, facts: Facts, invites_to: UUID | None) -> None:
+def send(
+    *,
+    person: UUID,
+    name: str,
+    facts: Facts,
+    invites_to: UUID | None,
+    undoes: UUID | None = None,
+    lets_back: bool = False,
+) -> None:
     """Write in the receiver's language, and send. Raises what the mail server answers.
 
     A link is made here and now: no job holds one, and every try makes another.
@@ -26,12 +34,19 @@ def send(*, person: UUID, name: str, facts: Facts, invites_to: UUID | None) -> N
     if invites_to is not None:
         accounts.void_links(person=receiver.id, workspace=invites_to)
         link = _address(accounts.make_sign_in_link(person=receiver.id, workspace=invites_to))
-    _write(receiver, name, {**facts, "link": link})
+    elif lets_back:
+        link = _address(accounts.make_sign_in_link(person=receiver.id))
+    undo = ""
+    if undoes is not None:
+        undo = f"{settings.PORTERO_CONSOLE_URL}/undo/{accounts.undo_token(undoes)}"
+    _write(receiver, name, {**facts, "link": link, "undo": undo})
 
 
 def send_way_back_in(address: str) -> None:
     """A link to choose a new password, to whoever has this address and has come in before."""
-    receiver = Person.objects.filter(email__iexact=address).exclude(password="").first()
+    receiver = (
+        Person.objects.filter(email__iexact=address).exclude(password="", last_login=None).first()
+    )
     if receiver is not None:
         link = _address(accounts.make_sign_in_link(person=receiver.id))
         _write(receiver, "way_back_in", {"link": link})

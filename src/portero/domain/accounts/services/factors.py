@@ -1,0 +1,137 @@
+"""What somebody signs in with: how it was before each change, and when a factor may go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from allauth.mfa.models import Authenticator
+from django.core import signing
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from portero.domain.accounts.errors import LinkNotValid
+from portero.domain.accounts.models import Person, SignInChange
+from portero.domain.accounts.queries import FACTORS
+from portero.domain.accounts.sessions import end_sessions
+from portero.store.ids import uuid7
+
+UNDO_FOR = timedelta(days=7)
+"""How long a change of what somebody signs in with can be taken back (B1.10)."""
+SETTLED_AFTER = timedelta(hours=24)
+"""How long a factor must have been there before another may go and leave it alone (A15)."""
+NEVER = datetime.max.replace(tzinfo=UTC)
+_SALT = "portero.undo"
+
+
+def factors_of(person: UUID) -> list[Authenticator]:
+    """Every factor and set of recovery codes, oldest first."""
+    return list(Authenticator.objects.filter(user_id=person).order_by("created_at", "id"))
+
+
+def stays_until(*, person: UUID, factor: int) -> datetime | None:
+    """Until when a second factor cannot be removed; None when it may go now, NEVER for the only one.
+
+    What stays must have been there for a day: whoever gets in for a moment cannot put a factor of
+    their own in the place of the owner's. Holds the person's row, so that of two factors removed at
+    once one stays; call it in the transaction that removes.
+    """
+    Person.objects.select_for_update().get(id=person)
+    others = [one for one in factors_of(person) if one.type in FACTORS and one.pk != factor]
+    if not others:
+        return NEVER
+    settled = others[0].created_at + SETTLED_AFTER
+    return settled if settled > timezone.now() else None
+
+
+def remember(*, person: UUID, factors: Iterable[Authenticator]) -> UUID | None:
+    """Keep what somebody signs in with before it changes; returns what `undo_token` takes.
+
+    None when there was no second factor: to go back to that would let a mailbox alone open the door.
+    """
+    before = list(factors)
+    if not any(one.type in FACTORS for one in before):
+        return None
+    SignInChange.objects.filter(made_at__lt=timezone.now() - UNDO_FOR).delete()
+    return SignInChange.objects.create(
+        id=uuid7(),
+        person_id=person,
+        password=Person.objects.values_list("password", flat=True).get(id=person),
+        factors=[_kept(one) for one in before],
+    ).id
+
+
+def undo_token(change: UUID) -> str:
+    """The secret part of the link that takes a change back. It is in no table."""
+    return signing.dumps(str(change), salt=_SALT)
+
+
+def change_of(token: str) -> SignInChange:
+    """The change that a link takes back, if it still does. Raises LinkNotValid."""
+    try:
+        change = UUID(signing.loads(token, salt=_SALT))
+    except (signing.BadSignature, ValueError):
+        raise LinkNotValid from None
+    found = SignInChange.objects.filter(
+        id=change, undone_at=None, made_at__gt=timezone.now() - UNDO_FOR
+    ).first()
+    if found is None:
+        raise LinkNotValid
+    return found
+
+
+def undo(*, token: str) -> Person:
+    """Make what somebody signs in with what it was, and end every session of theirs.
+
+    Takes back what came after, too. Whoever has the link still needs that factor to come in. Raises
+    LinkNotValid.
+    """
+    with transaction.atomic():
+        person = Person.objects.select_for_update().get(id=change_of(token).person_id)
+        change = change_of(token)  # of two at once, the second finds it undone
+        SignInChange.objects.filter(person_id=person.id, made_at__gte=change.made_at).update(
+            undone_at=timezone.now()
+        )
+        kept = {one["id"] for one in change.factors}
+        there = {one.pk for one in factors_of(person.id)}
+        Authenticator.objects.filter(user_id=person.id).exclude(id__in=kept).delete()
+        for one in change.factors:
+            if one["id"] not in there:
+                Authenticator.objects.create(user_id=person.id, **_restored(one))
+        person.password = change.password
+        person.save(update_fields=["password"])
+        end_sessions(person.id, but=None)
+    return person
+
+
+def begin_again(*, person: UUID) -> UUID | None:
+    """Take everything away that somebody signs in with; returns what `undo_token` takes."""
+    with transaction.atomic():
+        Person.objects.select_for_update().get(id=person)
+        before = remember(person=person, factors=factors_of(person))
+        Authenticator.objects.filter(user_id=person).delete()
+        Person.objects.filter(id=person).update(password="")
+        end_sessions(person, but=None)
+    return before
+
+
+def _kept(one: Authenticator) -> dict[str, Any]:
+    # As allauth keeps it: secrets in it are sealed.
+    return {
+        "id": one.pk,
+        "type": one.type,
+        "data": one.data,
+        "created_at": DjangoJSONEncoder().default(one.created_at),
+    }
+
+
+def _restored(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": one["type"],
+        "data": one["data"],
+        "created_at": parse_datetime(one["created_at"]),
+    }

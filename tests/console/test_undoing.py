@@ -1,0 +1,316 @@
+"""What somebody signs in with is changed, taken back, and begun again (A15, B1.10)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import count
+from uuid import UUID
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.core import mail
+from django.db import connections
+from django.test import Client, override_settings
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from cast import Cast, playing
+from console.test_factors import with_a_passkey
+from console.test_inviting import work
+from console.visitors import at_the_door, half_signed_in, person_of, signed_in, with_an_app
+from databases import Database
+from portero.domain.access import services as access
+from portero.domain.access.models import Principal
+from portero.domain.accounts import services as accounts
+from portero.domain.accounts.models import Person, Session
+from portero.domain.accounts.services import factors
+from portero.domain.audit.models import Record, in_workspace
+from portero.domain.workspaces import services as workspaces
+from portero.engine import Reach
+
+PASSWORD = "tres gatos en el tejado azul"
+APP = "/factors/totp/deactivate/"
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def cast(shared_database: Database) -> Iterator[Cast]:
+    with playing(shared_database) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _mails_are_kept(cast: Cast) -> Iterator[None]:
+    with override_settings(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"):
+        work()
+        mail.outbox = []
+        yield
+
+
+@pytest.fixture
+def person(cast: Cast) -> Person:
+    """Somebody who has come in before, and has an app since long ago."""
+    address = f"{next(_numbers)}@undoing.example"
+    accounts.add_person(actor=cast.ana, email=address, name=address)
+    found = Person.objects.get_by_natural_key(address)
+    found.set_password(PASSWORD)
+    found.last_login = timezone.now()
+    found.save(update_fields=["password", "last_login"])
+    with_an_app(found)
+    age(found)
+    return found
+
+
+def age(person: Person, by: timedelta = timedelta(days=30)) -> None:
+    """Let every factor there is have been there for so long."""
+    Authenticator.objects.filter(user_id=person.pk).update(created_at=timezone.now() - by)
+
+
+def kinds(person: Person) -> list[str]:
+    found = Authenticator.objects.filter(user_id=person.pk).exclude(type="recovery_codes")
+    return sorted(found.values_list("type", flat=True))
+
+
+def principal_of(cast: Cast, person: Person) -> UUID:
+    with in_workspace(cast.workspace):
+        found: UUID = Principal.objects.get(person_id=person.pk).id
+    return found
+
+
+def undo_in_the_last_mail() -> str:
+    work()
+    found = re.search(r"/undo/\S+", mail.outbox[-1].body)
+    assert found, mail.outbox[-1].body
+    return found[0]
+
+
+def test_a15_the_only_factor_stays(person: Person) -> None:
+    answer = signed_in(person).post(APP)
+
+    assert answer.status_code == 409
+    assert kinds(person) == ["totp"]
+
+
+def test_a15_beside_one_of_today_the_old_factor_stays_and_goes_a_day_later(person: Person) -> None:
+    with_a_passkey(person)
+    early = signed_in(person).post(APP)
+    assert early.status_code == 409
+    assert "totp" in kinds(person)
+
+    age(person, timedelta(hours=24))
+    assert signed_in(person).post(APP).status_code == 302
+    assert kinds(person) == ["webauthn"]
+
+
+def test_a15_the_same_holds_for_a_passkey(person: Person) -> None:
+    with_a_passkey(person)
+    Authenticator.objects.filter(user_id=person.pk, type="totp").delete()
+    [key] = Authenticator.objects.filter(user_id=person.pk, type="webauthn")
+
+    answer = signed_in(person).post(f"/factors/webauthn/keys/{key.pk}/remove/")
+
+    assert answer.status_code == 409
+    assert kinds(person) == ["webauthn"]
+
+
+def test_a15_control_without_the_day_a_thief_puts_their_own_in_its_place(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(factors, "SETTLED_AFTER", timedelta(0))
+    with_a_passkey(person)
+
+    assert signed_in(person).post(APP).status_code == 302
+    assert kinds(person) == ["webauthn"]
+
+
+def test_a15_of_two_removed_at_once_one_stays(person: Person) -> None:
+    with_a_passkey(person)
+    age(person)
+    [key] = Authenticator.objects.filter(user_id=person.pk, type="webauthn")
+    browsers = [
+        (half_signed_in(person), APP),
+        (half_signed_in(person), f"/factors/webauthn/keys/{key.pk}/remove/"),
+    ]
+    browsers = [(signed_in(person), path) for _, path in browsers]
+
+    def remove(one: tuple[Client, str]) -> None:
+        try:
+            one[0].post(one[1])
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(remove, browsers))
+
+    assert len(kinds(person)) == 1
+
+
+def test_b1_10_a_mail_takes_the_change_of_a_factor_back(person: Person) -> None:
+    secret = Authenticator.objects.get(user_id=person.pk, type="totp").data["secret"]
+    with_a_passkey(person)
+    way = undo_in_the_last_mail()
+    age(person)
+    assert signed_in(person).post(APP).status_code == 302
+    thief = signed_in(person)
+
+    shown = at_the_door().get(way)
+    assert shown.status_code == 200
+    assert kinds(person) == ["webauthn"], "looking changes nothing: scanners of mail do"
+
+    assert at_the_door().post(way).status_code == 200
+    assert kinds(person) == ["totp"]
+    assert Authenticator.objects.get(user_id=person.pk).data["secret"] == secret
+    assert not Session.objects.filter(person_id=person.pk).exists()
+    assert thief.get("/").status_code == 302
+
+
+def test_b1_10_a_change_of_the_password_is_taken_back(person: Person) -> None:
+    token = accounts.make_sign_in_link(person=person.pk)
+    at_the_door().post(f"/welcome/{token}", {"password": "cuatro perros en la playa verde"})
+    way = undo_in_the_last_mail()
+
+    at_the_door().post(way)
+
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+
+
+def test_b1_10_once_and_what_came_after_goes_with_it(person: Person) -> None:
+    with_a_passkey(person)
+    first = undo_in_the_last_mail()
+    age(person)
+    signed_in(person).post(APP)
+    second = undo_in_the_last_mail()
+
+    assert at_the_door().post(first).status_code == 200
+    assert at_the_door().post(first).status_code == 404
+    assert at_the_door().post(second).status_code == 404
+    assert kinds(person) == ["totp"]
+
+
+def test_b1_10_not_after_seven_days(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_a_passkey(person)
+    way = undo_in_the_last_mail()
+    assert timedelta(days=7) == factors.UNDO_FOR
+    # Nobody may date a change back, so the days that it lasts are made to be over.
+    monkeypatch.setattr(factors, "UNDO_FOR", timedelta(0))
+
+    assert at_the_door().get(way).status_code == 404
+    assert at_the_door().post(way).status_code == 404
+    assert "webauthn" in kinds(person)
+
+
+@pytest.mark.parametrize("token", ["a", "a:b:c", "%00", "é", "x" * 5000])
+def test_b1_10_what_is_no_link_undoes_nothing(cast: Cast, token: str) -> None:
+    assert at_the_door().post(f"/undo/{token}").status_code == 404
+
+
+def test_b1_10_there_is_no_way_back_to_having_no_factor(cast: Cast) -> None:
+    """A mailbox alone would open the door: take the first factor back, choose a password, be in."""
+    address = f"{next(_numbers)}@undoing.example"
+    accounts.add_person(actor=cast.ana, email=address, name=address)
+    newcomer = Person.objects.get_by_natural_key(address)
+    newcomer.last_login = timezone.now()
+    newcomer.save(update_fields=["last_login"])
+
+    with_a_passkey(newcomer)
+    work()
+
+    for one in mail.outbox:
+        for way in re.findall(r"/undo/\S+", one.body):
+            at_the_door().post(way)
+    assert kinds(newcomer) == ["webauthn"]
+
+
+def test_b1_10_no_job_holds_the_link(person: Person) -> None:
+    with_a_passkey(person)
+
+    for job in ProcrastinateJob.objects.all():
+        assert "/undo/" not in str(job.args)
+        assert ":" not in str(job.args.get("undoes"))
+
+
+def reset(browser: Client, cast: Cast, person: Person) -> int:
+    path = f"/people/{principal_of(cast, person)}/reset-factors/"
+    return int(browser.post(path, {"reason": "The phone fell into the sea"}).status_code)
+
+
+def test_who_lost_everything_begins_again_by_a_mail_of_their_own(
+    cast: Cast, person: Person
+) -> None:
+    was = signed_in(person)
+    owner = signed_in(person_of(cast.ana))
+
+    assert reset(owner, cast, person) == 302
+    work()
+
+    assert kinds(person) == []
+    assert was.get("/people/").status_code == 302
+    assert [one.to for one in mail.outbox] == [[person.email]]
+    link = re.search(r"/welcome/\S+", mail.outbox[0].body)
+    assert link
+    came = at_the_door()
+    came.post(link[0], {"password": "cinco loros sobre la rama"})
+    assert "/factors/" in came.get("/people/", follow=False).headers["Location"]
+    with in_workspace(cast.workspace):
+        assert Record.objects.filter(event="factors.reset", effect="allow").exists()
+
+
+def test_whoever_resets_does_not_get_the_link(cast: Cast, person: Person) -> None:
+    owner = signed_in(person_of(cast.ana))
+    path = f"/people/{principal_of(cast, person)}/reset-factors/"
+
+    told = owner.get(path).content.decode() + owner.post(path, follow=True).content.decode()
+
+    assert "/welcome/" not in told
+    assert "/undo/" not in told
+
+
+def test_who_lost_nothing_takes_the_reset_back(cast: Cast, person: Person) -> None:
+    reset(signed_in(person_of(cast.ana)), cast, person)
+
+    at_the_door().post(undo_in_the_last_mail())
+
+    person.refresh_from_db()
+    assert kinds(person) == ["totp"]
+    assert person.check_password(PASSWORD)
+
+
+def test_nobody_resets_who_may_do_more(cast: Cast, person: Person) -> None:
+    """It is a way to become them, should their mailbox be open."""
+    helper = f"{next(_numbers)}@undoing.example"
+    principal = accounts.add_person(actor=cast.ana, email=helper, name=helper)
+    role = access.create_role(actor=cast.ana, name=helper, cells={"member:reset_factor": Reach.ALL})
+    access.create_binding(actor=cast.ana, principal=principal, role=role)
+    browser = signed_in(Person.objects.get_by_natural_key(helper))
+    access.create_binding(
+        actor=cast.ana, principal=principal_of(cast, person), role=cast.role("Agent")
+    )
+
+    assert reset(browser, cast, person) == 400
+    assert kinds(person) == ["totp"]
+
+
+def test_nobody_resets_themselves(cast: Cast) -> None:
+    ana = person_of(cast.ana)
+    with_an_app(ana)
+
+    reset(signed_in(ana), cast, ana)
+
+    assert kinds(ana) == ["totp"]
+    Authenticator.objects.filter(user_id=ana.pk).delete()
+
+
+def test_t06_one_workspace_does_not_open_another(cast: Cast, person: Person) -> None:
+    workspaces.found_workspace(
+        name=f"Elsewhere {next(_numbers)}",
+        timezone="America/Lima",
+        owner=person.id,
+        owner_name="Elsewhere",
+    )
+
+    assert reset(signed_in(person_of(cast.ana)), cast, person) == 400
+    assert kinds(person) == ["totp"]
