@@ -116,6 +116,7 @@ def test_a13_a_passkey_of_somebody_else_opens_no_other_account(person: Person, c
     assert not comes_in(browser, mine.but(handle=theirs.handle).shown(asked(browser)))
 
 
+@pytest.mark.usefixtures("cast")
 @pytest.mark.parametrize("nothing", ["{}", "[]", "null", "7", '"x"', '{"response": {}}', "{"])
 def test_a13_what_is_no_answer_is_refused_without_a_fault(nothing: str) -> None:
     browser = at_the_door()

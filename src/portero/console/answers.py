@@ -19,6 +19,7 @@ from portero.domain.access.errors import (
     BeyondOwnRights,
     ConditionUnmet,
     LastOwner,
+    LocksItselfIn,
     NotConfirmed,
     NotFound,
     OwnAccess,
@@ -129,6 +130,14 @@ def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
         return render(request, "console/absent.html", status=404)
     if isinstance(error, LastOwner):
         return conflict(request, _("A workspace keeps at least one owner. Make another one first."))
+    if isinstance(error, LocksItselfIn):
+        return conflict(
+            request,
+            _(
+                "After it no owner could come in, or take a guardrail away again. Change that guardrail"
+                " first, or leave an owner out of it."
+            ),
+        )
     if isinstance(error, RoleIsBuiltIn):
         return conflict(request, _("Built-in roles stay as they are. Make a copy and change that."))
     if isinstance(error, NotConfirmed):

@@ -16,12 +16,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, URLResolver, path
 from django.urls import reverse as url_of
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from portero.console import keeping, lens, visits
 from portero.console.answers import answer_to, looked_only, refused
 from portero.domain.access import queries as access
 from portero.domain.access import services
+from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import AccessDenied
 from portero.engine import ENTER_CONSOLE
 
@@ -133,7 +135,11 @@ class Doorkeeper:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self._get_response(request)
+        try:
+            answer = self._get_response(request)
+            return _as_it_is_now(request) or answer
+        finally:
+            timezone.deactivate()
 
     def process_view(
         self, request: HttpRequest, _view: View, _args: object, _kwargs: object
@@ -172,6 +178,9 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
     actor = visits.actor_of(request, person)
     if actor is None:
         return render(request, "console/nowhere.html", status=403)
+    if visits.is_put_out(request, actor) and visits.enter(request, actor.workspace):
+        # Where they were they are no more. What they sent was meant for there.
+        return redirect("console:workspaces")
     if visits.has_sat_too_long(request, actor):
         return _to_sign_in(request)
     if lens.held(request) is not None and actor.lens is None:
@@ -181,14 +190,40 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
         # What takes away the way in takes away all that is behind it, so the permission is enough.
         permission, event = door.permission or ENTER_CONSOLE, door.event or "page.opened"
         try:
-            access.require(actor=actor, permission=permission, event=event)
+            passed = access.require(actor=actor, permission=permission, event=event)
         except AccessDenied as refusal:
             return refused(request, refusal)
+        timezone.activate(passed.zone)
+        request.asked = _Asked(actor, permission, event, passed.version)  # type: ignore[attr-defined]
     if actor.lens is not None and door.permission is not None:
         name = request.resolver_match.view_name if request.resolver_match is not None else ""
         services.record_look(actor=actor, lens=actor.lens, page=name, checks=[door.permission])
     if door.is_fresh:
         return keeping.way_to_a_fresh_factor(request, person)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a page was opened with."""
+
+    actor: Actor
+    permission: str
+    event: str
+    version: int
+
+
+def _as_it_is_now(request: HttpRequest) -> HttpResponse | None:
+    """Ask again where the policy moved while a page was made: it may tell what was made since (R15)."""
+    asked: _Asked | None = getattr(request, "asked", None)
+    if asked is None or request.method not in ("GET", "HEAD"):
+        return None
+    if access.version_now(asked.actor.workspace) == asked.version:
+        return None
+    try:
+        access.require(actor=asked.actor, permission=asked.permission, event=asked.event)
+    except AccessDenied as refusal:
+        return refused(request, refusal)
     return None
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, ValidationError
+from typing_extensions import override
 
 _ALWAYS = {"csrfmiddlewaretoken"}
 _PLAIN = (
@@ -17,6 +19,23 @@ _PLAIN = (
     forms.DateTimeInput,
     forms.NumberInput,
 )
+
+
+class WholeNumber(forms.IntegerField):
+    """A count as people write it: 1000, 1.000, 1,000 and 1 000 are one number, and 1.5 is none.
+
+    Django's own reads 1.000 as one.
+    """
+
+    @override
+    def to_python(self, value: Any) -> int | None:
+        written = str(value if value is not None else "").strip()
+        if re.fullmatch(r"[0-9]{1,3}([.,\s'][0-9]{3})+", written):
+            written = re.sub(r"[^0-9]", "", written)
+        if written and not re.fullmatch(r"[+-]?[0-9]{1,18}", written):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        found: int | None = super().to_python(written)
+        return found
 
 
 class Form(forms.Form):

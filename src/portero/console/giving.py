@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.validators import MaxValueValidator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -76,6 +77,7 @@ class Giving(Places, Times):
     last_day = forms.DateField(
         label=gettext_lazy("Last day"),
         required=False,
+        validators=[MaxValueValidator(date(9000, 1, 1))],
         widget=forms.DateInput(attrs={"type": "date"}),
     )
     reason = forms.CharField(

@@ -37,7 +37,7 @@ from portero.console.telling import guardrail_in_words
 from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.authorize import Actor
-from portero.domain.access.errors import InvalidRule, LocksItselfIn, NotFound
+from portero.domain.access.errors import InvalidRule, LocksItselfIn, NotFound, ShutsYouOut
 from portero.domain.access.queries import Held, Standing
 from portero.domain.audit.models import in_workspace
 from portero.engine import PERMISSIONS, Conditions, Guardrail, GuardrailKind, spec_of
@@ -334,6 +334,14 @@ def save(request: HttpRequest) -> HttpResponse:
                 None,
                 _(
                     "It was taken away or changed meanwhile. Nothing was saved; what you wrote is still here."
+                ),
+            )
+        except ShutsYouOut:
+            form.add_error(
+                None,
+                _(
+                    "You could not take this guardrail away again yourself, from where you are and as"
+                    " you signed in. Nothing was saved: meet it first, or leave yourself room in it."
                 ),
             )
         except LocksItselfIn:

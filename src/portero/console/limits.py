@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from portero.console import visits
 from portero.console.answers import done
-from portero.console.forms import Form
+from portero.console.forms import Form, WholeNumber
 from portero.console.guardrails import grouped_permissions, picked
 from portero.console.membership import Reason
 from portero.console.naming import called
@@ -41,7 +41,7 @@ class LimitForm(Form):
     """At most so many, of what, in which time, for whom together."""
 
     binding = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    amount = forms.IntegerField(
+    amount = WholeNumber(
         label=gettext_lazy("At most"),
         min_value=0,
         max_value=1_000_000_000,

@@ -308,8 +308,8 @@ def _change_team(request: HttpRequest, found: Member, form: Members) -> HttpResp
     actor, asked = visits.actor(request), form.cleaned_data
     if asked["name"] and asked["name"] != found.name:
         access.rename_team(actor=actor, team=found.id, name=asked["name"])
-    now = queries.ids_of_members(actor.workspace, found.id)
-    wanted = (now | {asked["add"]} - {None}) - {asked["leave"]}
-    if wanted != now:
-        access.set_team_members(actor=actor, team=found.id, members=wanted)
+    if asked["add"]:
+        access.add_to_team(actor=actor, team=found.id, member=asked["add"])
+    if asked["leave"]:
+        access.take_from_team(actor=actor, team=found.id, member=asked["leave"])
     return done(request, _("Saved. It holds from now on."), "console:team", found.id)

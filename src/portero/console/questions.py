@@ -10,6 +10,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from typing_extensions import override
@@ -24,6 +25,7 @@ _CALL = "call:"
 _NOT_SAID = ("", "—")
 MORE = ("number", "template", "country", "team", "whose", "at", "network", "factor")
 """Fields that a question can do without."""
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def _calls() -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -70,6 +72,7 @@ class ThingForm(Form):
         label=gettext_lazy("When"),
         required=False,
         help_text=gettext_lazy("Empty is now."),
+        validators=[MinValueValidator(_EARLIEST), MaxValueValidator(_LATEST)],
         input_formats=["%Y-%m-%dT%H:%M"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )

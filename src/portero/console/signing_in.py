@@ -96,11 +96,14 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
         tried = _try_of(request, credentials)
         wait = throttling.begin(tried)
         if wait is not None:
-            raise ValidationError(
-                _("That was wrong too often. Try again in %(wait)s.") % {"wait": _in_words(wait)},
-                code="too_many_login_attempts",
-            )
+            raise too_often(wait)
         self._tried = tried
+
+    @override
+    def is_safe_url(self, url: str) -> bool:
+        """A path of ours, and nothing that names a host (A19)."""
+        is_path = url.startswith("/") and not url.startswith(("//", "/\\"))
+        return is_path and bool(super().is_safe_url(url))
 
     def _rollback_login_failed_rl_usage(self) -> None:
         """What allauth calls when the password was right."""
@@ -136,6 +139,14 @@ def _try_of(request: HttpRequest, credentials: Mapping[str, Any]) -> Try:
     person = Person.objects.filter(email__iexact=email).first()
     device = known_devices.device_of(request, person) if person is not None else None
     return Try(email, request.META["REMOTE_ADDR"], device)
+
+
+def too_often(wait: timedelta) -> ValidationError:
+    """For a try that is not looked at."""
+    return ValidationError(
+        _("That was wrong too often. Try again in %(wait)s.") % {"wait": _in_words(wait)},
+        code="too_many_login_attempts",
+    )
 
 
 def _in_words(wait: timedelta) -> str:

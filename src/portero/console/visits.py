@@ -24,6 +24,7 @@ from portero.domain.access.authorize import Actor, Lens
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
+from portero.domain.accounts.services.factors import SETTLED_AFTER
 from portero.domain.accounts.sessions import ADDRESS, AGENT, BEGAN, SEEN
 from portero.store.sittings import (
     ABSOLUTE_S,
@@ -116,8 +117,28 @@ def factor_at(request: HttpRequest, person: Person) -> datetime | None:
 
 
 def passkey_at(request: HttpRequest, person: Person) -> datetime | None:
-    """When a passkey was last shown in this session, in whichever workspace."""
-    return _last_shown(request, person, Authenticator.Type.WEBAUTHN.value)
+    """When a passkey was last shown in this session, in whichever workspace.
+
+    One that was made today beside another counts from tomorrow: whoever has somebody's password and a
+    code of theirs could make it on the spot.
+    """
+    kind = Authenticator.Type.WEBAUTHN.value
+    shown = _last_shown(request, person, kind)
+    if shown is None:
+        return None
+    made = dict(
+        Authenticator.objects.filter(user_id=person.pk, type=kind).values_list("id", "created_at")
+    )
+    settled = datetime.now(UTC) - SETTLED_AFTER
+    first = min(made.values(), default=None)
+    counts = {one for one, at in made.items() if at == first or at <= settled}
+    records = get_authentication_records(request, person)
+    times = [
+        float(one["at"])
+        for one in records
+        if one.get("type") == kind and (one.get("id") is None or one["id"] in counts)
+    ]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
 
 
 def _last_shown(request: HttpRequest, person: Person, kind: str | None = None) -> datetime | None:
@@ -162,7 +183,7 @@ def actor_of(request: HttpRequest, person: Person) -> Actor | None:
     if member is None:
         return None
     # Only what is new: a page that answers late must not undo what another request wrote meanwhile.
-    if request.session.get(WORKSPACE) != str(member.workspace):
+    if request.session.get(WORKSPACE) is None:
         request.session[WORKSPACE] = str(member.workspace)
     made = Actor(
         workspace=member.workspace,
@@ -175,6 +196,11 @@ def actor_of(request: HttpRequest, person: Person) -> Actor | None:
     made = replace(made, lens=_lens_of(request, made))
     _attributes(request).actor, _attributes(request).membership = made, member
     return made
+
+
+def is_put_out(request: HttpRequest, actor: Actor) -> bool:
+    """Whether the session is of a workspace that the person is no active member of any more."""
+    return bool(request.session.get(WORKSPACE) != str(actor.workspace))
 
 
 def _lens_of(request: HttpRequest, made: Actor) -> Lens | None:

@@ -19,6 +19,7 @@ from portero.console import saying, visits
 from portero.console.questions import OwnWhyForm, ThingForm, WhoForm, WhyForm, permissions_of
 from portero.console.saying import Names
 from portero.console.telling import told
+from portero.domain.access import queries as access
 from portero.domain.access.authorize import Actor
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.queries import Asker
@@ -43,7 +44,10 @@ def why(request: HttpRequest) -> HttpResponse:
     form = WhyForm(request.GET, choices=choices)
     if not form.is_valid():
         return _page(request, form)
-    found = accounts.askers(actor.workspace, form.cleaned_data["who"])
+    sees_people = bool(access.allowed(actor=actor, permissions=("member:read",)))
+    found = accounts.askers(actor.workspace, form.cleaned_data["who"], partly=sees_people)
+    if not sees_people:
+        found = found if len(found) == 1 else ()
     if len(found) == 1 and found[0].kind is PrincipalKind.TEAM:
         members = accounts.some_members_of(actor.workspace, found[0].principal)
         return _page(request, form, team=found[0], offered=_offered(request, members))

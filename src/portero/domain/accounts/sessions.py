@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as Stored
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import SuspiciousOperation
 from django.utils import timezone
 from typing_extensions import override
@@ -62,6 +63,21 @@ class SessionStore(Stored):
             address=str(data.get(ADDRESS, "")),
             agent=str(data.get(AGENT, ""))[:_AGENT_MAX],
         )
+
+    @override
+    def cycle_key(self) -> None:
+        """Another key for this session, if it is still there: what was ended does not come back."""
+        old = self.session_key
+        if old is None:
+            super().cycle_key()
+            return
+        self.get(SEEN)  # read now: under its new key it would be read anew
+        new = self._get_new_session_key()
+        moved = Session.objects.filter(session_key=_digest(old)).update(session_key=_digest(new))
+        if not moved:
+            raise SessionInterrupted("the session ended meanwhile")
+        self._session_key = new
+        self.modified = True
 
     def _key(self) -> str:
         if self._session_key is None:

@@ -82,9 +82,13 @@ class Holding:
         """Take a principal of the policy; nobody holds nothing."""
         self._maker = maker if maker is not None and maker.active else None
         self._guardrails = policy.guardrails
+        self._me: frozenset[str] = frozenset()
         self._held: list[tuple[Binding, Mapping[str, Reach]]] = []
         if self._maker is not None and not self._maker.owner:
             cells = {role.id: role.cells for role in policy.roles}
+            # Roles that are not in force count: a guardrail holds whoever has one.
+            roles = {binding.role for binding in _bindings_of(policy, self._maker)}
+            self._me = frozenset({self._maker.id, *self._maker.teams, *roles})
             self._held = [
                 (binding, cells.get(binding.role, {}))
                 for binding in _bindings_of(policy, self._maker)
@@ -113,7 +117,7 @@ class Holding:
                 for permission, reach in cells.items()
                 if reach > Reach.NONE
                 and (
-                    _taken_away(self._guardrails, maker, permission)
+                    _taken_away(self._guardrails, self._me, permission)
                     or not any(mine.get(permission, Reach.NONE) >= reach for mine in held)
                 )
             )
@@ -265,9 +269,8 @@ def _at_least_as_strict(inner: Conditions, outer: Conditions) -> bool:
     return hours and networks and factor
 
 
-def _taken_away(guardrails: tuple[Guardrail, ...], maker: Principal, permission: str) -> bool:
-    """Whether a guardrail made for this maker in particular touches the permission."""
-    me = {maker.id, *maker.teams}
+def _taken_away(guardrails: tuple[Guardrail, ...], me: frozenset[str], permission: str) -> bool:
+    """Whether a guardrail made for this maker, a team or a role of theirs touches the permission."""
     return any(
         guardrail.principals is not None
         and guardrail.principals & me

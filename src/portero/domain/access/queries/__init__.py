@@ -14,6 +14,7 @@ from portero.domain.access.queries.asking import (
     require,
     role_names,
     roles,
+    version_now,
     who_can_give,
 )
 from portero.domain.access.queries.comparing import (
@@ -98,6 +99,7 @@ __all__ = [
     "role_names",
     "roles",
     "roles_of",
+    "version_now",
     "who_can_decide",
     "who_can_give",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from portero.domain.access.authorize import (
     Actor,
@@ -16,7 +17,7 @@ from portero.domain.access.authorize import (
     record_refusal,
 )
 from portero.domain.access.errors import AccessDenied, NotFound
-from portero.domain.access.models import Role
+from portero.domain.access.models import PolicyHead, Role
 from portero.domain.access.snapshot import current_state, lock_policy, policy_now, state_now
 from portero.domain.audit.models import in_workspace
 from portero.engine import (
@@ -37,7 +38,22 @@ _CRITICAL = tuple(key for key, spec in PERMISSIONS.items() if spec.risk is Risk.
 _HOLDERS_NAMED = 50
 
 
-def require(*, actor: Actor, permission: str, event: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Somebody was let through a door: under which version of the policy, and by which clock."""
+
+    version: int
+    zone: ZoneInfo
+
+
+def version_now(workspace: UUID) -> int:
+    """Of the policy at the head."""
+    with in_workspace(workspace):
+        version: int = PolicyHead.objects.values_list("version", flat=True).get()
+    return version
+
+
+def require(*, actor: Actor, permission: str, event: str) -> Passed:
     """Demand a permission of the workspace itself, or an entry; a refusal stays on record.
 
     Raises AccessDenied.
@@ -49,6 +65,7 @@ def require(*, actor: Actor, permission: str, event: str) -> None:
             state = current_state()
             version = state.policy.version
             authorize(actor=actor, state=state, checks=[of_workspace(permission)])
+            return Passed(version, state.zone)
     except AccessDenied as refusal:
         # What was written before it was raised would be undone with its transaction.
         with in_workspace(actor.workspace):

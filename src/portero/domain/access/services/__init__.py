@@ -23,15 +23,18 @@ from portero.domain.access.services.lens import (
 )
 from portero.domain.access.services.limits import create_limit, replace_limit, retire_limit
 from portero.domain.access.services.principals import (
+    add_to_team,
     create_team,
     disable_principal,
     enable_principal,
     remove_person,
     rename_team,
     require_all_held,
+    require_all_held_now,
     require_service_account,
     set_owner,
     set_team_members,
+    take_from_team,
 )
 from portero.domain.access.services.ready_made import READY_MADE, ReadyMade
 from portero.domain.access.services.requests import (
@@ -51,6 +54,7 @@ __all__ = [
     "READY_MADE",
     "Change",
     "ReadyMade",
+    "add_to_team",
     "approve_request",
     "await_confirmation",
     "changes_together",
@@ -78,6 +82,7 @@ __all__ = [
     "replace_limit",
     "request_access",
     "require_all_held",
+    "require_all_held_now",
     "require_now",
     "require_service_account",
     "retire_guardrail",
@@ -85,6 +90,7 @@ __all__ = [
     "revoke_binding",
     "set_owner",
     "set_team_members",
+    "take_from_team",
     "update_role",
     "withdraw_request",
 ]

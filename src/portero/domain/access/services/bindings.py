@@ -7,11 +7,12 @@ from uuid import UUID
 
 from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import InvalidRule, NotFound
-from portero.domain.access.models import Binding, Principal, Role
+from portero.domain.access.models import Binding, Principal, Role, TeamMember
 from portero.domain.access.services.changes import Change, changes_together, policy_change
 from portero.domain.access.services.validation import require_conditions, require_scope
+from portero.domain.access.services.way_back import require_a_way_back
 from portero.domain.audit.services import Touched
-from portero.engine import Bindings, Conditions, Scope
+from portero.engine import Bindings, Conditions, PrincipalKind, Scope
 from portero.store.ids import uuid7
 from portero.store.rules import write_conditions, write_scope
 
@@ -103,7 +104,14 @@ def bind(
     change.require_not_for_self({str(principal)})
     cells = next(known.cells for known in change.state.policy.roles if known.id == str(role))
     ends = until.timestamp() if until else None
-    change.require_held(Gift(cells, scope, conditions, ends))
+    gift = Gift(cells, scope, conditions, ends)
+    change.require_held(gift)
+    known = next(one for one in change.state.policy.principals if one.id == str(principal))
+    is_team = known.kind == PrincipalKind.TEAM
+    change.require_held_in_teams(gift, {known.id} if is_team else known.teams)
+    members = TeamMember.objects.filter(team_id=principal) if is_team else ()
+    receivers = {str(principal), *(str(one.principal_id) for one in members)}
+    require_a_way_back(change, gained={one: {str(role)} for one in receivers})
     binding = Binding.objects.create(
         id=uuid7(),
         principal_id=principal,
@@ -141,6 +149,10 @@ def revoke_binding(*, actor: Actor, binding: UUID, reason: str = "") -> None:
             change.authorize("role:assign")
             raise NotFound(str(binding))
         change.authorize("role:assign", at=known.scope)
+        if any(known.role in (one.principals or ()) for one in change.state.policy.guardrails):
+            # With the role goes what was taken from whoever has it.
+            change.authorize("guardrail:update")
+            change.require_not_for_self({known.principal})
         Binding.objects.filter(id=binding, valid_to=None).update(valid_to=change.version)
         change.note(
             Touched("binding", binding),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from portero import engine
 from portero.domain.access.authorize import Actor, decide, of_workspace
-from portero.domain.access.errors import InvalidRule, LocksItselfIn, NotFound, ShutsYouOut
+from portero.domain.access.errors import InvalidRule, NotFound, ShutsYouOut
 from portero.domain.access.models import Guardrail, Principal, Role
 from portero.domain.access.services.changes import Change, changes_together, policy_change
 from portero.domain.access.services.validation import (
@@ -19,8 +19,14 @@ from portero.domain.access.services.validation import (
     require_patterns,
     require_scope,
 )
+from portero.domain.access.services.way_back import (
+    NEVER_MET,
+    WAYS_BACK,
+    require_a_way_back,
+    stands_in_the_way,
+)
 from portero.domain.audit.services import Touched
-from portero.engine import ENTER_CONSOLE, ENTRIES, GuardrailKind, Hours, Scope
+from portero.engine import ENTRIES, GuardrailKind, Hours, Scope
 from portero.store.ids import uuid7
 from portero.store.rules import write_hours, write_scope
 
@@ -29,19 +35,6 @@ _NEEDED = {
     GuardrailKind.NETWORKS: "networks",
     GuardrailKind.HOURS: "hours",
 }
-
-
-# What nobody can do anything about while it stands: it must not stand before its own removal.
-_NEVER_MET = frozenset(
-    {
-        GuardrailKind.DENY,
-        GuardrailKind.TEMPLATES_ONLY,
-        GuardrailKind.REQUIRE_WINDOW,
-        GuardrailKind.REQUIRE_CONSENT,
-        GuardrailKind.REQUIRE_SECOND_PERSON,
-    }
-)
-_LIFTS = "guardrail:update"
 
 
 def create_guardrail(
@@ -81,23 +74,19 @@ def create_guardrail(
         needed = _NEEDED.get(kind)
         if needed is not None and needed not in body:
             raise InvalidRule(f"a guardrail of kind {kind} needs {needed}")
-        if kind in _NEVER_MET:
-            _require_a_way_back(change, body)
-        elif ENTER_CONSOLE in body["permissions"]:
-            _require_to_stay_in(
-                change,
-                engine.Guardrail(
-                    "",
-                    called,
-                    kind,
-                    frozenset(body["permissions"]),
-                    scope or Scope(),
-                    frozenset(body["principals"]) if "principals" in body else None,
-                    fresh_factor_s,
-                    tuple(body["networks"]) if "networks" in body else None,
-                    windows,
-                ),
-            )
+        drawn = engine.Guardrail(
+            "",
+            called,
+            kind,
+            frozenset(body["permissions"]),
+            scope or Scope(),
+            frozenset(body["principals"]) if "principals" in body else None,
+            fresh_factor_s,
+            tuple(body["networks"]) if "networks" in body else None,
+            windows,
+        )
+        require_a_way_back(change, drawn=drawn)
+        _require_to_stay_in(change, drawn)
         guardrail = Guardrail.objects.create(
             id=uuid7(),
             name=called,
@@ -129,7 +118,7 @@ def retire_guardrail(*, actor: Actor, guardrail: UUID, reason: str = "") -> None
 
 
 def lift_entry_rules(*, actor: Actor, reason: str) -> int:
-    """Take away every guardrail on coming in, for whoever runs the installation; returns how many.
+    """Take away every guardrail on coming in, or on lifting guardrails, for whoever runs the installation; returns how many.
 
     It asks for no right, because it is what is left when nobody with a right can come in: where it
     is offered, only the server's own command line may be.
@@ -140,7 +129,7 @@ def lift_entry_rules(*, actor: Actor, reason: str) -> int:
         rules = [
             one
             for one in change.state.policy.guardrails
-            if not ENTRIES.keys().isdisjoint(one.permissions)
+            if not ENTRIES.keys().isdisjoint(one.permissions) or stands_in_the_way(one)
         ]
         in_force = Guardrail.objects.filter(id__in=[one.id for one in rules], valid_to=None)
         in_force.update(valid_to=change.version)
@@ -189,27 +178,22 @@ def replace_guardrail(
     return made
 
 
-def _require_a_way_back(change: Change, body: dict[str, Any]) -> None:
-    """Somebody who is an owner must stay able to lift guardrails."""
-    if not {_LIFTS, "guardrail:*", ENTER_CONSOLE}.intersection(body["permissions"]):
-        return
-    named = body.get("principals")
-    bitten = None if named is None else _with_holders(change, named)
-    owners = [p for p in change.state.policy.principals if p.owner and p.active]
-    if bitten is None or all(not {p.id, *p.teams}.isdisjoint(bitten) for p in owners):
-        raise LocksItselfIn
-
-
 def _require_to_stay_in(change: Change, drawn: engine.Guardrail) -> None:
     """Whoever says who may come in must be able to come in after it, to take it back."""
+    if drawn.kind in NEVER_MET:
+        return  # for others: an author who is no owner may well deny themselves
     policy = change.state.policy
     after = change.state.snapshot.followed_by(
         replace(policy, guardrails=(*policy.guardrails, drawn))
     )
     then = replace(change.state, snapshot=after)
-    entry = of_workspace(ENTER_CONSOLE)
-    if not decide(actor=change.actor, state=then, checks=[entry]).allowed:
-        raise ShutsYouOut
+    for way in WAYS_BACK:
+        touches = any(engine.covers(pattern, way) for pattern in drawn.permissions)
+        if (
+            touches
+            and not decide(actor=change.actor, state=then, checks=[of_workspace(way)]).allowed
+        ):
+            raise ShutsYouOut
 
 
 def _with_holders(change: Change, names: Collection[str]) -> set[str]:

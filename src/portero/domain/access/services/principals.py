@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from portero.domain.access.authorize import Actor, Gift
@@ -10,6 +10,8 @@ from portero.domain.access.errors import InvalidRule, LastOwner, NotFound, Owner
 from portero.domain.access.models import AccessRequest, Binding, Principal, TeamMember, UsageLimit
 from portero.domain.access.services.changes import Change, policy_change
 from portero.domain.access.services.validation import require_name
+from portero.domain.access.services.way_back import owners_here, require_a_way_back
+from portero.domain.access.snapshot import current_state
 from portero.domain.audit.services import Touched
 from portero.engine import Bindings, PrincipalKind
 from portero.store.ids import uuid7
@@ -29,32 +31,55 @@ def create_team(*, actor: Actor, name: str) -> UUID:
 def set_team_members(*, actor: Actor, team: UUID, members: Iterable[UUID]) -> None:
     """Make these the members of a team. Whoever joins gets what the team has.
 
-    Raises AccessDenied (BeyondOwnRights, OwnAccess), InvalidRule, NotFound.
+    Raises AccessDenied (BeyondOwnRights, OwnAccess, OwnerNeeded), InvalidRule, LocksItselfIn, NotFound.
     """
     wanted = set(members)
     with policy_change(
         actor=actor, operation="set_team_members", event="team.members_changed"
     ) as change:
         change.authorize("team:manage_members")
-        _require_team(team)
-        _require_members(wanted)
-        current = set(
-            TeamMember.objects.filter(team_id=team).values_list("principal_id", flat=True)
-        )
-        joining, leaving = wanted - current, current - wanted
-        if joining:
-            _require_team_may_be_given(change, team, joining)
-        if leaving:
-            _require_team_may_be_left(change, team, leaving)
-        TeamMember.objects.filter(team_id=team, principal_id__in=leaving).delete()
-        for member in sorted(joining):
-            TeamMember.objects.create(team_id=team, principal_id=member)
-        change.note(
-            Touched("principal", team),
-            *(Touched("principal", member) for member in sorted(joining | leaving)),
-            joined=sorted(map(str, joining)),
-            left=sorted(map(str, leaving)),
-        )
+        _change_members(change, team, lambda _now: wanted)
+
+
+def add_to_team(*, actor: Actor, team: UUID, member: UUID) -> None:
+    """Take one more in, whoever comes and goes meanwhile. Raises as `set_team_members`."""
+    with policy_change(
+        actor=actor, operation="add_to_team", event="team.members_changed"
+    ) as change:
+        change.authorize("team:manage_members")
+        _change_members(change, team, lambda now: now | {member})
+
+
+def take_from_team(*, actor: Actor, team: UUID, member: UUID) -> None:
+    """Let one go, whoever comes and goes meanwhile. Raises as `set_team_members`."""
+    with policy_change(
+        actor=actor, operation="take_from_team", event="team.members_changed"
+    ) as change:
+        change.authorize("team:manage_members")
+        _change_members(change, team, lambda now: now - {member})
+
+
+def _change_members(change: Change, team: UUID, to: Callable[[set[UUID]], set[UUID]]) -> None:
+    _require_team(team)
+    current = set(TeamMember.objects.filter(team_id=team).values_list("principal_id", flat=True))
+    wanted = to(current)
+    joining, leaving = wanted - current, current - wanted
+    _require_members(joining)
+    if joining:
+        _require_team_may_be_given(change, team, joining)
+        roles = {b.role for b in Bindings.among(change.state.policy.bindings).of(str(team))}
+        require_a_way_back(change, gained={str(one): {str(team), *roles} for one in joining})
+    if leaving:
+        _require_team_may_be_left(change, team, leaving)
+    TeamMember.objects.filter(team_id=team, principal_id__in=leaving).delete()
+    for member in sorted(joining):
+        TeamMember.objects.create(team_id=team, principal_id=member)
+    change.note(
+        Touched("principal", team),
+        *(Touched("principal", member) for member in sorted(joining | leaving)),
+        joined=sorted(map(str, joining)),
+        left=sorted(map(str, leaving)),
+    )
 
 
 def disable_principal(*, actor: Actor, principal: UUID, reason: str = "") -> None:
@@ -145,7 +170,7 @@ def set_owner(*, actor: Actor, principal: UUID, owner: bool, reason: str = "") -
     with policy_change(actor=actor, operation="set_owner", event="owner.changed") as change:
         change.authorize("role:assign")
         found = Principal.objects.filter(
-            id=principal, kind=PrincipalKind.PERSON, active=True
+            id=principal, kind=PrincipalKind.PERSON, active=True, invited=False
         ).first()
         if found is None:
             raise NotFound(str(principal))
@@ -165,6 +190,13 @@ def rename_team(*, actor: Actor, team: UUID, name: str) -> None:
         called = require_name(name)
         Principal.objects.filter(id=team).update(name=called)
         change.note(Touched("principal", team), name=called)
+
+
+def require_all_held_now(*, actor: Actor, principal: UUID) -> None:
+    """As `require_all_held`, inside `changes_together`. Raises BeyondOwnRights, OwnerNeeded."""
+    state = current_state()
+    change = Change(actor, state, state.policy.version)
+    require_all_held(change=change, principal=str(principal))
 
 
 def require_service_account(principal: UUID) -> Principal:
@@ -216,6 +248,16 @@ def _require_team_may_be_given(change: Change, team: UUID, joining: set[UUID]) -
         change.require_held(
             Gift(roles.get(binding.role, {}), binding.scope, binding.conditions, binding.until)
         )
+    # What a joiner holds as far as their teams reaches this one from now on.
+    bindings = Bindings.among(policy.bindings)
+    known = {one.id: one for one in policy.principals}
+    for joiner in map(str, joining):
+        for holder in (joiner, *known[joiner].teams):
+            for binding in bindings.of(holder):
+                cells = roles.get(binding.role, {})
+                change.require_held_in_teams(
+                    Gift(cells, binding.scope, binding.conditions, binding.until), {str(team)}
+                )
 
 
 def _require_team_may_be_left(change: Change, team: UUID, leaving: set[UUID]) -> None:
@@ -224,7 +266,8 @@ def _require_team_may_be_left(change: Change, team: UUID, leaving: set[UUID]) ->
     `leaving` holds the team itself when everybody leaves it.
     """
     policy = change.state.policy
-    guarded = any(str(team) in (guardrail.principals or ()) for guardrail in policy.guardrails)
+    named = {str(team), *(b.role for b in Bindings.among(policy.bindings).of(str(team)))}
+    guarded = any(not named.isdisjoint(one.principals or ()) for one in policy.guardrails)
     limited = any(limit.holder == str(team) for limit in policy.limits)
     if guarded:
         change.authorize("guardrail:update")
@@ -248,15 +291,16 @@ def _is_here(found: Principal) -> bool:
     return found.kind != PrincipalKind.PERSON or found.person_id is not None
 
 
-def _require_owner(change: Change) -> set[str]:
+def _require_owner(change: Change) -> None:
     owners = {p.id for p in change.state.policy.principals if p.owner and p.active}
     if change.actor.id not in owners:
         raise OwnerNeeded
-    return owners
 
 
 def _require_another_owner(change: Change, leaving: UUID) -> None:
     # The lock is held: no second owner can leave between this look and the commit (B3.5). An owner
     # is put out of action by an owner only.
-    if _require_owner(change) <= {str(leaving)}:
+    _require_owner(change)
+    if not owners_here(but={str(leaving)}):
         raise LastOwner(str(leaving))
+    require_a_way_back(change, leaving={str(leaving)})

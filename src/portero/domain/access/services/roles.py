@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext, override
 
-from portero.domain.access.authorize import Actor, Gift
+from portero.domain.access.authorize import Actor, Gift, gifts_of_key
 from portero.domain.access.errors import NameTaken, NotFound, RoleIsBuiltIn, StaleRole
 from portero.domain.access.models import Role, RoleVersion
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
@@ -92,8 +96,22 @@ def _renamed(role: Role, name: str) -> str:
 
 
 def _require_free(name: str) -> None:
-    if Role.objects.filter(name__iexact=name).exists():
+    if Role.objects.filter(name__iexact=name).exists() or _looks_built_in(name):
         raise NameTaken(name)
+
+
+def _looks_built_in(name: str) -> bool:
+    """Whether it is what the console calls a built-in role in some language, or is drawn like one."""
+    for language, _name in settings.LANGUAGES:
+        with override(language):
+            if name.casefold() in {gettext(one).casefold() for one in BUILTIN_ROLES}:
+                return True
+    scripts = {
+        unicodedata.name(one, "").partition(" ")[0]
+        for one in name
+        if one.isalpha() and not one.isdigit()
+    }
+    return len(scripts & {"LATIN", "CYRILLIC", "GREEK"}) > 1
 
 
 def create_builtin_roles() -> None:
@@ -172,5 +190,16 @@ def _require_held_wherever_given(change: Change, role: UUID, raised: Mapping[str
     given = list(Bindings.among(change.state.policy.bindings).to(str(role)))
     for binding in given:
         change.require_held(Gift(raised, binding.scope, binding.conditions, binding.until))
-    if not given:
+    policy = change.state.policy
+    roles = tuple(
+        replace(one, cells={**one.cells, **raised}) if one.id == str(role) else one
+        for one in policy.roles
+    )
+    after = replace(policy, roles=roles)
+    keys = [key for key in policy.credentials if key.active and key.role == str(role)]
+    for key in keys:
+        for gift in gifts_of_key(after, key):
+            more = {one: reach for one, reach in gift.cells.items() if one in raised}
+            change.require_held(replace(gift, cells=more))
+    if not given and not keys:
         change.require_held_somewhere(raised)

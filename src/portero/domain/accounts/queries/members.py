@@ -235,11 +235,16 @@ class Asker:
 _ASKERS_MAX = 20
 
 
-def askers(workspace: UUID, text: str) -> tuple[Asker, ...]:
-    """Those whose id, name or address this is; where there are none, those whose name has it in it."""
+def askers(workspace: UUID, text: str, *, partly: bool = True) -> tuple[Asker, ...]:
+    """Those whose id, name or address this is; where there are none, those whose name has it in it.
+
+    Without `partly` only the former: for who may not leaf through the people who are here.
+    """
+    text = text.replace("\0", "")
     with in_workspace(workspace):
         everybody, every_key = Principal.objects.all(), ApiKey.objects.all()
-        for fits in (_named(text), _called(text, "iexact"), _called(text, "icontains")):
+        ways = (_named(text), _called(text, "iexact"), _called(text, "icontains"))
+        for fits in ways if partly else ways[:2]:
             people, keys = fits
             rows = list(everybody.filter(people).order_by("sort_name", "id")[:_ASKERS_MAX])
             used = list(every_key.filter(keys).order_by(Lower("name"), "id")[:_ASKERS_MAX])

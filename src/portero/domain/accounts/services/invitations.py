@@ -101,6 +101,9 @@ def invitation_link(*, actor: Actor, principal: UUID) -> str:
     """A way in for the inviter to hand over, where no mail is sent. Raises as `invite_again`."""
     with access.changes_together(actor=actor, operation="hand_over_link", event="person.invited"):
         person = _who_waits(actor, principal)
+        # Whoever has the link comes in as the guest.
+        access.require_all_held_now(actor=actor, principal=principal)
+        void_links(person=person.id, workspace=actor.workspace)
         record_act(
             actor=actor,
             operation="hand_over_link",

@@ -15,6 +15,7 @@ from django.utils import timezone
 from portero.domain.access.models import Principal
 from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import Person, SignInLink
+from portero.domain.accounts.queries import memberships
 from portero.domain.accounts.services.factors import factors_of, remember
 from portero.domain.accounts.sessions import end_sessions
 from portero.domain.audit.models import in_workspace
@@ -30,11 +31,13 @@ class Bearer:
 
     person: Person
     workspace: UUID | None
+    is_at_home: bool = False
+    """Whether they have come in to some workspace already."""
 
     @property
     def chooses(self) -> bool:
         """Whether the link gives a password: an invitation gives none to who has one."""
-        return self.workspace is None or not self.person.password
+        return self.workspace is None or not (self.person.password or self.is_at_home)
 
 
 def make_sign_in_link(*, person: UUID, workspace: UUID | None = None) -> str:
@@ -57,7 +60,8 @@ def bearer_of(token: str) -> Bearer:
     ).first()
     if link is None or not _still_invited(link):
         raise LinkNotValid
-    return Bearer(Person.objects.get(id=link.person_id), link.invites_to)
+    person = Person.objects.get(id=link.person_id)
+    return Bearer(person, link.invites_to, is_at_home=bool(memberships(person.id)))
 
 
 @dataclass(frozen=True, slots=True)

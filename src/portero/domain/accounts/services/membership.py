@@ -6,7 +6,7 @@ from uuid import UUID
 
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor, record_act
-from portero.domain.access.errors import NotFound, OwnAccess
+from portero.domain.access.errors import NotFound, OwnAccess, OwnerNeeded
 from portero.domain.access.models import Principal
 from portero.domain.accounts import sessions
 from portero.domain.accounts.errors import AtHomeElsewhere
@@ -43,14 +43,12 @@ def end_sessions_of(*, actor: Actor, principal: UUID) -> int:
     """
     with access.changes_together(actor=actor, operation="end_sessions", event="sessions.ended"):
         access.require_now(actor=actor, permission="member:suspend")
-        person = (
-            Principal.objects.filter(id=principal, invited=False)
-            .values_list("person_id", flat=True)
-            .first()
-        )
-        if person is None:
+        found = Principal.objects.filter(id=principal, invited=False).first()
+        if found is None or found.person_id is None:
             raise NotFound(str(principal))
-        ended = sessions.end_sessions(person, but=None)
+        if found.owner and not Principal.objects.filter(id=actor.principal, owner=True).exists():
+            raise OwnerNeeded
+        ended = sessions.end_sessions(found.person_id, but=None)
         record_act(
             actor=actor,
             operation="end_sessions",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address, ip_address
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     ACCOUNT = "account"
     DEVICE = "device"
     NETWORK = "network"
+    FACTOR = "factor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ TERMS = {
     Kind.ACCOUNT: Terms(5, None),
     Kind.DEVICE: Terms(5, None),
     Kind.NETWORK: Terms(20, timedelta(hours=1)),
+    Kind.FACTOR: Terms(5, None),
 }
 LONGEST = timedelta(minutes=15)
 MOST = 100
@@ -72,7 +75,18 @@ class Try:
         return sorted(found, key=lambda one: one[1])
 
 
-def begin(tried: Try) -> timedelta | None:
+@dataclass(frozen=True, slots=True)
+class FactorTry:
+    """One try at the code of a person, by whoever has their password. `device`: as of a `Try`."""
+
+    person: UUID
+    device: str | None
+
+    def budgets(self) -> list[tuple[Kind, bytes]]:
+        return [(Kind.FACTOR, _key(Kind.FACTOR, f"{self.person} {self.device or ''}"))]
+
+
+def begin(tried: Try | FactorTry) -> timedelta | None:
     """Count a try as failed, before it is looked at: of many at once none is free.
 
     Returns how long to wait instead, when it may not be made.
@@ -89,7 +103,7 @@ def begin(tried: Try) -> timedelta | None:
     return None
 
 
-def succeeded(tried: Try) -> None:
+def succeeded(tried: Try | FactorTry) -> None:
     """Undo what `begin` counted: all of the account's and device's, and one of the network's."""
     for kind, key in tried.budgets():
         rows = SignInBudget.objects.filter(key=key)

@@ -88,6 +88,8 @@ def _checks(known: Directory, question: Question, principal: str) -> tuple[engin
 
 
 def _country(question: Question) -> str | None:
+    if question.to is not None and question.country is not None:
+        raise Problem("a recipient has a country: give --to or --country", ExitCode.USAGE)
     if question.to is None:
         country = question.country.upper() if question.country is not None else None
         if country is not None and not is_country(country):

@@ -1,0 +1,481 @@
+"""Ways around the rules by doors that each do what they should: giving, leaving, handing over."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
+from django.core.cache import cache
+from django.test import Client, override_settings
+
+from cast import Cast, playing
+from console.authenticators import Soft
+from console.visitors import BACKEND, at_the_door, has_shown, person_of, signed_in, with_an_app
+from databases import Database
+from portero.console import visits
+from portero.domain.access import queries
+from portero.domain.access import services as access
+from portero.domain.access.authorize import Actor
+from portero.domain.access.errors import (
+    BeyondOwnRights,
+    LocksItselfIn,
+    NameTaken,
+    NotFound,
+    OwnAccess,
+    OwnerNeeded,
+)
+from portero.domain.access.models import Role, TeamMember
+from portero.domain.access.snapshot import state_now
+from portero.domain.accounts import services as accounts
+from portero.domain.accounts.models import Session
+from portero.domain.accounts.services import Guest
+from portero.domain.audit.models import in_workspace
+from portero.engine import Check, Context, GuardrailKind, Reach, Resource, Scope
+
+PASSWORD = "tres gatos en el tejado azul"
+_numbers = count()
+
+
+@pytest.fixture
+def cast(database: Database) -> Iterator[Cast]:
+    with playing(database) as made:
+        now = datetime.now(UTC)
+        here: dict[str, Any] = {"at": now, "address": "127.0.0.1", "factor_at": now}
+        yield replace(
+            made,
+            **{name: replace(getattr(made, name), **here) for name in ("ana", "beto", "carla")},
+        )
+
+
+def member(cast: Cast, **cells: Reach) -> Actor:
+    """A new member who holds these permissions everywhere; `__` stands for the colon."""
+    name = f"member{next(_numbers)}"
+    who = accounts.add_person(actor=cast.ana, email=f"{name}@ways.example", name=name)
+    if cells:
+        role = access.create_role(
+            actor=cast.ana,
+            name=f"Role of {name}",
+            cells={key.replace("__", ":"): reach for key, reach in cells.items()},
+        )
+        access.create_binding(actor=cast.ana, principal=who, role=role)
+    return replace(cast.ana, principal=who)
+
+
+def may(cast: Cast, who: UUID, permission: str, key: UUID | None = None, **where: Any) -> bool:
+    now = Context(now=time.time(), weekday=2, minute=600, address="127.0.0.1")
+    check = Check(permission, Resource(permission.partition(":")[0], **where))
+    snapshot = state_now(cast.workspace).snapshot
+    return snapshot.decide(str(who), [check], now, str(key) if key else None).allowed
+
+
+def role_of(cast: Cast, name: str, permission: str, reach: Reach = Reach.ALL) -> UUID:
+    return access.create_role(actor=cast.ana, name=name, cells={permission: reach})
+
+
+def deny(cast: Cast, permission: str, whom: UUID) -> None:
+    access.create_guardrail(
+        actor=cast.ana,
+        name=f"No {permission}",
+        kind=GuardrailKind.DENY,
+        permissions=[permission],
+        principals=[whom],
+    )
+
+
+# Owners must stay able to come in and to lift guardrails.
+
+
+def test_b3_5_an_administrator_draws_no_network_in_which_no_owner_is(cast: Cast) -> None:
+    with pytest.raises(OwnerNeeded):
+        access.create_guardrail(
+            actor=cast.beto,
+            name="Only my desk",
+            kind=GuardrailKind.NETWORKS,
+            permissions=["guardrail:update"],
+            networks=["127.0.0.1/32"],
+        )
+
+
+def test_b3_5_nor_one_on_coming_in(cast: Cast) -> None:
+    beto = Client(REMOTE_ADDR="127.0.0.9", headers={"host": "localhost"})
+    beto.force_login(person_of(cast.beto), backend=BACKEND)
+    has_shown(beto, person_of(cast.beto), method="mfa", type="totp")
+
+    beto.post("/coming-in/networks/save/", {"networks": "127.0.0.9/32", "roles": []})
+
+    assert signed_in(person_of(cast.ana)).get("/guardrails/").status_code == 200
+
+
+def test_b3_5_control_an_owner_who_meets_it_may(cast: Cast) -> None:
+    access.create_guardrail(
+        actor=cast.ana,
+        name="The office",
+        kind=GuardrailKind.NETWORKS,
+        permissions=["guardrail:update"],
+        networks=["127.0.0.0/8"],
+    )
+
+    assert access.lift_entry_rules(actor=cast.ana, reason="moved") == 1, "the server can undo it"
+
+
+def test_b3_5_the_only_owner_gets_no_role_and_no_team_that_stays_out(cast: Cast) -> None:
+    out = role_of(cast, "Left us", "number:read")
+    team = access.create_team(actor=cast.ana, name="Externals")
+    for whom in (out, team):
+        access.create_guardrail(
+            actor=cast.ana,
+            name="Stays out",
+            kind=GuardrailKind.DENY,
+            permissions=["console:enter"],
+            principals=[whom],
+        )
+
+    with pytest.raises(LocksItselfIn):
+        access.create_binding(actor=cast.beto, principal=cast.ana.principal, role=out)
+    with pytest.raises(LocksItselfIn):
+        access.add_to_team(actor=cast.beto, team=team, member=cast.ana.principal)
+    assert signed_in(person_of(cast.ana)).get("/people/").status_code == 200
+
+
+def test_b3_5_who_never_came_is_no_owner(cast: Cast) -> None:
+    [ghost] = accounts.invite(
+        actor=cast.ana, guests=[Guest("ghost@ways.example", "Ghost", cast.role("Agent"))]
+    )
+
+    with pytest.raises(NotFound):
+        access.set_owner(actor=cast.ana, principal=ghost, owner=True)
+
+
+# What somebody may not do they give to nobody, and do not shed.
+
+
+def test_r01_what_a_guardrail_on_my_role_forbids_i_give_to_nobody(cast: Cast) -> None:
+    friend, blocks = member(cast), role_of(cast, "Blocker", "block_list:manage")
+    deny(cast, "block_list:manage", cast.role("Administrator"))
+
+    with pytest.raises(BeyondOwnRights):
+        access.create_binding(actor=cast.beto, principal=friend.principal, role=blocks)
+
+
+def test_r02_nobody_sheds_a_guardrail_by_leaving_the_team_that_has_the_role(cast: Cast) -> None:
+    team, external = (
+        access.create_team(actor=cast.ana, name="Externals"),
+        role_of(cast, "External", "number:read"),
+    )
+    access.create_binding(actor=cast.ana, principal=team, role=external)
+    mallory = member(
+        cast, team__manage_members=Reach.ALL, guardrail__update=Reach.ALL, number__read=Reach.ALL
+    )
+    access.add_to_team(actor=cast.ana, team=team, member=mallory.principal)
+    deny(cast, "block_list:manage", external)
+
+    with pytest.raises(OwnAccess):
+        access.take_from_team(actor=mallory, team=team, member=mallory.principal)
+
+
+def test_r02_nor_by_ending_the_binding_of_the_role(cast: Cast) -> None:
+    external = role_of(cast, "External", "number:read")
+    mallory = member(cast, role__assign=Reach.ALL, guardrail__update=Reach.ALL)
+    binding = access.create_binding(actor=cast.ana, principal=mallory.principal, role=external)
+    deny(cast, "block_list:manage", external)
+
+    with pytest.raises(OwnAccess):
+        access.revoke_binding(actor=mallory, binding=binding)
+
+
+def test_r01_the_role_of_a_key_is_not_widened_beyond_its_editor(cast: Cast) -> None:
+    bot = accounts.create_service_account(
+        actor=cast.ana, name="bot", accountable=cast.ana.principal
+    )
+    access.create_binding(actor=cast.ana, principal=bot, role=cast.role("Administrator"))
+    narrow = role_of(cast, "Only reads", "number:read")
+    key = accounts.create_key(actor=cast.ana, service_account=bot, name="reader", role=narrow)
+    editor = member(cast, role__update=Reach.ALL, number__read=Reach.ALL)
+    access.create_binding(
+        actor=cast.ana,
+        principal=editor.principal,
+        role=role_of(cast, "Sends", "send:text"),
+        scope=Scope(numbers=frozenset({"111"})),
+    )
+    wider = {"number:read": Reach.ALL, "send:text": Reach.ALL}
+
+    with pytest.raises(BeyondOwnRights):
+        access.update_role(actor=editor, role=narrow, cells=wider)
+    assert not may(cast, bot, "send:text", key.id, number="222")
+
+    access.update_role(actor=cast.ana, role=narrow, cells=wider)
+    assert may(cast, bot, "send:text", key.id, number="222"), "control: whoever holds it may"
+
+
+def test_r01_a_reach_of_ones_teams_is_not_given_in_another_team(cast: Cast) -> None:
+    reads = role_of(cast, "Reads the team", "send:text", Reach.TEAM)
+    ventas, soporte = (access.create_team(actor=cast.ana, name=n) for n in ("Ventas", "Soporte"))
+    lead = member(cast, role__assign=Reach.ALL, team__manage_members=Reach.ALL)
+    mine, theirs = member(cast), member(cast)
+    access.create_binding(actor=cast.ana, principal=lead.principal, role=reads)
+    for team, one in ((ventas, lead), (ventas, mine), (soporte, theirs)):
+        access.add_to_team(actor=cast.ana, team=team, member=one.principal)
+
+    access.create_binding(actor=lead, principal=mine.principal, role=reads)
+    with pytest.raises(BeyondOwnRights):
+        access.create_binding(actor=lead, principal=theirs.principal, role=reads)
+    with pytest.raises(BeyondOwnRights):
+        access.add_to_team(actor=lead, team=soporte, member=mine.principal)
+
+
+def test_r16_taking_one_in_does_not_bring_another_back(cast: Cast) -> None:
+    team, yago, xenia = access.create_team(actor=cast.ana, name="Caja"), member(cast), member(cast)
+    access.add_to_team(actor=cast.ana, team=team, member=yago.principal)
+    page = signed_in(person_of(cast.ana))
+    page.get(f"/teams/{team}/")
+    access.take_from_team(actor=cast.beto, team=team, member=yago.principal)
+
+    assert page.post(f"/teams/{team}/", {"add": str(xenia.principal)}).status_code == 302
+
+    with in_workspace(cast.workspace):
+        inside = set(TeamMember.objects.filter(team_id=team).values_list("principal_id", flat=True))
+    assert inside == {xenia.principal}
+
+
+# Links that are handed over.
+
+
+def link_in(page: str) -> str:
+    return re.findall(r"(/welcome/[\w-]+)", page)[0]
+
+
+@override_settings(PORTERO_SENDS_MAIL=False)
+def test_a16_a_link_is_handed_over_by_who_holds_what_it_opens_and_ends_the_one_before(
+    cast: Cast,
+) -> None:
+    helper = member(cast, member__invite=Reach.ALL, member__read=Reach.ALL)
+    guest = Guest("boss@ways.example", "Boss", cast.role("Administrator"))
+    [boss] = accounts.invite(actor=cast.ana, guests=[guest])
+    owner = signed_in(person_of(cast.ana))
+
+    refused = signed_in(person_of(helper)).post(f"/people/{boss}/invite/")
+    first, second = (
+        link_in(owner.post(f"/people/{boss}/invite/").content.decode()) for _ in range(2)
+    )
+
+    assert "/welcome/" not in refused.content.decode()
+    assert at_the_door().get(first).status_code == 404
+    assert at_the_door().get(second).status_code == 200
+
+
+@override_settings(PORTERO_SENDS_MAIL=False)
+def test_a16_an_invitation_to_one_workspace_gives_no_password_to_a_member_of_another(
+    cast: Cast,
+) -> None:
+    ana = person_of(cast.ana)
+    assert ana.password == ""
+    with in_workspace(cast.carla.workspace):
+        agent = Role.objects.get(name="Agent").id
+    form = {"rows": 1, "name-0": "x", "email-0": ana.email, "role-0": str(agent), "number-0": ""}
+
+    page = signed_in(person_of(cast.carla)).post("/people/invite/", form).content.decode()
+    at_the_door().post(link_in(page), {"password": PASSWORD})
+
+    ana.refresh_from_db()
+    assert ana.password == ""
+
+
+# Sessions and factors.
+
+
+def test_a10_a_request_in_flight_does_not_outlive_the_end_of_its_session(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carla = person_of(cast.carla)
+    here = accounts.add_person(actor=cast.ana, email=carla.email, name="carla")
+    thief = signed_in(carla)
+    thief.get("/sessions/")
+    other = {str(cast.workspace), str(cast.carla.workspace)} - {thief.session["workspace"]}
+    asks = visits.workspaces
+
+    def late(request: Any) -> Any:
+        monkeypatch.setattr(visits, "workspaces", asks)
+        accounts.end_sessions_of(actor=cast.ana, principal=here)
+        return asks(request)
+
+    monkeypatch.setattr(visits, "workspaces", late)
+    thief.post("/workspaces/", {"workspace": other.pop()})
+
+    assert not Session.objects.filter(person_id=carla.pk).exists()
+    assert thief.get("/sessions/").status_code == 302
+
+
+def test_r22_what_was_meant_for_a_workspace_that_is_gone_is_done_in_no_other(cast: Cast) -> None:
+    carla = person_of(cast.carla)
+    there = accounts.add_person(actor=cast.ana, email=carla.email, name="carla")
+    access.create_binding(actor=cast.ana, principal=there, role=cast.role("Administrator"))
+    browser = signed_in(carla)
+    browser.get("/sessions/")
+    browser.post("/workspaces/", {"workspace": str(cast.workspace)})
+    has_shown(browser, carla, method="mfa", type="totp")
+    browser.get("/sessions/")
+    accounts.suspend(actor=cast.ana, principal=there)
+    before = browser.cookies["portero_session"].value
+
+    browser.post(
+        "/guardrails/save/",
+        {"kind": "deny", "name": "Meant", "permissions": ["send:text"], "whom": "everybody"},
+    )
+
+    assert queries.guardrails(actor=cast.carla) == []
+    assert browser.cookies["portero_session"].value != before
+
+
+def test_only_an_owner_signs_an_owner_out(cast: Cast) -> None:
+    with pytest.raises(OwnerNeeded):
+        accounts.end_sessions_of(actor=cast.beto, principal=cast.ana.principal)
+
+
+def makes_a_passkey(browser: Client, cast: Cast) -> int:
+    browser.get("/factors/webauthn/add/")
+    soft = Soft().but(handle=user_pk_to_url_str(person_of(cast.beto)))
+    made = soft.made(browser.session[STATE_SESSION_KEY]["challenge"])
+    form = {"name": "Key", "passwordless": "on", "credential": json.dumps(made)}
+    return int(browser.post("/factors/webauthn/add/", form).status_code)
+
+
+def test_a15_a_passkey_made_on_the_spot_with_a_phished_code_is_no_passkey_today(
+    cast: Cast,
+) -> None:
+    cache.clear()
+    beto = person_of(cast.beto)
+    beto.set_password(PASSWORD)
+    beto.save(update_fields=["password"])
+    secret = with_an_app(beto)
+    own = signed_in(beto)
+    assert makes_a_passkey(own, cast) == 302
+    access.create_guardrail(
+        actor=replace(cast.ana, passkey_at=cast.ana.at),
+        name="Passkeys only",
+        kind=GuardrailKind.REQUIRE_PASSKEY,
+        permissions=["console:enter"],
+    )
+    assert own.get("/people/").status_code == 200, "control: the first one counts at once"
+    thief = at_the_door()
+    thief.post("/login/", {"login": beto.email, "password": PASSWORD})
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    thief.post("/factors/authenticate/", {"code": code})
+    assert makes_a_passkey(thief, cast) == 302
+
+    assert thief.get("/people/").status_code == 403
+
+
+def test_b1_6_no_code_after_a_later_one(cast: Cast) -> None:
+    cache.clear()
+    ana = person_of(cast.ana)
+    ana.set_password(PASSWORD)
+    ana.save(update_fields=["password"])
+    secret, now = with_an_app(ana), int(time.time()) // 30
+    came = []
+    for step in (now, now - 1):
+        browser = at_the_door()
+        browser.post("/login/", {"login": ana.email, "password": PASSWORD})
+        browser.post(
+            "/factors/authenticate/", {"code": format_hotp_value(hotp_value(secret, step))}
+        )
+        came.append("_auth_user_id" in browser.session)
+
+    assert came == [True, False]
+
+
+def test_b1_8_a_code_is_not_guessed_for_ever(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.clear()
+    ana = person_of(cast.ana)
+    ana.set_password(PASSWORD)
+    ana.save(update_fields=["password"])
+    with_an_app(ana)
+    clock, looked_at = time.time, 0
+    for n in range(8):  # five minutes go by before each round, for the library's own limit
+        monkeypatch.setattr(
+            "allauth.core.internal.ratelimit.time.time", lambda n=n: clock() + 301 * n
+        )
+        browser = at_the_door()
+        browser.post("/login/", {"login": ana.email, "password": PASSWORD})
+        for _ in range(5):
+            page = browser.post("/factors/authenticate/", {"code": "00000x"}).content.decode()
+            looked_at += "Incorrect code" in page
+
+    assert looked_at <= 5
+
+
+# What is hidden, and what is a fault.
+
+
+def test_r24_who_may_not_see_people_does_not_leaf_through_them(cast: Cast) -> None:
+    asks = signed_in(person_of(member(cast, access__explain=Reach.ALL)))
+    assert asks.get("/people/").status_code == 403
+
+    page = asks.get("/why/", {"what": "send:text", "who": "a"})
+    assert "@" not in re.sub(r"<[^>]+>", " ", page.content.decode())
+
+    exact = asks.get("/why/", {"what": "send:text", "who": "beto@example.com"})
+    assert exact.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\u0410dministrator", "Administraci\u00f3n", "administra\u00e7\u00e3o", "Adm\u0456nistrator"],
+)
+def test_r03_no_role_looks_like_a_built_in_one(cast: Cast, name: str) -> None:
+    with pytest.raises(NameTaken):
+        role_of(cast, name, "number:read")
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/see-as/", {"person": "\0"}),
+        ("/why/", {"what": "send:text", "who": "\0"}),
+        ("/who/", {"what": "send:text", "at": "9999-12-31T23:59"}),
+        ("/why/me/", {"what": "send:text", "at": "0001-01-01T00:00"}),
+        ("/why/me/", {"what": "send:text", "at": "9999-12-31T23:59"}),
+    ],
+)
+def test_no_question_is_a_fault(cast: Cast, path: str, asked: dict[str, str]) -> None:
+    assert signed_in(person_of(cast.ana)).get(path, asked).status_code < 500
+
+
+def test_no_last_day_is_a_fault(cast: Cast) -> None:
+    form = {
+        "role": str(cast.role("Agent")),
+        "where": "everywhere",
+        "lasts": "date",
+        "last_day": "9999-12-31",
+    }
+    page = signed_in(person_of(cast.ana)).post(f"/people/{cast.beto.principal}/give/", form)
+
+    assert page.status_code in {200, 400}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("1.000", 1000), ("1,000", 1000), ("1 000", 1000), ("12", 12)]
+)
+def test_a_count_is_read_as_it_is_written(cast: Cast, written: str, meant: int) -> None:
+    form = {"amount": written, "metric": "messages", "per": "day", "whose": "workspace"}
+    assert signed_in(person_of(cast.ana)).post("/limits/new/", form).status_code == 302
+
+    [limit] = state_now(cast.workspace).policy.limits
+    assert limit.amount == meant
+
+
+@pytest.mark.parametrize("written", ["1.5", "1.00", "0x10", "1e3", "\u0661", "10.00.000"])
+def test_what_is_no_count_is_refused(cast: Cast, written: str) -> None:
+    form = {"amount": written, "metric": "messages", "per": "day", "whose": "workspace"}
+
+    assert signed_in(person_of(cast.ana)).post("/limits/new/", form).status_code == 400
