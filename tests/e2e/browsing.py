@@ -77,6 +77,7 @@ class Visit:
 
     def overflows(self) -> bool:
         """Whether something can be scrolled to sideways."""
+        self.page.wait_for_load_state()  # a page that is just being left has no document
         wide = self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
         return bool(wide)
 

@@ -138,7 +138,7 @@ def see_as(request: HttpRequest) -> HttpResponse:
     with in_workspace(actor.workspace):
         zone = Workspace.objects.get().timezone
     lenses.begin(request, actor, lens, name=name, zone=zone)
-    return redirect("console:activity")
+    return redirect("console:home")
 
 
 def _wrong(error: NotFound | NotOneself) -> str:
@@ -192,4 +192,4 @@ def stop_seeing_as(request: HttpRequest) -> HttpResponse:
     """Back to one's own eyes."""
     lenses.end(request, "asked")
     messages.success(request, _("You see the console with your own eyes again."))
-    return redirect("console:activity")
+    return redirect("console:home")

@@ -12,6 +12,7 @@ from portero.console import (
     factors,
     giving,
     guardrails,
+    home,
     inviting,
     keeping,
     limits,
@@ -48,6 +49,7 @@ from portero.console.doors import (
 app_name = "console"
 _ours: list[URLPattern] = [
     route("", views.show_activity, "activity", GET=needs("audit:read", event="page.opened")),
+    route("home/", home.home, "home", GET=MEMBERS),
     route("people/", people.people, "people", GET=needs("member:read", event="page.opened")),
     route(
         "people/invite/",

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -55,6 +56,8 @@ def absent(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A form with fields that it does not have, or an address that means nothing."""
+    if isinstance(exception, DisallowedHost):
+        return render(request, "console/other_name.html", status=400)
     return render(request, "console/stale.html", status=400)
 
 

@@ -27,8 +27,8 @@ def workspaces(request: HttpRequest) -> HttpResponse:
     chosen = form.cleaned_data["workspace"]
     membership = visits.membership(request)
     if membership is not None and membership.workspace == chosen:
-        return redirect("console:activity")
+        return redirect("console:home")
     if not visits.enter(request, chosen):
         raise Http404
     name = next(one.workspace_name for one in visits.workspaces(request) if one.workspace == chosen)
-    return done(request, _("You are in %(name)s now.") % {"name": name}, "console:activity")
+    return done(request, _("You are in %(name)s now.") % {"name": name}, "console:home")

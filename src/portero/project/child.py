@@ -109,6 +109,9 @@ def main(arguments: list[str]) -> None:
     parent, kind, *rest = arguments
     die_with(int(parent))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for chatty in ("procrastinate", "django.request"):
+        # What goes as it should, and what somebody filled in wrongly, is no news.
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor says what runs
     _KINDS[kind](*rest)
 

@@ -16,6 +16,7 @@ from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.models import Number, TemplateSet
 from portero.engine import PrincipalKind
 from portero.project.cli.problems import ExitCode, Problem
+from portero.store import keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ class Directory:
 
     def find_key(self, text: str) -> ApiKey | None:
         """The key with this id, public id or name; None when there is none. Raises Problem for several."""
+        whole = keys.read(text)  # a leaked key, pasted: its secret goes no further than here
+        if whole is not None:
+            text = whole.public_id
         named = [(str(key.id), (key.public_id, key.name)) for key in self.keys]
         found = _fitting(text, named)
         if len(found) > 1:
@@ -83,7 +87,8 @@ class Directory:
     def key(self, text: str) -> ApiKey:
         found = self.find_key(text)
         if found is None:
-            raise Problem(f"there is no key {text!r}: see `portero key list`", ExitCode.USAGE)
+            called = "like that" if text.startswith(keys.PREFIX) else repr(text)
+            raise Problem(f"there is no key {called}: see `portero key list`", ExitCode.USAGE)
         return found
 
     def labels(self) -> Iterator[tuple[str, str]]:
