@@ -38,6 +38,7 @@ NO_ACTOR = {
     "renew_builtin_roles": "an act of the installation",
     "create_builtin_roles": "a part of founding",
     "found_workspace": "the first act of a workspace",
+    "require_foundable": "looks at what comes before there is anybody to ask",
     "register_person": "a person of no workspace holds nothing",
     "require_service_account": "reads within a service that was authorised",
 }

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from portero.project.cli import access, bench, keys, people, policy, running, upkeep
+from portero.project.cli import access, bench, founding, keys, people, policy, running, upkeep
 from portero.project.cli.problems import ExitCode, Problem
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app = typer.Typer(
 running.add_to(app)
 upkeep.add_to(app)
 keys.add_to(app)
+founding.add_to(app)
 people.add_to(app)
 access.add_to(app)
 policy.add_to(app)

@@ -38,7 +38,10 @@ def link(
         try:
             person = Person.objects.get_by_natural_key(email)
         except Person.DoesNotExist:
-            raise Problem(f"nobody here has the address {email}") from None
+            raise Problem(
+                f"nobody here has the address {email}:"
+                " `portero workspace create` founds a workspace with its first owner"
+            ) from None
         if new_factors:
             accounts.begin_again(person=person.id)
         # By name: a browser makes passkeys for names, not for addresses.

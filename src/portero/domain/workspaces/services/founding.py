@@ -61,6 +61,15 @@ def found_workspace(*, name: str, timezone: str, owner: UUID, owner_name: str) -
     return new
 
 
+def require_foundable(*, name: str, timezone: str) -> None:
+    """Look at what a workspace would be called before anything is made.
+
+    Raises InvalidRule, InvalidTimezone.
+    """
+    require_name(name)
+    _require_timezone(timezone)
+
+
 def _require_timezone(timezone: str) -> None:
     try:
         ZoneInfo(timezone)
