@@ -137,7 +137,7 @@ def come_in(browser: Browser, console: str, name: str, role: str) -> None:
     page.get_by_label("Código que la aplicación muestra ahora").fill(code_of(secret))
     page.get_by_role("button", name="Configurar").click()
     page.get_by_role("link", name="Entrar").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Esta puerta está cerrada para ti")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Ya estás dentro")
     page.context.close()
 
 
