@@ -246,6 +246,22 @@ def test_a09_a_cookie_from_before_is_worth_nothing_after(ana: Person) -> None:
     assert old.get("/").status_code == 302
 
 
+def test_a09_showing_a_factor_again_gives_the_session_another_id(ana: Person) -> None:
+    secret = with_an_app(ana)
+    client = half_signed_in(ana)
+    has_shown(client, ana, method="mfa", type="totp")
+    client.get("/sessions/")
+    before = client.cookies["portero_session"].value
+
+    client.post("/factors/reauthenticate/", {"code": code_of(secret)})
+
+    assert client.cookies["portero_session"].value != before
+    assert client.get("/sessions/").status_code == 200
+    old = at_the_door()
+    old.cookies["portero_session"] = before
+    assert old.get("/sessions/").status_code == 302
+
+
 def test_a_session_ends_when_its_person_signs_out(ana: Person) -> None:
     client = signed_in(ana)
     cookie = client.cookies["portero_session"].value

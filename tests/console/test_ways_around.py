@@ -29,6 +29,7 @@ from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import (
     BeyondOwnRights,
+    InvalidRule,
     LocksItselfIn,
     NameTaken,
     NotFound,
@@ -426,6 +427,14 @@ def test_r24_who_may_not_see_people_does_not_leaf_through_them(cast: Cast) -> No
 
     exact = asks.get("/why/", {"what": "send:text", "who": "beto@example.com"})
     assert exact.status_code == 200
+
+
+def test_no_name_leads_whoever_reads_a_mail_somewhere(cast: Cast) -> None:
+    for name in ("Your account ends: https://evil.example/login", "Go to WWW.evil.example"):
+        with pytest.raises(InvalidRule):
+            accounts.invite(
+                actor=cast.ana, guests=[Guest("new@ways.example", name, cast.role("Agent"))]
+            )
 
 
 @pytest.mark.parametrize(

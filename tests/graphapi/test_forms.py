@@ -104,3 +104,11 @@ def test_a_form_too_large_is_refused() -> None:
 )
 def test_what_the_standard_library_writes_is_read_back(fields: dict[str, str]) -> None:
     assert forms.parse(urlencode(fields).encode()) == fields
+
+
+@pytest.mark.parametrize("body", [b'{"to":"1"}', b" \n[1]"])
+def test_json_sent_as_a_form_is_called_what_it_is(body: bytes) -> None:
+    with pytest.raises(GraphError) as refused:
+        forms.parse(body)
+
+    assert "Content-Type: application/json" in refused.value.details

@@ -22,7 +22,7 @@ from allauth.core import context
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
-from allauth.mfa.signals import authenticator_added, authenticator_removed
+from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_used
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -181,6 +181,15 @@ def _a_new_factor_was_just_shown(
         record_authentication(
             request, user, method="mfa", type=authenticator.type, id=authenticator.pk
         )
+
+
+@receiver(authenticator_used)
+def _shown_again(
+    sender: object, request: HttpRequest, reauthenticated: bool = False, **_more: Any
+) -> None:
+    """A session that may do more from now on has another id (B2.1, A09)."""
+    if reauthenticated:
+        request.session.cycle_key()
 
 
 @receiver([authenticator_added, authenticator_removed])

@@ -28,6 +28,8 @@ def parse(data: bytes) -> dict[str, str]:
     """
     if not data:
         return {}
+    if data.lstrip()[:1] in (b"{", b"["):
+        raise refusals.malformed("This looks like JSON: send Content-Type: application/json.")
     if len(data) > MAX_BYTES:
         raise refusals.malformed(f"The form is larger than {MAX_BYTES} bytes.")
     pairs = data.split(b"&", MAX_FIELDS)

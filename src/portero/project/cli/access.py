@@ -112,7 +112,10 @@ def _account(answer: dict[str, Any]) -> Iterator[str]:
     for check in answer["checks"]:
         yield f"  {check['permission']}"
         for rule in check["matched"]:
-            yield f"    + binding {rule['binding']} of the role “{rule['role']}” allows it"
+            if rule["role"] is None:
+                yield "    + an owner may do everything"
+            else:
+                yield f"    + binding {rule['binding']} of the role “{rule['role']}” allows it"
         for rule in check["missed"]:
             missed = "; ".join(_failure(one) for one in rule["failing"])
             yield f"    - binding {rule['binding']} of the role “{rule['role']}”: {missed}"

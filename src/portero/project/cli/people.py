@@ -72,4 +72,4 @@ def let_in(
     if json:
         write_json({"rules": taken})
     else:
-        write(f"{taken} rules on coming in are taken away.")
+        write(f"Rules on coming in, or on lifting guardrails, that were taken away: {taken}.")

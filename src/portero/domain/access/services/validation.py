@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
@@ -16,6 +17,9 @@ MINUTES = 24 * 60
 _LONGEST_NAME = 200
 
 
+_ADDRESS = re.compile(r"://|\bwww\.", re.IGNORECASE)
+
+
 def require_name(name: str) -> str:
     """Spell a name in one way, whatever keys it was typed with.
 
@@ -24,6 +28,9 @@ def require_name(name: str) -> str:
     spelled = unicodedata.normalize("NFKC", name).strip()
     if not spelled or len(spelled) > _LONGEST_NAME or not spelled.isprintable():
         raise InvalidRule(f"a name has between 1 and {_LONGEST_NAME} printable characters")
+    # Names stand in mails to people who have never heard of us (X10).
+    if _ADDRESS.search(spelled):
+        raise InvalidRule("a name holds no address of a page")
     return " ".join(spelled.split())
 
 

@@ -98,7 +98,7 @@ class Directory:
         yield from ((i, f"“{name}”") for i, name in (names | roles).items())
         for binding in self.state.policy.bindings:
             role, holder = roles.get(binding.role, "?"), names.get(binding.principal, "?")
-            yield binding.id, f"of “{role}” to “{holder}”"
+            yield binding.id, f"of {role} to {holder}"
         yield from ((str(key.id), f"“{key.name}”") for key in self.keys)
         yield from ((g.id, f"“{g.name}”") for g in self.state.policy.guardrails)
         yield from ((str(s.id), f"“{s.name}”") for s in self.template_sets)
