@@ -108,6 +108,8 @@ def test_a_gateway_without_its_database_says_so_in_a_sentence(tmp_path: Path) ->
     [
         (("nonsense",), 2),
         (("demo", "--port", "many"), 2),
+        (("demo", "--json", "/nonexistent/x.json"), 2),
+        (("bench", "revoke", "--json", "/nonexistent/x.json"), 2),
         (("key", "create"), 2),
         (("--state", "/nonexistent/portero", "doctor"), 1),
         (("--state", "/nonexistent/portero", "key", "list"), 3),

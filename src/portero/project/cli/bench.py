@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from portero.project.cli.options import require_room_for
+
 
 class Subject(StrEnum):
     """What can be measured; each but `seed` is a module of `project.bench` with a `run`."""
@@ -52,6 +54,7 @@ def bench(
 
     `seed` measures nothing: it makes a large workspace in this installation, to look at.
     """
+    require_room_for(json_file)
     if subject is Subject.SEED:
         _seed(people, roles)
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import UUID
 
 import django
@@ -29,6 +30,12 @@ _NO_TABLES = "the database is not up to date ({}): run `portero migrate`"
 def configured() -> Configuration:
     """The configuration, or a Problem that lists everything wrong with it."""
     require_state()
+    state = Path(os.environ["PORTERO_STATE"])
+    if not state.is_dir():
+        raise Problem(
+            f"there is no installation in {state}: is it spelt right? `portero migrate` makes one",
+            ExitCode.NOT_CONFIGURED,
+        )
     try:
         return Configuration.from_environment()
     except ConfigurationError as error:

@@ -27,7 +27,7 @@ def link(
 ) -> None:
     """Make a link with which a person chooses a password. It works once, within three days."""
     from portero.project.cli.installation import configured, database_problems, django_ready
-    from portero.project.cli.problems import Problem
+    from portero.project.cli.problems import ExitCode, Problem
 
     configuration = configured()
     with database_problems():
@@ -40,7 +40,8 @@ def link(
         except Person.DoesNotExist:
             raise Problem(
                 f"nobody here has the address {email}:"
-                " `portero workspace create` founds a workspace with its first owner"
+                " `portero workspace create` founds a workspace with its first owner",
+                ExitCode.USAGE,
             ) from None
         if new_factors:
             accounts.begin_again(person=person.id)

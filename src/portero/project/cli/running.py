@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from portero.project.cli.options import Json
+from portero.project.cli.options import Json, require_room_for
 from portero.project.cli.problems import ExitCode, Problem
 
 serve = typer.Typer(help="Run the processes of an installation.", no_args_is_help=True)
@@ -59,6 +59,7 @@ def demo(
     from portero.project.demo import running as demonstration
 
     _require_port(port, last=port + 3)
+    require_room_for(json_file)
     try:
         asyncio.run(demonstration.run(data, port=port, json_file=json_file))
     except demonstration.DemoFailed as error:
