@@ -1,6 +1,7 @@
 """The life of an accepted message, told by webhooks: sent, delivered, read, or failed."""
 
 import asyncio
+from dataclasses import replace
 
 from portero.graphapi.errors import CATALOGUE
 from portero.sandbox.contacts import contact
@@ -50,16 +51,13 @@ async def tell(
         "statuses": _statuses(message, status, world, errors),
     }
     waba = world.wabas[number.waba_id]
+    error = errors[0]["title"] if errors else None
+    event = Event(id=world.new_id(), status=status, at=now, told=False, url=None, error=error)
+    # Before it is told: whoever hears of it and asks at once finds it.
+    message.events.append(event)
     delivery = await courier.deliver("messages", value, waba=waba, number=number)
-    message.events.append(
-        Event(
-            id=world.new_id(),
-            status=status,
-            at=now,
-            told=delivery.delivered,
-            url=delivery.url,
-            error=errors[0]["title"] if errors else None,
-        )
+    message.events[message.events.index(event)] = replace(
+        event, told=delivery.delivered, url=delivery.url
     )
     return delivery
 
