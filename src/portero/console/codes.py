@@ -41,11 +41,12 @@ class _Once:
 def _use_up(authenticator: Authenticator, digits: str) -> None:
     """Take a code of a later half minute than every one before it, or none."""
     secret = get_adapter().decrypt(authenticator.data["secret"])
-    step = max(
+    fitting = [
         step
         for step in yield_hotp_counters_from_time()
         if compare_digest(format_hotp_value(hotp_value(secret, step)), digits)
-    )
+    ]
+    step = max(fitting, default=-1)  # -1: it went out of time since it was found right
     # By one update: of two that come at once, one finds it taken.
     if step <= authenticator.data.get(_LAST_STEP, -1) or not Authenticator.objects.filter(
         pk=authenticator.pk, data=authenticator.data

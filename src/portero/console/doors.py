@@ -194,7 +194,7 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
         except AccessDenied as refusal:
             return refused(request, refusal)
         timezone.activate(passed.zone)
-        request.asked = _Asked(actor, permission, event, passed.version)  # type: ignore[attr-defined]
+        visits.attributes(request).asked = _Asked(actor, permission, event, passed.version)
     if actor.lens is not None and door.permission is not None:
         name = request.resolver_match.view_name if request.resolver_match is not None else ""
         services.record_look(actor=actor, lens=actor.lens, page=name, checks=[door.permission])

@@ -17,12 +17,12 @@ from portero.domain.accounts import services as accounts
 from portero.domain.accounts.errors import LinkNotValid
 
 
-@reauthentication_required(app="allauth.mfa")  # type: ignore[untyped-decorator]
+@reauthentication_required(app="allauth.mfa")  # type: ignore[untyped-decorator]  # allauth has no types
 def remove_app(request: HttpRequest) -> HttpResponse:
     return _remove(request, deactivate_totp, type=Authenticator.Type.TOTP)
 
 
-@reauthentication_required(app="allauth.mfa")  # type: ignore[untyped-decorator]
+@reauthentication_required(app="allauth.mfa")  # type: ignore[untyped-decorator]  # allauth has no types
 def remove_passkey(request: HttpRequest, pk: int) -> HttpResponse:
     return _remove(request, remove_webauthn, type=Authenticator.Type.WEBAUTHN, pk=pk)
 

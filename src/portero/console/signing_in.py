@@ -34,7 +34,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from typing_extensions import override
 
-from portero.console import known_devices
+from portero.console import known_devices, visits
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.services import throttling
@@ -205,8 +205,8 @@ def _other_sessions_end(
     request.session.cycle_key()
     end_sessions(user.pk, but=request.session.session_key)
     # Recovery codes are made along with the first factor: one mail tells of both, and undoes both.
-    is_told = getattr(request, "_factor_told", False)
-    request._factor_told = True  # type: ignore[attr-defined]  # noqa: SLF001 - ours, on Django's
+    is_told = getattr(request, "factor_told", False)
+    visits.attributes(request).factor_told = True
     if user.last_login is not None and not is_told:
         notices.tell(Letter(user.pk, "factor_changed", undoes=_before(signal, user, authenticator)))
 

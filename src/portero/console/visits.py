@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -49,7 +49,7 @@ def person_of(request: HttpRequest) -> Person | None:
     if now - seen > IDLE_S or now - began > ABSOLUTE_S:
         logout(request)
         return None
-    _attributes(request).is_long = (
+    attributes(request).is_long = (
         now - seen > PRIVILEGED_IDLE_S or now - began > PRIVILEGED_ABSOLUTE_S
     )
     if SEEN not in request.session or (now - seen > SEEN_STEP_S and _is_a_persons_doing(request)):
@@ -123,29 +123,25 @@ def passkey_at(request: HttpRequest, person: Person) -> datetime | None:
     code of theirs could make it on the spot.
     """
     kind = Authenticator.Type.WEBAUTHN.value
-    shown = _last_shown(request, person, kind)
-    if shown is None:
+    if _last_shown(request, person, kind) is None:
         return None
-    made = dict(
-        Authenticator.objects.filter(user_id=person.pk, type=kind).values_list("id", "created_at")
-    )
-    settled = datetime.now(UTC) - SETTLED_AFTER
-    first = min(made.values(), default=None)
-    counts = {one for one, at in made.items() if at == first or at <= settled}
-    records = get_authentication_records(request, person)
-    times = [
-        float(one["at"])
-        for one in records
-        if one.get("type") == kind and (one.get("id") is None or one["id"] in counts)
-    ]
-    return datetime.fromtimestamp(max(times), UTC) if times else None
+    passkeys = Authenticator.objects.filter(user_id=person.pk, type=kind)
+    made = dict(passkeys.values_list("id", "created_at"))
+    first, settled = min(made.values(), default=None), datetime.now(UTC) - SETTLED_AFTER
+    young = {one for one, at in made.items() if at != first and at > settled}
+    return _last_shown(request, person, kind, but=young)
 
 
-def _last_shown(request: HttpRequest, person: Person, kind: str | None = None) -> datetime | None:
+def _last_shown(
+    request: HttpRequest, person: Person, kind: str | None = None, *, but: Collection[int] = ()
+) -> datetime | None:
+    """When one of a kind was last shown, or of any; not those `but` names by id."""
     shown = [
         float(record["at"])
         for record in get_authentication_records(request, person)
-        if record["method"] == "mfa" and kind in (None, record.get("type"))
+        if record["method"] == "mfa"
+        and kind in (None, record.get("type"))
+        and record.get("id") not in but
     ]
     return datetime.fromtimestamp(max(shown), UTC) if shown else None
 
@@ -194,7 +190,7 @@ def actor_of(request: HttpRequest, person: Person) -> Actor | None:
         passkey_at=passkey_at(request, person),
     )
     made = replace(made, lens=_lens_of(request, made))
-    _attributes(request).actor, _attributes(request).membership = made, member
+    attributes(request).actor, attributes(request).membership = made, member
     return made
 
 
@@ -214,7 +210,7 @@ def _lens_of(request: HttpRequest, made: Actor) -> Lens | None:
 
 def actor(request: HttpRequest) -> Actor:
     """The actor of a request that came in by a door for members."""
-    found: Actor = _attributes(request).actor
+    found: Actor = attributes(request).actor
     return found
 
 
@@ -237,12 +233,12 @@ def workspaces(request: HttpRequest) -> Sequence[Membership]:
 
 
 def _membership(request: HttpRequest, person: Person) -> Membership | None:
-    members = _attributes(request).memberships = accounts.memberships(person.id)
+    members = attributes(request).memberships = accounts.memberships(person.id)
     chosen = request.session.get(WORKSPACE)
     kept = [one for one in members if chosen is not None and one.workspace == UUID(chosen)]
     return next(iter(kept or members), None)
 
 
-def _attributes(request: HttpRequest) -> Any:
+def attributes(request: HttpRequest) -> Any:
     """Django's requests carry what middleware found out, and their type does not say so."""
     return request

@@ -34,7 +34,12 @@ def create(
     json: Json = False,
 ) -> None:
     """Found a workspace, and make the link with which its first owner comes in."""
-    from portero.project.cli.installation import configured, database_problems, django_ready
+    from portero.project.cli.installation import (
+        configured,
+        database_problems,
+        django_ready,
+        welcome_url,
+    )
     from portero.project.cli.problems import ExitCode, Problem
 
     configuration = configured()
@@ -60,9 +65,7 @@ def create(
             ) from None
         except InvalidRule as error:
             raise Problem(f"the name: {error}", ExitCode.USAGE) from None
-        # By name: a browser makes passkeys for names, not for addresses.
-        origin = f"http://localhost:{configuration.console_listen.port}"
-        url = f"{origin}/welcome/{accounts.make_sign_in_link(person=person)}"
+        url = welcome_url(configuration, accounts.make_sign_in_link(person=person))
     if json:
         write_json({"id": str(new.id), "name": name, "owner": owner, "url": url})
     else:

@@ -43,6 +43,11 @@ def configured() -> Configuration:
         raise Problem(message, ExitCode.NOT_CONFIGURED) from None
 
 
+def welcome_url(configuration: Configuration, token: str) -> str:
+    """Where a link of the console's leads. By name: browsers make passkeys for names only."""
+    return f"http://localhost:{configuration.console_listen.port}/welcome/{token}"
+
+
 def require_state() -> None:
     if not os.environ.get("PORTERO_STATE"):
         raise Problem(_NO_STATE, ExitCode.NOT_CONFIGURED)

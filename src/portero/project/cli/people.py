@@ -26,7 +26,12 @@ def link(
     json: Json = False,
 ) -> None:
     """Make a link with which a person chooses a password. It works once, within three days."""
-    from portero.project.cli.installation import configured, database_problems, django_ready
+    from portero.project.cli.installation import (
+        configured,
+        database_problems,
+        django_ready,
+        welcome_url,
+    )
     from portero.project.cli.problems import ExitCode, Problem
 
     configuration = configured()
@@ -45,9 +50,7 @@ def link(
             ) from None
         if new_factors:
             accounts.begin_again(person=person.id)
-        # By name: a browser makes passkeys for names, not for addresses.
-        origin = f"http://localhost:{configuration.console_listen.port}"
-        url = f"{origin}/welcome/{accounts.make_sign_in_link(person=person.id)}"
+        url = welcome_url(configuration, accounts.make_sign_in_link(person=person.id))
     if json:
         write_json({"url": url, "email": person.email})
     else:

@@ -106,11 +106,7 @@ def _looks_built_in(name: str) -> bool:
         with override(language):
             if name.casefold() in {gettext(one).casefold() for one in BUILTIN_ROLES}:
                 return True
-    scripts = {
-        unicodedata.name(one, "").partition(" ")[0]
-        for one in name
-        if one.isalpha() and not one.isdigit()
-    }
+    scripts = {unicodedata.name(one, "").partition(" ")[0] for one in name if one.isalpha()}
     return len(scripts & {"LATIN", "CYRILLIC", "GREEK"}) > 1
 
 

@@ -15,8 +15,6 @@ from portero.engine.networks import parse_network
 
 MINUTES = 24 * 60
 _LONGEST_NAME = 200
-
-
 _ADDRESS = re.compile(r"://|\bwww\.", re.IGNORECASE)
 
 
