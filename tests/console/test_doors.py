@@ -59,6 +59,9 @@ def make_things(cast: Cast) -> None:
         principal=cast.dora.principal,
         role=access.create_role(actor=cast.ana, name="Thing", cells={"send:text": Reach.OWN}),
         team=access.create_team(actor=cast.ana, name="Thing"),
+        account=accounts.create_service_account(
+            actor=cast.ana, name="Thing", accountable=cast.ana.principal
+        ),
         request_id=access.request_access(
             actor=cast.dora,
             role=cast.role("Analyst"),

@@ -11,13 +11,12 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.core import mail
 from django.db import transaction
 from django.test import Client, override_settings
-from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from cast import Cast, playing
 from console.visitors import at_the_door, half_signed_in, person_of, signed_in, with_an_app
 from databases import Database
+from domain.working import work
 from portero.domain.access import services as access
 from portero.domain.access.errors import NotConfirmed
 from portero.domain.access.models import Principal, Role
@@ -54,16 +53,6 @@ def _mails_are_kept(cast: Cast) -> Iterator[None]:
 @pytest.fixture
 def ana(cast: Cast) -> Client:
     return signed_in(person_of(cast.ana))
-
-
-def work() -> None:
-    """Do all the jobs there are, as the worker does."""
-    connector = app.connector
-    assert isinstance(connector, DjangoConnector)
-    with app.replace_connector(connector.get_worker_connector()) as working:
-        working.run_worker(
-            wait=False, listen_notify=False, install_signal_handlers=False, delete_jobs="successful"
-        )
 
 
 def guests(cast: Cast, *names: str, role: str = "Agent") -> tuple[dict[str, object], list[str]]:

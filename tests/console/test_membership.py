@@ -291,3 +291,51 @@ def test_b2_2_a_session_that_was_too_long_is_over_and_leads_to_signing_in(cast: 
     idle(client, 16)
 
     assert client.get("/requests/").headers["Location"].startswith("/login/?next=")
+
+
+def test_whoever_answers_for_a_program_is_named_and_what_is_alone_says_so(
+    cast: Cast, ana: Client, eva: Actor
+) -> None:
+    with in_workspace(cast.workspace):
+        bot = Principal.objects.get(accountable_id=eva.principal)
+    assert "Who answers for it: Eva" in plain(ana.get(f"/people/{bot.id}/").content)
+
+    ana.post(f"/people/{eva.principal}/remove/", {"reason": "Left"})
+
+    alone = plain(ana.get(f"/people/{bot.id}/").content)
+    assert "who answered for it, left on" in alone
+    assert "It stops on" in alone
+    assert "Nobody answers for it" in plain(ana.get(f"/people/?q={bot.name}").content)
+    found = plain(ana.get(f"/people/{bot.id}/accountable/?q=beto").content)
+    assert "Name this person beto" in found
+    answer = ana.post(
+        f"/people/{bot.id}/accountable/", {"person": str(cast.beto.principal)}, follow=True
+    )
+    assert f"From now on beto answers for {bot.name}." in plain(answer.content)
+    assert "Who answers for it: beto" in plain(answer.content)
+
+
+def test_a_program_is_stopped_and_goes_on_from_its_page(
+    cast: Cast, ana: Client, eva: Actor
+) -> None:
+    with in_workspace(cast.workspace):
+        bot = Principal.objects.get(accountable_id=eva.principal)
+
+    ana.post(f"/people/{bot.id}/stop-account/", {"reason": "Retired"})
+    with in_workspace(cast.workspace):
+        assert not Principal.objects.get(id=bot.id).active
+    ana.post(f"/people/{bot.id}/let-account-go-on/", {"reason": ""})
+
+    with in_workspace(cast.workspace):
+        assert Principal.objects.get(id=bot.id).active
+
+
+def test_one_who_may_do_less_does_not_name_who_answers(cast: Cast, eva: Actor) -> None:
+    with in_workspace(cast.workspace):
+        bot = Principal.objects.get(accountable_id=eva.principal)
+
+    answer = signed_in(person_of(eva)).post(
+        f"/people/{bot.id}/accountable/", {"person": str(cast.dora.principal)}
+    )
+
+    assert answer.status_code == 403

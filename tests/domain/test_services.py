@@ -35,6 +35,7 @@ NO_ACTOR = {
     "arrive": "a part of accepting, and of a password that an invitation gave",
     "prefer": "concerns nobody but the person themselves",
     "void_links": "a part of inviting and of removing",
+    "stop_left_alone": "an act of the installation",
     "renew_builtin_roles": "an act of the installation",
     "create_builtin_roles": "a part of founding",
     "found_workspace": "the first act of a workspace",

@@ -69,6 +69,10 @@ def _let_back(actor: Actor, principal: UUID, _reason: str) -> None:
     access.enable_principal(actor=actor, principal=principal)
 
 
+def _disable(actor: Actor, account: UUID, reason: str) -> None:
+    access.disable_principal(actor=actor, principal=account, reason=reason)
+
+
 def _remove(actor: Actor, principal: UUID, reason: str) -> None:
     accounts.remove(actor=actor, principal=principal, reason=reason)
 
@@ -104,11 +108,19 @@ def _answers_for(member: Member) -> list[str]:
         "%(count)s service accounts will have nobody who answers for them: %(names)s.",
         len(member.answers_for),
     )
-    return [told % {"count": len(member.answers_for), "names": ", ".join(member.answers_for)}]
+    until = _("What nobody answers for stops after %(days)s days. The owners get a mail about it.")
+    return [
+        told % {"count": len(member.answers_for), "names": ", ".join(member.answers_for)},
+        until % {"days": access.GRACE.days},
+    ]
 
 
 def _is_person(member: Member) -> bool:
     return member.kind is PrincipalKind.PERSON
+
+
+def _is_account(member: Member) -> bool:
+    return member.kind is PrincipalKind.SERVICE_ACCOUNT
 
 
 def _reset_factors(actor: Actor, principal: UUID, reason: str) -> None:
@@ -137,6 +149,28 @@ ACTS: dict[str, Act] = {
         _let_back,
         lambda _m: [_("They have again all that they had, and that has not ended meanwhile.")],
         lambda m: _is_person(m) and not m.active,
+        is_grave=False,
+    ),
+    "stop-account": Act(
+        gettext_lazy("Stop %(name)s"),
+        gettext_lazy("Stop now"),
+        gettext_lazy("%(name)s is stopped."),
+        _disable,
+        lambda _m: [
+            _(
+                "Every key of this account is refused from the next call on. Its roles and keys stay as"
+                " they are, and work again when somebody lets it go on."
+            )
+        ],
+        lambda m: _is_account(m) and m.active,
+    ),
+    "let-account-go-on": Act(
+        gettext_lazy("Let %(name)s go on"),
+        gettext_lazy("Let it go on"),
+        gettext_lazy("%(name)s works again."),
+        _let_back,
+        lambda _m: [_("Its keys work again, and it has all that it had and that has not ended.")],
+        lambda m: _is_account(m) and not m.active and m.alone_since is None,
         is_grave=False,
     ),
     "remove": Act(
@@ -249,6 +283,46 @@ def acts_for(member: Member, actor: Actor) -> list[tuple[str, str]]:
         for name, one in ACTS.items()
         if one.fits(member) and not (mine and name != "unmake-owner")
     ]
+
+
+# Who answers for a service account
+
+
+class Answering(Form):
+    """Who answers for it from now on."""
+
+    person = forms.UUIDField()
+
+
+def accountable(request: HttpRequest, account: UUID) -> HttpResponse:
+    """Name somebody who answers for a service account; found by name, as for a team."""
+    actor = visits.actor(request)
+    found = queries.member(actor.workspace, account)
+    if found is None or not _is_account(found):
+        raise Http404
+    form = Answering(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        person = form.cleaned_data["person"]
+        try:
+            access.name_accountable(actor=actor, account=account, person=person)
+        except BeyondOwnRights as error:
+            form.add_error(None, beyond_own_rights(error))
+        else:
+            told = _("From now on %(person)s answers for %(account)s.")
+            named = queries.member(actor.workspace, person)
+            names = {"person": named.name if named is not None else "", "account": found.name}
+            return done(request, told % names, "console:person", account)
+    wanted = request.GET.get("q", "").replace("\0", "").strip()
+    page = queries.members(actor.workspace, containing=wanted)
+    context = {
+        "form": form,
+        "account": found,
+        "q": wanted,
+        "matches": [
+            one for one in page.members if _is_person(one) and one.active and not one.is_awaited
+        ][:_FOUND_MAX],
+    }
+    return render(request, "console/accountable.html", context, status=400 if form.errors else 200)
 
 
 # Teams

@@ -16,6 +16,7 @@ from portero.console import controls, membership, saying, visits
 from portero.console.saying import Names
 from portero.domain.access import queries as access
 from portero.domain.access.queries import Access, Given
+from portero.domain.access.services import GRACE
 from portero.domain.accounts import queries as accounts
 from portero.engine import PERMISSIONS, PermissionSpec, Reach
 
@@ -93,6 +94,7 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
         "may_explain": "access:explain" in may,
         "is_me": actor.principal == principal,
         "member_id": str(member.id),
+        "stops_at": member.alone_since + GRACE if member.alone_since is not None else None,
     }
     return render(request, "console/person.html", context)
 

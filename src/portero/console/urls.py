@@ -78,9 +78,18 @@ _ours: list[URLPattern] = [
             ("remove", "member:suspend", "person.removed"),
             ("end-sessions", "member:suspend", "sessions.ended"),
             ("reset-factors", "member:reset_factor", "factors.reset"),
+            ("stop-account", "service_account:disable", "principal.disabled"),
+            ("let-account-go-on", "service_account:disable", "principal.enabled"),
             ("make-owner", "role:assign", "owner.changed"),
             ("unmake-owner", "role:assign", "owner.changed"),
         )
+    ),
+    route(
+        "people/<uuid:account>/accountable/",
+        membership.accountable,
+        "accountable",
+        GET=needs("service_account:create", event="page.opened"),
+        POST=needs("service_account:create", event="service_account.handed_over", is_fresh=True),
     ),
     route(
         "teams/new/",

@@ -99,6 +99,12 @@ class NameTaken(AccessError):
     code = "name_taken"
 
 
+class NobodyAnswers(AccessError):
+    """Whoever answered for the service account has left; somebody else has to be named first."""
+
+    code = "nobody_answers"
+
+
 class RoleIsBuiltIn(AccessError):
     """Built-in roles are immutable; copies are not."""
 

@@ -24,6 +24,9 @@ class Principal(WorkspaceModel):
     """Of a person: has not accepted yet, so nobody comes in as this member."""
     person_id = models.UUIDField(null=True)
     accountable_id = models.UUIDField(null=True)
+    """Of a service account: the person who answers for it, or did so last."""
+    alone_since = models.DateTimeField(null=True)
+    """Of a service account: when whoever answered for it left."""
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

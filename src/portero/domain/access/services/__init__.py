@@ -14,6 +14,10 @@ from portero.domain.access.services.guardrails import (
     replace_guardrail,
     retire_guardrail,
 )
+from portero.domain.access.services.left_alone import (
+    GRACE,
+    stop_left_alone,
+)
 from portero.domain.access.services.lens import (
     close_lens,
     lens_in_force,
@@ -27,6 +31,7 @@ from portero.domain.access.services.principals import (
     create_team,
     disable_principal,
     enable_principal,
+    name_accountable,
     remove_person,
     rename_team,
     require_all_held,
@@ -51,6 +56,7 @@ from portero.domain.access.services.roles import (
 )
 
 __all__ = [
+    "GRACE",
     "READY_MADE",
     "Change",
     "ReadyMade",
@@ -69,6 +75,7 @@ __all__ = [
     "enable_principal",
     "lens_in_force",
     "lift_entry_rules",
+    "name_accountable",
     "open_lens",
     "policy_change",
     "record_look",
@@ -90,6 +97,7 @@ __all__ = [
     "revoke_binding",
     "set_owner",
     "set_team_members",
+    "stop_left_alone",
     "take_from_team",
     "update_role",
     "withdraw_request",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from uuid import UUID
 
 from django.db import transaction
 
@@ -31,18 +32,29 @@ from portero.store.ids import uuid7
 from portero.store.records import Record, RecordKind
 
 
-@dataclass(slots=True)
-class Change:
-    """A change under way. The lock is held and nobody else can change this workspace's policy."""
+@dataclass(slots=True, kw_only=True)
+class Edit:
+    """Policy under change. The lock is held and nobody else can change this workspace's policy."""
 
-    actor: Actor
     state: State
     version: int
     """The version in which the change takes effect."""
-    checks: tuple[str, ...] = ()
-    because: tuple[str, ...] = ()
     touched: list[Touched] = field(default_factory=list)
     body: dict[str, object] = field(default_factory=dict)
+
+    def note(self, *touched: Touched, **body: object) -> None:
+        """Say what was touched, and what a person needs to understand the record."""
+        self.touched.extend(touched)
+        self.body.update(body)
+
+
+@dataclass(slots=True, kw_only=True)
+class Change(Edit):
+    """A change that somebody makes, and has to be allowed to make."""
+
+    actor: Actor
+    checks: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
 
     def authorize(self, permission: str, *, at: Scope | None = None) -> Decision:
         """Demand a permission at every place of a scope; without one, of the workspace itself.
@@ -100,11 +112,6 @@ class Change:
         accounts = Principal.objects.filter(accountable_id=person).values_list("id", flat=True)
         return {str(person), *map(str, accounts)}
 
-    def note(self, *touched: Touched, **body: object) -> None:
-        """Say what was touched, and what a person needs to understand the record."""
-        self.touched.extend(touched)
-        self.body.update(body)
-
 
 @contextmanager
 def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Change]:
@@ -121,17 +128,39 @@ def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Chang
             lock_policy(exclusive=True)
             state = current_state()
             decided_under = state.policy.version
-            change = Change(actor, state, state.policy.version + 1)
+            change = Change(actor=actor, state=state, version=state.policy.version + 1)
             yield change
-            xid = move_head(actor.workspace)
-            _record(change, operation=operation, event=event)
-            transaction.on_commit(partial(await_confirmation, xid=xid))
+            _take_effect(
+                change,
+                actor.workspace,
+                operation=operation,
+                event=event,
+                actor=actor.id,
+                checks=change.checks,
+                because=change.because,
+            )
     except AccessDenied as refusal:
         with in_workspace(actor.workspace):
             record_refusal(
                 refusal, actor=actor, version=decided_under, operation=operation, event=event
             )
         raise
+
+
+@contextmanager
+def own_change(*, workspace: UUID, operation: str, event: str) -> Iterator[Edit]:
+    """Run a block as a change that Portero makes by itself, asked of nobody.
+
+    A block that notes nothing has changed nothing. Returns as `policy_change` does. Raises what the
+    block raises, and NotConfirmed.
+    """
+    with in_workspace(workspace):
+        lock_policy(exclusive=True)
+        state = current_state()
+        edit = Edit(state=state, version=state.policy.version + 1)
+        yield edit
+        if edit.touched:
+            _take_effect(edit, workspace, operation=operation, event=event, actor="portero")
 
 
 @contextmanager
@@ -167,25 +196,37 @@ def _require_own_eyes(actor: Actor) -> None:
         raise OnlyLooking
 
 
-def _record(change: Change, *, operation: str, event: str) -> None:
+def _take_effect(
+    edit: Edit,
+    workspace: UUID,
+    *,
+    operation: str,
+    event: str,
+    actor: str,
+    checks: tuple[str, ...] = (),
+    because: tuple[str, ...] = (),
+) -> None:
+    """Move the head and put the change on record; the gateways are waited for after the commit."""
+    xid = move_head(workspace)
     audit.write_record(
         Record(
-            workspace=change.actor.workspace,
+            workspace=workspace,
             call=uuid7(),
             kind=RecordKind.EVENT,
             event=event,
             operation=operation,
             effect=Effect.ALLOW,
             reason=Reason.ALLOWED,
-            policy_version=change.state.policy.version,
-            actor=change.actor.id,
-            checks=change.checks,
-            because=change.because,
-            resources=audit.digests(change.touched),
-            body=_readable(change.body),
+            policy_version=edit.state.policy.version,
+            actor=actor,
+            checks=checks,
+            because=because,
+            resources=audit.digests(edit.touched),
+            body=_readable(edit.body),
         ),
-        touched=change.touched,
+        touched=edit.touched,
     )
+    transaction.on_commit(partial(await_confirmation, xid=xid))
 
 
 def _readable(body: Mapping[str, object]) -> dict[str, object]:

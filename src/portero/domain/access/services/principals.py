@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from portero.domain.access.authorize import Actor, Gift
-from portero.domain.access.errors import InvalidRule, LastOwner, NotFound, OwnerNeeded
+from portero.domain.access.errors import (
+    InvalidRule,
+    LastOwner,
+    NobodyAnswers,
+    NotFound,
+    OwnerNeeded,
+)
 from portero.domain.access.models import AccessRequest, Binding, Principal, TeamMember, UsageLimit
 from portero.domain.access.services.changes import Change, policy_change
+from portero.domain.access.services.left_alone import leave_alone
 from portero.domain.access.services.validation import require_name
 from portero.domain.access.services.way_back import owners_here, require_a_way_back
 from portero.domain.access.snapshot import current_state
@@ -105,8 +112,8 @@ def disable_principal(*, actor: Actor, principal: UUID, reason: str = "") -> Non
 def enable_principal(*, actor: Actor, principal: UUID) -> None:
     """Let a person, service account or team act again, with what it had.
 
-    Nobody lets back what they do not hold themselves. Raises AccessDenied (BeyondOwnRights,
-    OwnAccess), NotFound.
+    Nobody lets back what they do not hold themselves, nor a service account for which nobody
+    answers. Raises AccessDenied (BeyondOwnRights, OwnAccess), NobodyAnswers, NotFound.
     """
     with policy_change(
         actor=actor, operation="enable_principal", event="principal.enabled"
@@ -117,6 +124,8 @@ def enable_principal(*, actor: Actor, principal: UUID) -> None:
             raise NotFound(str(principal))
         change.require_not_for_self({str(principal)})
         require_all_held(change=change, principal=str(principal))
+        if found.alone_since is not None:
+            raise NobodyAnswers(str(principal))
         Principal.objects.filter(id=principal).update(active=True)
         change.note(Touched("principal", principal), kind=found.kind)
 
@@ -124,8 +133,8 @@ def enable_principal(*, actor: Actor, principal: UUID) -> None:
 def remove_person(*, actor: Actor, principal: UUID, reason: str = "") -> UUID:
     """End a membership with everything derived from it (B3.6); returns whose it was.
 
-    The name stays, for the log; whoever comes again begins from nothing. Raises AccessDenied
-    (OwnAccess), LastOwner, NotFound, OwnerNeeded.
+    The name stays, for the log; whoever comes again begins from nothing. Service accounts they
+    answered for go on for `GRACE`. Raises AccessDenied (OwnAccess), LastOwner, NotFound, OwnerNeeded.
     """
     with policy_change(actor=actor, operation="remove_person", event="person.removed") as change:
         change.authorize("member:suspend")
@@ -147,11 +156,7 @@ def remove_person(*, actor: Actor, principal: UUID, reason: str = "") -> UUID:
             state="withdrawn", decided_at=actor.at
         )
         Principal.objects.filter(id=principal).update(active=False, owner=False, person_id=None)
-        answered = list(
-            Principal.objects.filter(accountable_id=principal, active=True).values_list(
-                "id", flat=True
-            )
-        )
+        answered = leave_alone(change, principal)
         change.note(
             Touched("principal", principal),
             *(Touched("principal", account) for account in answered),
@@ -160,6 +165,41 @@ def remove_person(*, actor: Actor, principal: UUID, reason: str = "") -> UUID:
             reason=reason,
         )
     return person
+
+
+def name_accountable(*, actor: Actor, account: UUID, person: UUID, reason: str = "") -> None:
+    """Say who answers for a service account from now on.
+
+    Whoever names holds what the account holds. Nobody hands on their own: it would be somebody
+    else's at once, and theirs to decide about (B3.3). Raises AccessDenied (BeyondOwnRights,
+    OwnAccess), NotFound.
+    """
+    with policy_change(
+        actor=actor, operation="name_accountable", event="service_account.handed_over"
+    ) as change:
+        change.authorize("service_account:create")
+        found = Principal.objects.filter(id=account, kind=PrincipalKind.SERVICE_ACCOUNT).first()
+        if found is None:
+            raise NotFound(str(account))
+        require_person(person)
+        change.require_not_for_self({str(account)})
+        require_all_held(change=change, principal=str(account))
+        Principal.objects.filter(id=account).update(accountable_id=person, alone_since=None)
+        change.note(
+            Touched("principal", account),
+            Touched("principal", person),
+            name=found.name,
+            accountable=str(person),
+            before=str(found.accountable_id),
+            reason=reason,
+        )
+
+
+def require_person(principal: UUID) -> None:
+    """Demand somebody who can answer for others: an active person who has come. Raises NotFound."""
+    people = Principal.objects.filter(kind=PrincipalKind.PERSON, active=True, invited=False)
+    if not people.filter(id=principal).exists():
+        raise NotFound(str(principal))
 
 
 def set_owner(*, actor: Actor, principal: UUID, owner: bool, reason: str = "") -> None:
@@ -195,7 +235,7 @@ def rename_team(*, actor: Actor, team: UUID, name: str) -> None:
 def require_all_held_now(*, actor: Actor, principal: UUID) -> None:
     """As `require_all_held`, inside `changes_together`. Raises BeyondOwnRights, OwnerNeeded."""
     state = current_state()
-    change = Change(actor, state, state.policy.version)
+    change = Change(actor=actor, state=state, version=state.policy.version)
     require_all_held(change=change, principal=str(principal))
 
 

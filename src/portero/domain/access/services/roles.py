@@ -5,27 +5,20 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.utils.translation import gettext, override
 
 from portero.domain.access.authorize import Actor, Gift, gifts_of_key
 from portero.domain.access.errors import NameTaken, NotFound, RoleIsBuiltIn, StaleRole
 from portero.domain.access.models import Role, RoleVersion
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
-from portero.domain.access.services.changes import Change, policy_change
-from portero.domain.access.services.confirmation import await_confirmation, move_head
+from portero.domain.access.services.changes import Change, own_change, policy_change
 from portero.domain.access.services.validation import require_cells, require_name
-from portero.domain.access.snapshot import current_state, lock_policy
-from portero.domain.audit import services as audit
-from portero.domain.audit.models import in_workspace
 from portero.domain.audit.services import Touched
-from portero.engine import Bindings, Effect, Reach, Reason
+from portero.engine import Bindings, Reach
 from portero.store.ids import uuid7
-from portero.store.records import Record, RecordKind
 
 
 def create_role(
@@ -125,35 +118,23 @@ def renew_builtin_roles(workspace: UUID) -> None:
     A release that knows more permissions gives them to the roles that stand for them. Returns once
     every live gateway process has confirmed it. Raises NotConfirmed.
     """
-    with in_workspace(workspace):
-        lock_policy(exclusive=True)
-        state = current_state()
-        version = state.policy.version + 1
+    with own_change(
+        workspace=workspace, operation="renew_builtin_roles", event="role.updated"
+    ) as edit:
         stale = list(_stale_builtin_roles())
         for role, cells in stale:
-            RoleVersion.objects.filter(role_id=role.id, valid_to=None).update(valid_to=version)
+            RoleVersion.objects.filter(role_id=role.id, valid_to=None).update(valid_to=edit.version)
             RoleVersion.objects.create(
-                id=uuid7(), role_id=role.id, cells=cells, valid_from=version, managed_by="portero"
+                id=uuid7(),
+                role_id=role.id,
+                cells=cells,
+                valid_from=edit.version,
+                managed_by="portero",
             )
-        if not stale:
-            return
-        xid = move_head(workspace)
-        audit.write_record(
-            Record(
-                workspace=workspace,
-                call=uuid7(),
-                kind=RecordKind.EVENT,
-                event="role.updated",
-                operation="renew_builtin_roles",
-                effect=Effect.ALLOW,
-                reason=Reason.ALLOWED,
-                policy_version=state.policy.version,
-                actor="portero",
-                body={"names": [role.name for role, _ in stale]},
-            ),
-            touched=[Touched("role", role.id) for role, _ in stale],
+        edit.note(
+            *(Touched("role", role.id) for role, _ in stale),
+            names=[role.name for role, _ in stale],
         )
-        transaction.on_commit(partial(await_confirmation, xid=xid))
 
 
 def _stale_builtin_roles() -> Iterator[tuple[Role, dict[str, str]]]:

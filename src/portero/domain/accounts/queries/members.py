@@ -35,6 +35,14 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Accountable:
+    """The person who answers for a service account, or did so last."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A person, service account or team as the list of them shows it."""
 
@@ -56,6 +64,10 @@ class Member:
     """In how many browsers they are signed in; only of one who is looked at."""
     answers_for: tuple[str, ...] = ()
     """Names of the service accounts they answer for; likewise."""
+    accountable: Accountable | None = None
+    """Of a service account: who answers for it; likewise."""
+    alone_since: datetime | None = None
+    """Of a service account: when whoever answered for it left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,9 @@ def member(workspace: UUID, principal: UUID) -> Member | None:
         people = {p.id: p for p in _people([row])}
         accounts = Principal.objects.filter(accountable_id=principal, active=True)
         names = tuple(accounts.order_by("name").values_list("name", flat=True))
+        answering = None
+        if row.accountable_id is not None:
+            answering = Principal.objects.get(id=row.accountable_id)
     found = Authenticator.objects.filter(user_id__in=people, type__in=FACTORS)
     kinds = found.order_by("-type").values_list("user_id", "type")
     factors = [(user, str(kind)) for user, kind in kinds]
@@ -112,6 +127,7 @@ def member(workspace: UUID, principal: UUID) -> Member | None:
         factors=() if row.invited else tuple(dict.fromkeys(kind for _, kind in factors)),
         sessions=signed_in.count(),
         answers_for=names,
+        accountable=Accountable(answering.id, answering.name) if answering is not None else None,
     )
 
 
@@ -179,6 +195,7 @@ def _member(
         has_factor=person is not None and not row.invited and person.id in secured,
         is_awaited=row.invited,
         last_seen=person.last_seen if person is not None and not row.invited else None,
+        alone_since=row.alone_since,
     )
 
 

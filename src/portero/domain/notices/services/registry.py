@@ -16,6 +16,7 @@ from uuid import UUID
 
 from portero.domain.access.models import AccessRequest, Principal, Role
 from portero.domain.access.queries import roles_of, who_can_decide
+from portero.domain.access.services import GRACE
 from portero.domain.workspaces.models import Workspace
 
 
@@ -98,6 +99,43 @@ def _reset(happened: Happened) -> Iterator[Letter]:
             undoes=next(iter(changes), None),
             lets_back=True,
         )
+
+
+@concerns("person.removed")
+def _left_alone(happened: Happened) -> Iterator[Letter]:
+    """The owners hear for what nobody answers any more, and how long it goes on."""
+    left = Principal.objects.get(id=happened.subjects[0])
+    alone = Principal.objects.filter(
+        id__in=happened.subjects[1:], active=True, alone_since__isnull=False
+    )
+    if accounts := list(alone.order_by("sort_name")):
+        facts = {"person": left.name, "days": str(GRACE.days)}
+        yield from _to_owners(happened, "left_alone", accounts, facts)
+
+
+@concerns("principal.disabled")
+def _stopped(happened: Happened) -> Iterator[Letter]:
+    """The owners hear that what nobody answered for has been stopped."""
+    late = datetime.now(UTC) - GRACE
+    stopped = Principal.objects.filter(
+        id__in=happened.subjects, active=False, alone_since__lte=late
+    )
+    if accounts := list(stopped.order_by("sort_name")):
+        yield from _to_owners(happened, "stopped_alone", accounts, {})
+
+
+def _to_owners(
+    happened: Happened, name: str, accounts: Sequence[Principal], facts: Facts
+) -> Iterator[Letter]:
+    facts = {
+        **facts,
+        "workspace": happened.workspace_name,
+        "accounts": [one.name for one in accounts],
+        "path": f"/people/{accounts[0].id}/",
+    }
+    for owner in Principal.objects.filter(owner=True, active=True, invited=False):
+        if owner.person_id is not None:
+            yield Letter(owner.person_id, name, facts)
 
 
 @concerns("access_request.created")
