@@ -24,6 +24,7 @@ from portero.console.telling import Told, told
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import AccessDenied
+from portero.domain.access.models import Role
 from portero.domain.access.snapshot import State
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
@@ -214,6 +215,40 @@ def test_a_call_that_needs_several_is_asked_as_a_whole(cast: Cast, ana: Client) 
     assert "Yes." in said
     assert permissions_of(upsert) == ("template:create", "template:update")
     assert all(f"{permission} allowed" in said for permission in permissions_of(upsert))
+
+
+def test_no_choice_of_an_action_is_a_path(ana: Client) -> None:
+    page = ana.get("/why/").content.decode()
+    offered = re.findall(r'<option value="[a-z:_]+"[^>]*>([^<]+)</option>', page)
+
+    assert "See how templates perform, and what they cost" in map(unescape, offered)
+    assert [one for one in offered if re.search(r"[/{}_]|GET|POST", one)] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "step"),
+    [
+        ("es", "la asignación del rol «Agente»"),
+        ("pt-br", "a atribuição do papel “Agente”"),
+    ],
+)
+def test_a_built_in_role_is_called_in_the_readers_language(
+    cast: Cast, ana: Client, language: str, step: str
+) -> None:
+    address = f"lang-{language}@example.com"
+    eva = accounts.add_person(actor=cast.ana, email=address, name="Ivana")
+    with in_workspace(cast.workspace):
+        agent = Role.objects.get(name="Agent")
+    access.create_binding(
+        actor=cast.ana, principal=eva, role=agent.id, scope=Scope(numbers=frozenset({VENTAS}))
+    )
+    question = f"/why/?who={address}&what=send:text&number={SOPORTE}"
+
+    page = ana.get(question, headers={"accept-language": language}).content.decode()
+
+    said = unescape(re.sub(r"<[^>]+>", " ", page))
+    assert step in said
+    assert not re.search(r"\bAgent\b", said)
 
 
 def test_a_guardrail_that_takes_it_away_is_named_and_one_that_demands_too(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.utils.translation import pgettext
+from django.utils.translation import gettext, pgettext
 
+from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 from portero.engine.catalogue import Risk
 from portero.engine.policy import Reach
 
@@ -36,3 +37,8 @@ def of_reach(reach: Reach) -> str:
 
 def of_risk(risk: Risk) -> str:
     return pgettext("risk", RISKS[risk])
+
+
+def of_role(name: str) -> str:
+    """The name of a role: of a built-in one in the reader's language."""
+    return gettext(name) if name in BUILTIN_ROLES else name

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -21,6 +21,9 @@ from portero.domain.workspaces.queries import Choices, Circumstances, Thing, Who
 from portero.engine import PERMISSIONS
 from portero.graphapi.operations import OPERATIONS
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 _CALL = "call:"
 _NOT_SAID = ("", "—")
 MORE = ("number", "template", "country", "team", "whose", "at", "network", "factor")
@@ -28,15 +31,29 @@ MORE = ("number", "template", "country", "team", "whose", "at", "network", "fact
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
-def _calls() -> dict[str, tuple[str, tuple[str, ...]]]:
+# By operation that needs several permissions: what is done where all of them are needed.
+_SENTENCES: Mapping[str, StrPromise] = {
+    "upsert_templates": gettext_lazy("Create message templates, or overwrite those there are"),
+    "read_template_analytics": gettext_lazy("See how templates perform, and what they cost"),
+    "read_template_group_analytics": gettext_lazy(
+        "See how groups of templates perform, and what they cost"
+    ),
+    "create_flow": gettext_lazy("Copy a flow and publish the copy"),
+    "create_flow_with_endpoint": gettext_lazy(
+        "Copy a flow and publish the copy, with a server of yours that receives what is filled in"
+    ),
+    "read_call_analytics": gettext_lazy("See figures on calls, and what they cost"),
+    "read_group_analytics": gettext_lazy("See figures on groups, and what they cost"),
+}
+
+
+def _calls() -> dict[str, tuple[StrPromise, tuple[str, ...]]]:
     """Calls of the gateway's table that need several permissions: by key, what and which."""
-    found: dict[str, tuple[str, tuple[str, ...]]] = {}
+    found: dict[str, tuple[StrPromise, tuple[str, ...]]] = {}
     for operation in OPERATIONS:
         needed = tuple(dict.fromkeys((*operation.permissions, *operation.adds.values())))
         if len(needed) > 1 and operation.risk != "never":
-            claims = ", ".join(operation.adds)
-            path = f"{operation.method} {operation.template}" + (f" ({claims})" if claims else "")
-            found[f"{_CALL}{operation.name}"] = (path, needed)
+            found[f"{_CALL}{operation.name}"] = (_SENTENCES[operation.name], needed)
     return found
 
 
@@ -51,7 +68,10 @@ def permissions_of(what: str) -> tuple[str, ...]:
 def _actions() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for group, specs in groupby(PERMISSIONS.values(), key=lambda spec: spec.group):
         yield _(group), [(spec.key, _(spec.sentence)) for spec in specs]
-    yield _("Calls that need several"), [(key, path) for key, (path, _needed) in CALLS.items()]
+    yield (
+        _("Calls that need several"),
+        [(key, str(sentence)) for key, (sentence, _needed) in CALLS.items()],
+    )
 
 
 class ThingForm(Form):

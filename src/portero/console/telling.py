@@ -144,7 +144,7 @@ def _names(account: Account, names: Names) -> Names:
         team: account.principals[team].name
         for team in account.asker.teams & account.principals.keys()
     }
-    mine |= {role.id: role.name for role in account.roles.values()}
+    mine |= {role.id: labels.of_role(role.name) for role in account.roles.values()}
     return Names({**names.by_id, **mine}, names.zone)
 
 
@@ -225,7 +225,7 @@ class _Teller:
         role = self._account.roles.get(binding.role)
         own = binding.principal == self._account.asker.id
         return Rule(
-            name=role.name if role is not None else binding.role,
+            name=labels.of_role(role.name) if role is not None else binding.role,
             role_id=binding.role,
             through="" if own else self._names[binding.principal],
             allows=not one.failing,

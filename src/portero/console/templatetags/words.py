@@ -6,20 +6,13 @@ from django import template
 from django.template import Context
 from django.template.loader import render_to_string
 from django.utils.formats import number_format
-from django.utils.translation import gettext
 
 from portero.console import controls, labels
-from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 
 register = template.Library()
 register.filter("reach_word", labels.of_reach)
 register.filter("risk_word", labels.of_risk)
-
-
-@register.filter
-def role_name(name: str) -> str:
-    """The name of a role: of a built-in one in the reader's language."""
-    return gettext(name) if name in BUILTIN_ROLES else name
+register.filter("role_name", labels.of_role)
 
 
 @register.filter
