@@ -5,22 +5,32 @@ from __future__ import annotations
 
 import gettext
 import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from django.conf import settings
-from django.core.validators import EmailValidator
+from django.contrib.auth.password_validation import get_default_password_validators
+from django.core.exceptions import ValidationError
+from django.forms import BaseForm
+from django.template.loader import get_template
+from django.utils.functional import Promise
 from django.utils.translation import override, to_locale
 from django.utils.translation.template import templatize
 
 import portero.console
+import portero.console.urls  # by which every form is imported
 from portero.console import labels
 from portero.console.signing_in import Accounts
+from portero.console.words import SPANISH
 from portero.domain.access.services import READY_MADE
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
+from portero.domain.accounts.models import Person
 from portero.engine.catalogue import ENTRIES, PERMISSIONS, Risk
 from portero.engine.policy import Reach
 
@@ -60,7 +70,30 @@ def borrowed() -> set[str]:
     """What allauth and Django say on our pages and we say in another voice."""
     with override("en"):
         errors = {str(Accounts.error_messages[name]) for name in _ERRORS}
-    return errors | _WAYS_AND_KEYS | {str(EmailValidator.message)}
+        fields = {_as_written(text) for text in of_fields()}
+    return errors | fields | _WAYS_AND_KEYS
+
+
+def of_fields() -> Iterator[Any]:
+    """What the fields of every form of the console's and of allauth's say of a mistake."""
+    for form in _forms(BaseForm):
+        for field in getattr(form, "base_fields", {}).values():
+            yield from field.error_messages.values()
+            yield from (one.message for one in field.validators if hasattr(one, "message"))
+
+
+def _forms(above: type) -> Iterator[type]:
+    for form in above.__subclasses__():
+        if form.__module__.startswith(("portero.", "allauth.")):
+            yield form
+        yield from _forms(form)
+
+
+def _as_written(text: Any) -> str:
+    """The singular of what is said with a number, as a catalogue knows it."""
+    how, made_of = text.__reduce__()[:2] if isinstance(text, Promise) else (None, ())
+    is_counted = getattr(how, "__name__", "") == "_lazy_number_unpickle"
+    return str(made_of[-1]["singular"] if is_counted else text)
 
 
 def sentences() -> set[str]:
@@ -101,6 +134,65 @@ def test_a_translation_keeps_what_is_filled_in(language: str) -> None:
 
     faults = {str(one.id): errors for one in catalogue if (errors := list(one.check(catalogue)))}
     assert faults == {}
+
+
+# Whom a sentence speaks to, when it begins by telling somebody what to do, or at all.
+_FORMAL = (
+    "Abra|Agregue|Asegúrese|Borre|Busque|Cambie|Cierre|Compruebe|Confirme|Elija|Envíe|Escoja"
+    "|Escriba|Espere|Guarde|Haga|Indique|Ingrese|Inicie|Inténtelo|Intente|Introduzca|Marque"
+    "|Pida|Pruebe|Revise|Seleccione|Use|Utilice|Verifique|Vuelva"
+)
+_USTED = re.compile(rf"\b[Uu]sted(es)?\b|(?:^|[.!?:;] )(?:Por favor,? )?[¡¿]?(?:{_FORMAL})\b")
+
+
+def test_spanish_says_tu_in_what_we_wrote() -> None:
+    with (CONSOLE / "locale/es/LC_MESSAGES/django.po").open("rb") as file:
+        catalogue = read_po(file, locale="es")
+    said = [
+        text
+        for one in catalogue
+        for text in (one.string if isinstance(one.string, tuple) else (one.string,))
+    ]
+
+    assert len(said) > 900
+    assert [text for text in [*said, *SPANISH.reasons.values()] if _USTED.search(text)] == []
+
+
+def test_spanish_says_tu_in_what_a_library_says_on_our_pages() -> None:
+    """There `su` is the reader's: a field and a password are nobody else's."""
+    numbers: Mapping[str, int] = defaultdict(lambda: 2)
+    with override("es"):
+        said = {str(text % numbers) for text in of_fields()}
+        said |= {str(Accounts.error_messages[name]) for name in _ERRORS}
+        said |= {str(message) for message in _of_passwords()}
+        said |= {get_template(name).render({}).strip() for name in _NOTICES}
+
+    assert len(said) > 30
+    assert [
+        text for text in said if _USTED.search(text) or re.search(r"\bsus?\b", text, re.I)
+    ] == []
+
+
+_NOTICES = [
+    f"mfa/messages/{name}.txt"
+    for name in (
+        "recovery_codes_generated",
+        "totp_activated",
+        "totp_deactivated",
+        "webauthn_added",
+        "webauthn_removed",
+    )
+]
+
+
+def _of_passwords() -> Iterator[str]:
+    person = Person(email="ana.quispe@example.com", name="Ana")
+    for password in ("short", "password", "1234567890123456", "ana.quispe@example.com"):
+        for validator in get_default_password_validators():
+            try:
+                validator.validate(password, person)
+            except ValidationError as error:
+                yield from error.messages
 
 
 def test_every_reach_and_every_risk_has_a_word() -> None:
