@@ -73,6 +73,13 @@ class Campaign:
         self._shares = list(accumulate(sender.share for sender in self.senders))
         self._drafts: dict[int, tuple[Draft, Sender]] = {}
 
+    def __str__(self) -> str:
+        answers = ", ".join(f"{n} of {status}" for status, n in sorted(self.statuses.items()))
+        return (
+            f"seed {self.seed}: {self.shots} requests, {self.arrivals} arrived at Meta as decided,"
+            f" of {len(self.reached)} operations; answers: {answers} (0: none owed)"
+        )
+
     def shot(self, n: int) -> Shot:
         """Request n, with its draft remembered until its batch is judged."""
         die = random.Random(f"{self.seed}-{n}")

@@ -94,10 +94,19 @@ class Seen:
     wrong: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     slowest_s: float = 0.0
+    grown_mib: Sequence[float] = ()  # of the gateway and of the sandbox
 
     @property
     def asked(self) -> int:
         return self.statuses.total()
+
+    def __str__(self) -> str:
+        answers = ", ".join(f"{n} of {status}" for status, n in sorted(self.statuses.items()))
+        grown = " and ".join(f"{mib:.1f}" for mib in self.grown_mib)
+        return (
+            f"{self.asked} requests, {len(self.wrong)} wrong; slowest {self.slowest_s:.2f} s;"
+            f" gateway and sandbox grew by {grown} MiB; answers: {answers}"
+        )
 
 
 def ask(
@@ -233,8 +242,8 @@ def besiege(
         sandbox.reset()
         done += size
         before = before or {pid: resident_mib(pid) for pid in (gateway.pid, sandbox.pid)}
-    grown = {pid: resident_mib(pid) - was for pid, was in before.items()}
-    seen.wrong += [f"grew by {mib:.0f} MiB" for mib in grown.values() if mib > GROWTH_MIB]
+    seen.grown_mib = [resident_mib(pid) - was for pid, was in before.items()]
+    seen.wrong += [f"grew by {mib:.0f} MiB" for mib in seen.grown_mib if mib > GROWTH_MIB]
     for log in (gateway.log, sandbox.log):
         if "Traceback" in log.read_text():
             seen.wrong.append(f"failed inside: {log.read_text()[-3000:]}")
@@ -256,6 +265,7 @@ def test_g15_g19_fifty_thousand_described_requests_are_answered(
     campaign: Campaign, gateway: Killable, sandbox: ServedSandbox
 ) -> None:
     seen = besiege(gateway, sandbox, campaign, LONG)
+    print(f"\n{seen}")  # noqa: T201 - the figures of a long run
 
     assert not seen.wrong, "\n\n".join(seen.wrong[:10])
     assert seen.asked >= 1.9 * LONG

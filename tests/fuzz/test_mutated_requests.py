@@ -50,6 +50,7 @@ def test_g14_g21_g34_a_million_mutated_requests_are_refused_or_arrive_as_decided
         found = campaign.run(db, first, min(CI, CI + LONG - first))
         assert not found, told(found)
         campaign.forget(db)
+        print(f"\n{campaign}", end="", flush=True)  # noqa: T201 - the figures of a long run
 
     assert campaign.shots == LONG
 
