@@ -17,6 +17,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
+import orjson
 
 from portero import engine
 from portero.graphapi.kinds import Kind
@@ -32,6 +33,7 @@ from portero.store.sealing import KeyRing
 from portero.store.workspace_keys import WorkspaceKeys
 
 T = TypeVar("T")
+Row = Mapping[str, Any]
 
 _HOLDER_WORDS = {
     engine.HolderKind.KEY: "key",
@@ -217,14 +219,12 @@ class Workspaces:
             loaded = await load_policy(
                 connection, workspace, known=known.loaded if known is not None else None
             )
-            numbers = await connection.fetch(_NUMBERS, workspace)
-            members = await connection.fetch(_TEMPLATE_SETS, workspace)
-            tokens = await connection.fetch(_TOKENS, workspace)
-            app = await connection.fetchrow(_APP, workspace)
-            wrapped = await connection.fetch(_WORKSPACE_KEYS, workspace)
+            rest = await connection.fetchrow(_REST, workspace)
+        assert rest is not None  # noqa: S101 - without a FROM there is one row
+        numbers, members, tokens, apps, wrapped = map(orjson.loads, rest)
         sets: dict[str, set[str]] = {}
         for row in members:
-            sets.setdefault(row["template_name"], set()).add(str(row["set_id"]))
+            sets.setdefault(row["template_name"], set()).add(row["set_id"])
         state = WorkspaceState(
             id=workspace,
             version=loaded.policy.version,
@@ -237,9 +237,9 @@ class Workspaces:
             own=_own(workspace, numbers),
             template_sets={name: frozenset(ids) for name, ids in sets.items()},
             names=_names(loaded.policy, loaded.keys.values(), numbers, members),
-            secrets=WorkspaceKeys.unwrap(self._kek, workspace, wrapped),
-            tokens={row["waba"]: SealedValue(row["id"], row["sealed"]) for row in tokens},
-            app=SealedValue(app["id"], app["app_secret"]) if app is not None else None,
+            secrets=WorkspaceKeys.unwrap(self._kek, workspace, map(_wrapped, wrapped)),
+            tokens={row["waba"]: _sealed(row) for row in tokens},
+            app=next(map(_sealed, apps), None),
         )
         if known is None and len(loaded.policy.bindings) > _MANY_BINDINGS:
             _give_memory_back()
@@ -254,12 +254,20 @@ def _compiled(loaded: LoadedPolicy, known: WorkspaceState | None) -> engine.Snap
     return known.snapshot.followed_by(loaded.policy)
 
 
+def _sealed(row: Row) -> SealedValue:
+    return SealedValue(UUID(row["id"]), bytes.fromhex(row["sealed"]))
+
+
+def _wrapped(row: Row) -> Row:
+    return {**row, "id": UUID(row["id"]), "wrapped": bytes.fromhex(row["wrapped"])}
+
+
 def _take(limit: engine.Limit) -> Take:
     holder = _HOLDER_WORDS[limit.holder_kind]
     return Take(UUID(limit.id), holder, limit.metric, limit.per, limit.amount)
 
 
-def _own(workspace: UUID, numbers: Iterable[asyncpg.Record]) -> dict[str, Resource]:
+def _own(workspace: UUID, numbers: Iterable[Row]) -> dict[str, Resource]:
     """What is part of the state: the hot path asks no database for it."""
     wabas = {row["waba"]: Resource(workspace, Kind.WABA, row["waba"]) for row in numbers}
     return wabas | {
@@ -286,8 +294,8 @@ def _give_memory_back() -> None:
 def _names(
     policy: engine.Policy,
     keys: Iterable[KeyRow],
-    numbers: Iterable[asyncpg.Record],
-    sets: Iterable[asyncpg.Record],
+    numbers: Iterable[Row],
+    sets: Iterable[Row],
 ) -> dict[str, str]:
     return {
         **{principal.id: principal.name for principal in policy.principals},
@@ -295,7 +303,7 @@ def _names(
         **{guardrail.id: guardrail.name for guardrail in policy.guardrails},
         **{key.id: key.name for key in keys},
         **{row["number"]: row["name"] for row in numbers},
-        **{str(row["set_id"]): row["name"] for row in sets},
+        **{row["set_id"]: row["name"] for row in sets},
     }
 
 
@@ -303,24 +311,25 @@ _WORKSPACE_OF_KEY = """
 SELECT k.workspace_id, h.version
   FROM api_key k JOIN policy_head h ON h.workspace_id = k.workspace_id WHERE k.public_id = $1
 """
-_NUMBERS = """
-SELECT n.meta_id AS number, n.name, w.meta_id AS waba
-  FROM number n JOIN waba w ON w.workspace_id = n.workspace_id AND w.id = n.waba_id
- WHERE n.workspace_id = $1
-"""
-_TEMPLATE_SETS = """
-SELECT m.set_id, m.template_name, s.name
-  FROM template_set_member m
-  JOIN template_set s ON s.workspace_id = m.workspace_id AND s.id = m.set_id
- WHERE m.workspace_id = $1
-"""
-_TOKENS = """
-SELECT DISTINCT ON (waba) waba, id, sealed FROM credential
- WHERE workspace_id = $1 AND retired_at IS NULL AND kind = 'system_user_token'
- ORDER BY waba, created_at DESC
-"""
-_APP = "SELECT id, app_secret FROM meta_app WHERE workspace_id = $1 ORDER BY id DESC LIMIT 1"
-_WORKSPACE_KEYS = """
-SELECT id, purpose, version, wrapped FROM workspace_key
- WHERE workspace_id = $1 AND retired_at IS NULL
+# All that is not policy, as JSON in one row: a call that waits for a change waits for every round trip.
+_REST = """
+SELECT (SELECT coalesce(json_agg(one), '[]') FROM (
+            SELECT n.meta_id AS number, n.name, w.meta_id AS waba
+              FROM number n JOIN waba w ON w.workspace_id = n.workspace_id AND w.id = n.waba_id
+             WHERE n.workspace_id = $1) AS one)::text AS numbers,
+       (SELECT coalesce(json_agg(one), '[]') FROM (
+            SELECT m.set_id, m.template_name, s.name
+              FROM template_set_member m
+              JOIN template_set s ON s.workspace_id = m.workspace_id AND s.id = m.set_id
+             WHERE m.workspace_id = $1) AS one)::text AS members,
+       (SELECT coalesce(json_agg(one), '[]') FROM (
+            SELECT DISTINCT ON (waba) waba, id, encode(sealed, 'hex') AS sealed FROM credential
+             WHERE workspace_id = $1 AND retired_at IS NULL AND kind = 'system_user_token'
+             ORDER BY waba, created_at DESC) AS one)::text AS tokens,
+       (SELECT coalesce(json_agg(one), '[]') FROM (
+            SELECT id, encode(app_secret, 'hex') AS sealed FROM meta_app
+             WHERE workspace_id = $1 ORDER BY id DESC LIMIT 1) AS one)::text AS apps,
+       (SELECT coalesce(json_agg(one), '[]') FROM (
+            SELECT id, purpose, version, encode(wrapped, 'hex') AS wrapped FROM workspace_key
+             WHERE workspace_id = $1 AND retired_at IS NULL) AS one)::text AS wrapped
 """

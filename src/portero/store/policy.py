@@ -68,7 +68,25 @@ _REACHES = {reach.name.lower(): reach for reach in Reach}
 
 POLICY_QUERIES: Mapping[str, str] = {
     "head": """
-        SELECT head.version, head.people, workspace.timezone, workspace.suspended
+        SELECT head.version, head.people, workspace.timezone, workspace.suspended,
+               (SELECT coalesce(json_agg(role), '[]') FROM (
+                    SELECT role.id, role.name, version.cells::text
+                      FROM role LEFT JOIN role_version AS version
+                        ON version.workspace_id = role.workspace_id AND version.role_id = role.id
+                       AND version.valid_to IS NULL
+                     WHERE role.workspace_id = $1) AS role)::text AS roles,
+               (SELECT coalesce(json_agg(rule), '[]') FROM (
+                    SELECT id, name, kind, body::text
+                      FROM guardrail WHERE workspace_id = $1 AND valid_to IS NULL) AS rule)::text AS guardrails,
+               (SELECT coalesce(json_agg(rule), '[]') FROM (
+                    SELECT id, holder_kind, coalesce(holder_id::text, '') AS holder, metric, per, amount,
+                           permissions::text
+                      FROM usage_limit WHERE workspace_id = $1 AND valid_to IS NULL) AS rule)::text AS limits,
+               (SELECT coalesce(json_agg(key), '[]') FROM (
+                    SELECT id, public_id, name, encode(digest, 'hex') AS digest, pepper_version,
+                           principal_id AS principal, role_id AS role, scope::text, conditions::text,
+                           url_compatible, expires_at, revoked_at, disabled_reason
+                      FROM api_key WHERE workspace_id = $1) AS key)::text AS keys
           FROM policy_head AS head JOIN workspace ON workspace.id = head.workspace_id
          WHERE head.workspace_id = $1
     """,
@@ -84,13 +102,6 @@ POLICY_QUERIES: Mapping[str, str] = {
          WHERE member.workspace_id = $1 AND team.active
          GROUP BY member.team_id ORDER BY member.team_id
     """,
-    "roles": """
-        SELECT role.id::text, role.name, version.cells::text
-          FROM role LEFT JOIN role_version AS version
-            ON version.workspace_id = role.workspace_id AND version.role_id = role.id
-           AND version.valid_to IS NULL
-         WHERE role.workspace_id = $1
-    """,
     "bindings": """
         SELECT scope::text, conditions::text, reason,
                string_agg(uuid_send(id), ''::bytea) AS ids,
@@ -101,27 +112,18 @@ POLICY_QUERIES: Mapping[str, str] = {
           FROM binding WHERE workspace_id = $1 AND valid_to IS NULL
          GROUP BY scope, conditions, reason, since IS NULL, until IS NULL
     """,
-    "guardrails": """
-        SELECT id::text, name, kind, body::text
-          FROM guardrail WHERE workspace_id = $1 AND valid_to IS NULL
-    """,
-    "limits": """
-        SELECT id::text, holder_kind, coalesce(holder_id::text, '') AS holder, metric, per, amount,
-               permissions::text
-          FROM usage_limit WHERE workspace_id = $1 AND valid_to IS NULL
-    """,
-    "keys": """
-        SELECT id::text, public_id, name, digest, pepper_version, principal_id::text AS principal,
-               role_id::text AS role, scope::text, conditions::text, url_compatible, expires_at,
-               revoked_at, disabled_reason
-          FROM api_key WHERE workspace_id = $1
-    """,
 }
 """One parameter each, `$1` the workspace. All of them must see one state: see `load_policy`.
+
+What there is little of comes with the head, as JSON: after a change every process reads it at once, and
+a call that waits for it waits for as many round trips as there are queries.
 
 There may be a hundred thousand people and a million bindings, of which many say the same: those come
 as one row, with their ids end to end, for most of the time would go into making a row of each.
 """
+
+_RULES = ("roles", "guardrails", "limits", "keys")
+"""What comes with the head."""
 
 _PEOPLE = ("principals", "members")
 """What is read again only when `policy_head.people` has moved, as triggers move it."""
@@ -187,7 +189,6 @@ async def load_policy(
     The queries see one state because that transaction is repeatable read. From what is `known`, an
     earlier state that was committed, only what has changed is read.
     """
-    await connection.execute(_ROOM)
     asking = _Asking(workspace, known)
     rows: dict[str, Sequence[Row]] = {}
     while (asked := asking.next(rows)) is not None:
@@ -197,7 +198,7 @@ async def load_policy(
 
 
 async def policy_rows(connection: Connection, workspace: UUID) -> Mapping[str, Sequence[Row]]:
-    """Ask all of POLICY_QUERIES, as `load_policy` does."""
+    """Ask all of POLICY_QUERIES, as `load_policy` does without knowing any."""
     await connection.execute(_ROOM)
     return {
         name: await connection.fetch(query, workspace) for name, query in POLICY_QUERIES.items()
@@ -211,7 +212,6 @@ def load_policy_locked(
     asking = _Asking(workspace, known)
     rows: dict[str, Sequence[Row]] = {}
     with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
-        cursor.execute(_ROOM)
         while (asked := asking.next(rows)) is not None:
             name, query, parameters = asked
             rows[name] = cursor.execute(query, list(parameters)).fetchall()
@@ -234,6 +234,8 @@ class _Asking:
         if not self._left:
             return None
         name = self._left.pop(0)
+        if name == "room":
+            return name, _ROOM, ()
         if name == "bindings" and self._known is not None:
             return name, _BINDINGS_SINCE, (self._workspace, self._known.policy.version)
         return name, POLICY_QUERIES[name], (self._workspace,)
@@ -249,15 +251,17 @@ class _Asking:
             or Bindings.among(known.policy.bindings).holders_changed > MOST_FOLLOWED
         ):
             known = self._known = None
-        are_same = known is not None and known.people == _people(head)
-        self._left = [
-            name for name in POLICY_QUERIES if name != "head" and not (are_same and name in _PEOPLE)
-        ]
+        if known is None:
+            self._left = ["room", *_PEOPLE, "bindings"]
+        elif known.people == _people(head):
+            self._left = ["bindings"]
+        else:
+            self._left = [*_PEOPLE, "bindings"]
 
     def answer(self, rows: Mapping[str, Sequence[Row]]) -> LoadedPolicy:
         if self._known is None:
             return policy_from_rows(self._workspace, rows)
-        return _following(self._known, rows)
+        return _following(self._known, _opened(rows))
 
 
 def _following(known: LoadedPolicy, rows: Mapping[str, Sequence[Row]]) -> LoadedPolicy:
@@ -302,7 +306,13 @@ def policy_from_rows(workspace: UUID, rows: Mapping[str, Sequence[Row]]) -> Load
     if not rows["head"]:
         raise NoPolicy(str(workspace))
     with _no_garbage():
-        return _from_rows(workspace, rows)
+        return _from_rows(workspace, _opened(rows))
+
+
+def _opened(rows: Mapping[str, Sequence[Row]]) -> Mapping[str, Sequence[Row]]:
+    """Put what came with the head beside the rest."""
+    [head] = rows["head"]
+    return {**rows, **{name: orjson.loads(head[name]) for name in _RULES}}
 
 
 @contextmanager
@@ -536,21 +546,22 @@ def _credential(row: Row) -> Credential:
         role=row["role"],
         scope=scope,
         conditions=conditions,
-        until=row["expires_at"].timestamp(),
+        until=datetime.fromisoformat(row["expires_at"]).timestamp(),
         active=active,
     )
 
 
 def _key(row: Row) -> KeyRow:
+    revoked_at = row["revoked_at"]
     return KeyRow(
         id=row["id"],
         public_id=row["public_id"],
         name=row["name"],
-        digest=bytes(row["digest"]),
+        digest=bytes.fromhex(row["digest"]),
         pepper_version=row["pepper_version"],
         principal=row["principal"],
         url_compatible=row["url_compatible"],
-        expires_at=row["expires_at"],
-        revoked_at=row["revoked_at"],
+        expires_at=datetime.fromisoformat(row["expires_at"]),
+        revoked_at=None if revoked_at is None else datetime.fromisoformat(revoked_at),
         disabled_reason=row["disabled_reason"],
     )
