@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 
 import pytest
 from django.test import Client, RequestFactory
@@ -69,3 +71,16 @@ def test_an_address_of_nothing_shows_a_page_of_ours(cast: Cast, language: str, s
 
     assert answer.status_code == 404
     assert says in answer.content.decode()
+
+
+def test_under_a_wrong_name_the_page_brings_the_one_style_its_policy_knows(cast: Cast) -> None:
+    answer = Client(headers={"host": "elsewhere.example"}).get("/")
+
+    page = answer.content.decode()
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert answer.status_code == 400
+    assert "PORTERO_HOSTS" in page
+    assert f"style-src 'self' 'sha256-{digest}';" in answer.headers["Content-Security-Policy"]
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert "<link" not in page

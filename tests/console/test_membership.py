@@ -307,7 +307,7 @@ def test_whoever_answers_for_a_program_is_named_and_what_is_alone_says_so(
     assert "It stops on" in alone
     assert "Nobody answers for it" in plain(ana.get(f"/people/?q={bot.name}").content)
     found = plain(ana.get(f"/people/{bot.id}/accountable/?q=beto").content)
-    assert "Name this person beto" in found
+    assert "Choose beto" in found
     answer = ana.post(
         f"/people/{bot.id}/accountable/", {"person": str(cast.beto.principal)}, follow=True
     )

@@ -47,6 +47,11 @@ def current() -> str:
     return sha256(b"".join(_all().values())).hexdigest()[:16]
 
 
+def text(name: str) -> str:
+    """An asset as it is written, for a page that cannot ask for it."""
+    return _all()[name].decode()
+
+
 @cache
 def _all() -> dict[str, bytes]:
     return {name: _read(name) for name in _TYPES}

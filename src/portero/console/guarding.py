@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -12,16 +14,18 @@ Handler = Callable[[HttpRequest], HttpResponse]
 
 # Nothing inline, nothing from elsewhere, no framing. `data:` is for the picture of a TOTP secret.
 _CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    "default-src 'none'; script-src 'self'; style-src 'self'{style}; img-src 'self' data:;"
     " connect-src 'self'{live}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 _ONLY_HERE = "The console is for a browser on this machine.\n"
 
 
-def content_security_policy() -> str:
+def content_security_policy(style: str = "") -> str:
+    """What a page may do: nothing inline, but the one style that it carries in itself, by its hash."""
     origin = settings.PORTERO_LIVE_ORIGIN
-    return _CONTENT_SECURITY_POLICY.format(live=f" {origin}" if origin else "")
+    inline = f" 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" if style else ""
+    return _CONTENT_SECURITY_POLICY.format(live=f" {origin}" if origin else "", style=inline)
 
 
 class OnlyThisMachine:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from portero.console import assets, visits
 from portero.console.activity import activity, answers
+from portero.console.guarding import content_security_policy
 from portero.console.words import BY_CODE, ENGLISH, Words
 from portero.domain.access import queries as access
 
@@ -57,7 +58,11 @@ def absent(request: HttpRequest, exception: Exception) -> HttpResponse:
 def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A form with fields that it does not have, or an address that means nothing."""
     if isinstance(exception, DisallowedHost):
-        return render(request, "console/other_name.html", status=400)
+        # Under a name that is not ours nothing else is answered, so the page brings its own clothes.
+        style = assets.text("console.css")
+        answer = render(request, "console/other_name.html", {"style": style}, status=400)
+        answer["Content-Security-Policy"] = content_security_policy(style)
+        return answer
     return render(request, "console/stale.html", status=400)
 
 
