@@ -35,6 +35,7 @@ THINGS: dict[str, UUID] = {}
 OTHERS: dict[str, dict[str, object]] = {
     "console:asset": {"digest": "a" * 16, "name": "console.css"},
     "console:welcome": {"token": "a"},
+    "console:arrival": {"asked": "a"},
     "console:undo": {"token": "a"},
     "console:entry_new": {"kind": "networks"},
     "console:entry_save": {"kind": "networks"},

@@ -40,7 +40,7 @@ WHERE: dict[str, tuple[str, str]] = {
 }
 """By the name of a parameter: a page that links to such a thing, and how."""
 GIVEN = {"kind": "networks", "token": "nothing-of-the-kind", "key": "set-up", "pk": "1"}
-NO_PAGES = {"console:asset", "console:health"}
+NO_PAGES = {"console:arrival", "console:asset", "console:health"}
 """Routes that answer something else than a page."""
 ONLY_IN_A_DEMO = {"console:design", "console:mailbox"}
 ANSWERS = {200, 404}

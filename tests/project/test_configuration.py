@@ -102,6 +102,10 @@ def test_k15_without_a_state_folder_nothing_starts() -> None:
         ("PORTERO_CONSOLE_LISTEN", "[::]:8000"),
         ("PORTERO_CONSOLE_LISTEN", "192.0.2.1:8000"),
         ("PORTERO_CONSOLE_LISTEN", "console.example:8000"),
+        ("PORTERO_LIVE_LISTEN", "0.0.0.0:8003"),
+        ("PORTERO_GATEWAY_LISTEN", "0.0.0.0:8001"),
+        ("PORTERO_PUBLIC_URL", "http://wa.example.com"),
+        ("PORTERO_CONSOLE_URL", "http://wa.example.com"),
     ],
 )
 def test_b6_5_an_unsafe_value_is_refused(environ: dict[str, str], name: str, value: str) -> None:
@@ -133,6 +137,53 @@ def test_the_console_listens_on_any_address_of_this_machine_alone(
     configuration = Configuration.from_environment({**environ, "PORTERO_CONSOLE_LISTEN": text})
 
     assert configuration.console_listen == address
+
+
+PUBLIC = {
+    "PORTERO_PUBLIC_URL": "https://WA.example.com:443/",
+    "PORTERO_TRUSTED_PROXIES": "127.0.0.1/32",
+}
+
+
+def test_a_public_address_is_the_consoles_too_as_browsers_spell_it(
+    environ: dict[str, str],
+) -> None:
+    configuration = Configuration.from_environment({**environ, **PUBLIC})
+
+    assert configuration.is_public
+    assert configuration.console_url == configuration.public_url == "https://wa.example.com"
+    assert configuration.live_origin == ""
+    assert configuration.console_origins == ("https://wa.example.com",)
+
+
+def test_the_console_may_stay_on_this_machine_beside_a_public_gateway(
+    environ: dict[str, str],
+) -> None:
+    here = {"PORTERO_CONSOLE_URL": "http://localhost:8000"}
+    told = {**environ, "PORTERO_PUBLIC_URL": PUBLIC["PORTERO_PUBLIC_URL"], **here}
+    configuration = Configuration.from_environment(told)
+
+    assert not configuration.is_public
+    assert configuration.console_url == "http://localhost:8000"
+    assert configuration.live_origin == "http://localhost:8003"
+
+
+def test_b6_5_a_public_console_without_a_proxy_is_refused(environ: dict[str, str]) -> None:
+    (fault,) = faults({**environ, "PORTERO_PUBLIC_URL": PUBLIC["PORTERO_PUBLIC_URL"]})
+
+    assert fault.startswith("PORTERO_TRUSTED_PROXIES: https://wa.example.com ")
+
+
+def test_b6_5_other_machines_reach_only_what_stands_behind_tls(environ: dict[str, str]) -> None:
+    open_ = {
+        f"PORTERO_{one}_LISTEN": f"0.0.0.0:{port}"
+        for one, port in (("CONSOLE", 8000), ("GATEWAY", 8001), ("LIVE", 8003))
+    }
+
+    found = faults({**environ, **open_})
+    Configuration.from_environment({**environ, **open_, **PUBLIC})
+
+    assert sorted(fault.partition(":")[0] for fault in found) == sorted(open_)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
-"""What holds for every answer of the console: who may come at all, and what a browser may do."""
+"""What holds for every answer of the console: what a browser may do."""
 
 from __future__ import annotations
 
-import ipaddress
 from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
@@ -17,8 +16,6 @@ _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{style}; img-src 'self' data:;"
     " connect-src 'self'{live}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
-_ONLY_HERE = "The console is for a browser on this machine.\n"
 
 
 def content_security_policy(style: str = "") -> str:
@@ -26,19 +23,6 @@ def content_security_policy(style: str = "") -> str:
     origin = settings.PORTERO_LIVE_ORIGIN
     inline = f" 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" if style else ""
     return _CONTENT_SECURITY_POLICY.format(live=f" {origin}" if origin else "", style=inline)
-
-
-class OnlyThisMachine:
-    """Refuses what came through a proxy or from elsewhere, as long as cookies go without TLS."""
-
-    def __init__(self, get_response: Handler) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        address = ipaddress.ip_address(request.META["REMOTE_ADDR"])
-        if not address.is_loopback or any(header in request.META for header in _FORWARDED):
-            return HttpResponse(_ONLY_HERE, status=403, content_type="text/plain")
-        return self._get_response(request)
 
 
 class StrictHeaders:

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
@@ -35,7 +36,7 @@ class KnownDevices:
         if device_of(request, person) is None:
             made = {"person": str(person.pk), "name": secrets.token_urlsafe(16)}
             answer.set_cookie(
-                COOKIE,
+                f"{settings.PORTERO_COOKIE_PREFIX}{COOKIE}",
                 signing.dumps(made, salt=_SALT),
                 max_age=LASTS,
                 httponly=True,
@@ -48,7 +49,8 @@ class KnownDevices:
 def device_of(request: HttpRequest, person: Person) -> str | None:
     """What the cookie names, where it is this person's."""
     try:
-        found = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=LASTS)
+        given = request.COOKIES.get(f"{settings.PORTERO_COOKIE_PREFIX}{COOKIE}", "")
+        found = signing.loads(given, salt=_SALT, max_age=LASTS)
     except signing.BadSignature:
         return None
     return str(found["name"]) if found["person"] == str(person.pk) else None

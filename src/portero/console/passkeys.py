@@ -121,8 +121,10 @@ class _Made:
 
 
 def _require_own_page(said: CollectedClientData) -> None:
-    """Not asked for in a frame of somebody else's page, whatever origin that frame has."""
-    if said.cross_origin or "topOrigin" in said._data:  # noqa: SLF001 - it has no other reader
+    """Asked for by a page of ours: of no subdomain, and in no frame of somebody else's page."""
+    request = context.request
+    is_framed = said.cross_origin or "topOrigin" in said._data  # noqa: SLF001 - it has no other reader
+    if is_framed or said.origin != f"{request.scheme}://{request.get_host()}":
         raise _refused()
 
 

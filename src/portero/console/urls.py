@@ -5,6 +5,7 @@ from functools import partial
 from django.urls import URLPattern, URLResolver, include, path
 
 from portero.console import (
+    arrival,
     assets,
     coming_in,
     controls,
@@ -299,6 +300,7 @@ _ours: list[URLPattern] = [
     route("design/", design.design, "design", GET=EVERYBODY if mailbox.is_here() else CLOSED),
     route("mailbox/", mailbox.mailbox, "mailbox", GET=EVERYBODY if mailbox.is_here() else CLOSED),
     route("kept/", keeping.kept, "kept", GET=MEMBERS),
+    route("arrival/<str:asked>", arrival.seen, "arrival", GET=also_through_a_lens(EVERYBODY)),
     route("-/health", views.health, "health", GET=also_through_a_lens(EVERYBODY)),
     route(
         "assets/<str:digest>/<str:name>", assets.asset, "asset", GET=also_through_a_lens(EVERYBODY)

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+from portero.engine.addresses import TrustedProxies
 from portero.gateway import ingest, media_links, revocation, upload_door
-from portero.gateway.addresses import TrustedProxies
 from portero.gateway.downloads import DownloadDoor
 from portero.gateway.graph import GraphDoor
 from portero.gateway.ingest import WebhookDoor

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from portero.gateway.addresses import TrustedProxies
+from portero.engine.addresses import TrustedProxies
 from portero.gateway.answering import Answering
 from portero.gateway.app import GatewayApp
 from portero.gateway.attempt import Doorway

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from portero.engine.addresses import TrustedProxies
 from portero.engine.values import valueclass
-from portero.gateway.addresses import TrustedProxies
 from portero.gateway.body import BodyLimits, BodyReader, TooLarge
 from portero.gateway.replies import Receive
 from portero.graphapi.errors import GraphError

@@ -105,14 +105,13 @@ class Configuration:
     trusted_proxies: tuple[Network, ...]
     hosts: tuple[str, ...]
     console_listen: Address
-    """Whose activity the console's one page shows to this machine; None = nobody's."""
     gateway_listen: Address
     gateway_processes: int
     live_listen: Address
     public_url: str
     """How programs and Meta reach the gateway; empty = by its own address."""
     console_url: str
-    """How people reach the console; empty = by its own port on this machine."""
+    """How people reach the console: one origin with the gateway where that has a public name."""
     mail: MailServer | None
     """Where mail is handed in; None = nowhere."""
     mail_from: str
@@ -136,30 +135,37 @@ class Configuration:
             "media_hosts": reader.read("PORTERO_MEDIA_HOSTS", lambda t: frozenset(_names(t))),
             "trusted_proxies": reader.read("PORTERO_TRUSTED_PROXIES", _networks),
             "hosts": reader.read("PORTERO_HOSTS", _names),
-            "console_listen": reader.read("PORTERO_CONSOLE_LISTEN", _loopback_address),
+            "console_listen": reader.read("PORTERO_CONSOLE_LISTEN", _address),
             "gateway_listen": reader.read("PORTERO_GATEWAY_LISTEN", _address),
             "gateway_processes": reader.read("PORTERO_GATEWAY_PROCESSES", _processes),
-            "live_listen": reader.read("PORTERO_LIVE_LISTEN", _loopback_address),
+            "live_listen": reader.read("PORTERO_LIVE_LISTEN", _address),
             "public_url": reader.read("PORTERO_PUBLIC_URL", lambda t: _origin(t) if t else ""),
             "console_url": reader.read("PORTERO_CONSOLE_URL", lambda t: _origin(t) if t else ""),
             "mail": reader.read_mail_server(),
             "mail_from": reader.read("PORTERO_MAIL_FROM", _sender),
         }
+        reader.require_tls(values)
         reader.finish()
+        values["console_url"] = _console_url(values)
         return cls(**values)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether people come from other machines: by https, through the proxies that are named."""
+        return self.console_url.startswith("https:")
 
     @property
     def live_origin(self) -> str:
         """Where browsers find streams: behind a proxy at the console's own origin, which is empty."""
-        return "" if self.console_url else f"http://localhost:{self.live_listen.port}"
+        return "" if self.is_public else f"http://localhost:{self.live_listen.port}"
 
     @property
     def console_origins(self) -> tuple[str, ...]:
         """From whose pages streams are opened."""
-        if self.console_url:
+        if self.is_public:
             return (self.console_url,)
         port = self.console_listen.port
-        return (f"http://localhost:{port}", f"http://127.0.0.1:{port}")
+        return (self.console_url, f"http://localhost:{port}", f"http://127.0.0.1:{port}")
 
     def dsn(self, login: Login, environ: Mapping[str, str] = os.environ) -> str:
         """Where and as whom to connect. Raises FileNotFoundError before the logins are made."""
@@ -239,6 +245,27 @@ class _Reader:
         )
         return server
 
+    def require_tls(self, values: Mapping[str, Any]) -> None:
+        """What other machines reach, they reach through a proxy with a certificate (B6.5)."""
+        public, console = values["public_url"], _console_url(values)
+        for name, url in (
+            ("console_listen", console),
+            ("live_listen", console),
+            ("gateway_listen", public),
+        ):
+            address = values[name]
+            if address is None or is_loopback(address.host) or (url or "").startswith("https:"):
+                continue
+            self._faults.append(
+                f"PORTERO_{name.upper()}: other machines reach {address.host}, and without an https"
+                " address in PORTERO_PUBLIC_URL what they send goes in clear"
+            )
+        if console.startswith("https:") and values["trusted_proxies"] == ():
+            self._faults.append(
+                f"PORTERO_TRUSTED_PROXIES: {console} is answered by a proxy: say from which"
+                " addresses it comes, such as 127.0.0.1/32"
+            )
+
     def finish(self) -> None:
         if self._faults:
             raise ConfigurationError("\n".join(self._faults))
@@ -292,7 +319,9 @@ def _origin(text: str) -> str:
         raise ValueError("must be scheme and host only")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise ValueError("must be https; http is for this machine only")
-    return text.rstrip("/")
+    # As browsers spell it, who are compared with it.
+    usual = {"https": ":443", "http": ":80"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
 
 
 _SMTP, _SMTPS, _MAILBOX = "smtp", "smtps", "mailbox"
@@ -345,11 +374,19 @@ def _address(text: str) -> Address:
     host, _, port = text.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise ValueError("must be host:port")
-    return Address(host.strip("[]"), int(port))
+    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError("must be an address of this machine, not a name") from None
+    return Address(host, int(port))
 
 
-def _loopback_address(text: str) -> Address:
-    address = _address(text)
-    if not is_loopback(address.host):
-        raise ValueError("must be an address of this machine alone until people can sign in")
-    return Address("127.0.0.1", address.port) if address.host == "localhost" else address
+def _console_url(values: Mapping[str, Any]) -> str:
+    """By name where it is this machine's alone: a browser makes passkeys for names, not addresses."""
+    public, listen = values["public_url"] or "", values["console_listen"]
+    if values["console_url"]:
+        return str(values["console_url"])
+    if public.startswith("https:") or listen is None:
+        return str(public)
+    return f"http://localhost:{listen.port}"

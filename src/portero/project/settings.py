@@ -7,7 +7,9 @@ Processes start through `Configuration.from_environment`, which says what is mis
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
+from portero.engine.addresses import TrustedProxies
 from portero.project.configuration import (
     Configuration,
     ConfigurationError,
@@ -21,21 +23,23 @@ except ConfigurationError:
     SECRET_KEY = ""
     ALLOWED_HOSTS: list[str] = []
     DATABASES: dict[str, Any] = {}
+    PORTERO_IS_PUBLIC = False
+    PORTERO_PROXIES = TrustedProxies()
 else:
     SECRET_KEY = _configuration.secret_key.reveal().decode()
+    PORTERO_IS_PUBLIC = _configuration.is_public
+    PORTERO_PROXIES = TrustedProxies(str(one) for one in _configuration.trusted_proxies)
+    _own_names = (
+        [str(urlsplit(_configuration.console_url).hostname)]
+        if PORTERO_IS_PUBLIC
+        else _configuration.hosts
+    )
     # Whoever keeps the console running asks it by the address it listens on.
-    ALLOWED_HOSTS = [
-        *_configuration.hosts,
-        "localhost",
-        _configuration.console_listen.host_in_url,
-    ]
+    ALLOWED_HOSTS = [*_own_names, "localhost", _configuration.console_listen.host_in_url]
     PORTERO_KEK = _configuration.kek
     PORTERO_PEPPER = _configuration.pepper
     PORTERO_GRAPH_URL = _configuration.graph_url
-    PORTERO_CONSOLE_URL = (
-        # By name: a browser makes passkeys for names, not for addresses.
-        _configuration.console_url or f"http://localhost:{_configuration.console_listen.port}"
-    )
+    PORTERO_CONSOLE_URL = _configuration.console_url
     PORTERO_MAILBOX = _configuration.state / "mailbox"
     PORTERO_SENDS_MAIL = _configuration.mail is not None
     PORTERO_LIVE_ORIGIN = _configuration.live_origin
@@ -92,7 +96,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {
     "stalled_worker_timeout": 30,
 }
 MIDDLEWARE = [
-    "portero.console.guarding.OnlyThisMachine",
+    "portero.console.arrival.Arrivals",
     "portero.console.guarding.StrictHeaders",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -182,13 +186,19 @@ MFA_FORMS = {
     "add_webauthn": "portero.console.passkeys.Add",
 }
 
+# With this prefix a browser takes a cookie by https alone, and from no sibling of our name (B2.1).
+PORTERO_COOKIE_PREFIX = "__Host-" if PORTERO_IS_PUBLIC else ""
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if PORTERO_IS_PUBLIC else 0
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_ENGINE = "portero.domain.accounts.sessions"
-SESSION_COOKIE_NAME = "portero_session"
+SESSION_COOKIE_NAME = f"{PORTERO_COOKIE_PREFIX}portero_session"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = PORTERO_IS_PUBLIC
 SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_NAME = "portero_csrf"
+CSRF_COOKIE_NAME = f"{PORTERO_COOKIE_PREFIX}portero_csrf"
 CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SECURE = PORTERO_IS_PUBLIC
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "portero.console.views.csrf_failed"
 SILENCED_SYSTEM_CHECKS = [

@@ -44,8 +44,8 @@ def configured() -> Configuration:
 
 
 def welcome_url(configuration: Configuration, token: str) -> str:
-    """Where a link of the console's leads. By name: browsers make passkeys for names only."""
-    return f"http://localhost:{configuration.console_listen.port}/welcome/{token}"
+    """Where a link of the console's leads."""
+    return f"{configuration.console_url}/welcome/{token}"
 
 
 def require_state() -> None:

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from portero.gateway.addresses import TrustedProxies
+from portero.engine.addresses import TrustedProxies
 
 PROXY, INNER, STRANGER, VICTIM = "10.0.0.1", "10.0.0.2", "198.51.100.7", "203.0.113.9"
 TRUSTED = ("10.0.0.0/24", "2001:db8:a::/48", "127.0.0.1/32")

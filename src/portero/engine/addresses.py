@@ -39,7 +39,7 @@ class TrustedProxies:
             first stranger; None when that peer is a unix socket.
         """
         address = None if peer is None else _parse(peer)
-        if not (self._unix_socket if peer is None else self._trusts(address)):
+        if not self.is_one(peer):
             return address
         nearest = address
         for hop in reversed(_hops(forwarded_for)):
@@ -50,6 +50,10 @@ class TrustedProxies:
             if not self._trusts(found):
                 break
         return nearest
+
+    def is_one(self, peer: str | None) -> bool:
+        """Whether the connection's other end is one of them, so that what it says is believed."""
+        return self._unix_socket if peer is None else self._trusts(_parse(peer))
 
     def _trusts(self, address: Address | None) -> bool:
         return address is not None and any(address in network for network in self._networks)
