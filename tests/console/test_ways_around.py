@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -35,6 +35,7 @@ from portero.domain.access.errors import (
     NotFound,
     OwnAccess,
     OwnerNeeded,
+    ShutsYouOut,
 )
 from portero.domain.access.models import Role, TeamMember
 from portero.domain.access.snapshot import state_now
@@ -146,6 +147,83 @@ def test_b3_5_the_only_owner_gets_no_role_and_no_team_that_stays_out(cast: Cast)
         access.create_binding(actor=cast.beto, principal=cast.ana.principal, role=out)
     with pytest.raises(LocksItselfIn):
         access.add_to_team(actor=cast.beto, team=team, member=cast.ana.principal)
+    assert signed_in(person_of(cast.ana)).get("/people/").status_code == 200
+
+
+def under_a_rule(cast: Cast, name: str, network: str) -> UUID:
+    """A role whose holders come in from one network only."""
+    role = role_of(cast, name, "number:read")
+    access.create_guardrail(
+        actor=cast.ana,
+        name=name,
+        kind=GuardrailKind.NETWORKS,
+        permissions=["console:enter"],
+        principals=[role],
+        networks=[network],
+    )
+    return role
+
+
+def a_second_owner(cast: Cast) -> Actor:
+    eva = member(cast)
+    access.set_owner(actor=cast.ana, principal=eva.principal, owner=True)
+    return eva
+
+
+def test_b3_5_the_only_owner_takes_on_no_role_under_a_rule_they_do_not_meet_now(cast: Cast) -> None:
+    away, here = (
+        under_a_rule(cast, "Shop", "203.0.113.0/24"),
+        under_a_rule(cast, "Office", "127.0.0.0/8"),
+    )
+    team = access.create_team(actor=cast.ana, name="Shop floor")
+    access.create_binding(actor=cast.ana, principal=team, role=away)
+
+    with pytest.raises(ShutsYouOut):
+        access.create_binding(actor=cast.ana, principal=cast.ana.principal, role=away)
+    with pytest.raises(ShutsYouOut):
+        access.add_to_team(actor=cast.ana, team=team, member=cast.ana.principal)
+    access.create_binding(actor=cast.ana, principal=cast.ana.principal, role=here)
+    with pytest.raises(ShutsYouOut):
+        access.create_binding(actor=cast.ana, principal=cast.ana.principal, role=away)
+
+    asks = signed_in(person_of(cast.ana)).post(f"/teams/{team}/", {"add": str(cast.ana.principal)})
+    assert asks.status_code == 409
+
+
+def test_b3_5_nobody_else_puts_the_only_owner_under_one_rule_more(cast: Cast) -> None:
+    first, second = (under_a_rule(cast, name, "127.0.0.0/8") for name in ("Office", "Desk"))
+    access.create_binding(actor=cast.ana, principal=cast.ana.principal, role=first)
+
+    with pytest.raises(OwnerNeeded):
+        access.create_binding(actor=cast.beto, principal=cast.ana.principal, role=second)
+
+
+def test_b3_5_the_owner_whom_no_rule_holds_leaves_when_who_stays_is_in(cast: Cast) -> None:
+    eva, role = a_second_owner(cast), under_a_rule(cast, "Shop", "203.0.113.0/24")
+    access.create_binding(actor=cast.ana, principal=eva.principal, role=role)
+
+    with pytest.raises(LocksItselfIn):
+        access.set_owner(actor=cast.ana, principal=cast.ana.principal, owner=False)
+    in_the_shop = replace(eva, address="203.0.113.9")
+    access.set_owner(actor=in_the_shop, principal=cast.ana.principal, owner=False)
+
+
+def test_b3_5_an_approved_request_puts_the_only_owner_under_no_rule(cast: Cast) -> None:
+    role = under_a_rule(cast, "Shop", "127.0.0.0/8")
+    asked = access.request_access(
+        actor=cast.ana, role=role, lasts=timedelta(days=1), reason="cover"
+    )
+    seen = queries.request_in_detail(actor=cast.beto, request=asked)
+
+    with pytest.raises(OwnerNeeded):
+        access.approve_request(actor=cast.beto, request=asked, digest=bytes.fromhex(seen.digest))
+
+
+def test_b3_5_control_beside_an_owner_who_is_held_by_as_little_anybody_may(cast: Cast) -> None:
+    eva, role = a_second_owner(cast), under_a_rule(cast, "Shop", "203.0.113.0/24")
+
+    access.create_binding(actor=cast.beto, principal=eva.principal, role=role)
+
     assert signed_in(person_of(cast.ana)).get("/people/").status_code == 200
 
 

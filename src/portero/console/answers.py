@@ -25,6 +25,7 @@ from portero.domain.access.errors import (
     OwnAccess,
     OwnerNeeded,
     RoleIsBuiltIn,
+    ShutsYouOut,
 )
 from portero.engine import PERMISSIONS, Guardrail, GuardrailKind, Reason
 
@@ -130,6 +131,14 @@ def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
         return render(request, "console/absent.html", status=404)
     if isinstance(error, LastOwner):
         return conflict(request, _("A workspace keeps at least one owner. Make another one first."))
+    if isinstance(error, ShutsYouOut):
+        return conflict(
+            request,
+            _(
+                "After it you could not come in from where you are, as you signed in, and no owner is"
+                " held by less. Meet that rule first, or make another owner."
+            ),
+        )
     if isinstance(error, LocksItselfIn):
         return conflict(
             request,

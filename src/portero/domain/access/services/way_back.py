@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from portero import engine
-from portero.domain.access.errors import LocksItselfIn, OwnerNeeded
+from portero.domain.access.authorize import decide, of_workspace
+from portero.domain.access.errors import LocksItselfIn, OwnerNeeded, ShutsYouOut
 from portero.domain.access.models import Principal
 from portero.domain.access.services.changes import Change
 from portero.engine import ENTER_CONSOLE, Bindings, GuardrailKind, covers
@@ -45,8 +47,9 @@ def require_a_way_back(
 ) -> None:
     """Look at what follows: a guardrail `drawn`, teams or roles `gained` by principals, owners `leaving`.
 
-    One owner stays whom nothing shuts out. Hours, networks and passkeys that would hold every owner
-    are for an owner to demand. Raises LocksItselfIn, OwnerNeeded.
+    One owner stays whom nothing shuts out. Where owners are lost to hours, networks or passkeys and
+    none stays who is held by as little, an owner does it, who stays and meets what will hold them.
+    Raises LocksItselfIn, OwnerNeeded, ShutsYouOut.
     """
     policy, gained = change.state.policy, gained or {}
     rules = [one for one in policy.guardrails if stands_in_the_way(one)]
@@ -54,28 +57,45 @@ def require_a_way_back(
         rules.append(drawn)
     if not rules:
         return
-    owners = owners_here(but=leaving)
-    before = _names(policy, owners)
-    after = {one: before[one].union(gained.get(one, ())) for one in owners}
-    free = {one for one in owners if not _bitten(rules, after[one], NEVER_MET)}
-    if not free:
-        raise LocksItselfIn
-    rest = frozenset(GuardrailKind) - NEVER_MET - _BY_ANYBODY
-    newly = {
-        one
-        for one in free
-        if _bitten(rules, after[one], rest)
-        and (
-            (drawn is not None and _bitten([drawn], after[one], rest))
-            or not _bitten(rules, before[one], rest)
-        )
+    names = _names(policy, owners_here())
+    before = {
+        one: _held(rules, called, but=drawn)
+        for one, called in names.items()
+        if not _is_shut_out(rules, called, but=drawn)
     }
-    if (
-        newly
-        and all(_bitten(rules, after[one], rest) for one in free)
-        and change.actor.id not in owners
-    ):
+    after: dict[str, frozenset[engine.Guardrail]] = {}
+    for one in names.keys() - leaving:
+        called = names[one].union(gained.get(one, ()))
+        if not _is_shut_out(rules, called):
+            after[one] = _held(rules, called)
+    if not after:
+        raise LocksItselfIn
+    lost = [held for one, held in before.items() if one not in after or not after[one] <= held]
+    if all(any(other <= held for other in after.values()) for held in lost):
+        return
+    if change.actor.id in leaving:
+        raise LocksItselfIn  # whoever stays does it, being in
+    if change.actor.id not in after:
         raise OwnerNeeded
+    require_to_stay_in(change, *(replace(one, principals=None) for one in after[change.actor.id]))
+
+
+def require_to_stay_in(change: Change, *rules: engine.Guardrail) -> None:
+    """Demand that the actor could come in and lift guardrails here and now, under these as well.
+
+    One with the id of another stands in its place. Raises ShutsYouOut.
+    """
+    policy, ids = change.state.policy, {one.id for one in rules}
+    others = (one for one in policy.guardrails if one.id not in ids)
+    after = change.state.snapshot.followed_by(replace(policy, guardrails=(*others, *rules)))
+    then = replace(change.state, snapshot=after)
+    for way in WAYS_BACK:
+        touches = any(covers(pattern, way) for rule in rules for pattern in rule.permissions)
+        if (
+            touches
+            and not decide(actor=change.actor, state=then, checks=[of_workspace(way)]).allowed
+        ):
+            raise ShutsYouOut
 
 
 def _names(policy: engine.Policy, owners: set[str]) -> dict[str, set[str]]:
@@ -89,12 +109,29 @@ def _names(policy: engine.Policy, owners: set[str]) -> dict[str, set[str]]:
     return found
 
 
-def _bitten(
-    rules: Collection[engine.Guardrail], names: Collection[str], kinds: frozenset[GuardrailKind]
+def _is_shut_out(
+    rules: Collection[engine.Guardrail],
+    names: Collection[str],
+    *,
+    but: engine.Guardrail | None = None,
 ) -> bool:
-    return any(
-        rule.kind in kinds
-        and stands_in_the_way(rule)
-        and (rule.principals is None or not rule.principals.isdisjoint(names))
-        for rule in rules
+    return any(one.kind in NEVER_MET and one is not but and _names_one(one, names) for one in rules)
+
+
+def _held(
+    rules: Collection[engine.Guardrail],
+    names: Collection[str],
+    *,
+    but: engine.Guardrail | None = None,
+) -> frozenset[engine.Guardrail]:
+    """The rules that somebody with these names meets in some circumstances only."""
+    by_anybody = NEVER_MET | _BY_ANYBODY
+    return frozenset(
+        one
+        for one in rules
+        if one.kind not in by_anybody and one is not but and _names_one(one, names)
     )
+
+
+def _names_one(rule: engine.Guardrail, names: Collection[str]) -> bool:
+    return rule.principals is None or not rule.principals.isdisjoint(names)
