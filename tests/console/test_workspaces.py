@@ -103,6 +103,41 @@ def test_nobody_enters_a_workspace_that_they_are_no_active_member_of(
     assert switch(dora, there) == 302  # the same request, by who may
 
 
+def out_of(cast: Cast, how: str) -> None:
+    """What an administrator of one workspace does to a member of both."""
+    act = {"signed out": accounts.end_sessions_of, "suspended": accounts.suspend}[how]
+    act(actor=cast.ana, principal=cast.dora.principal)
+    if how == "suspended":
+        access.enable_principal(actor=cast.ana, principal=cast.dora.principal)
+
+
+@pytest.mark.parametrize("how", ["signed out", "suspended"])
+def test_b2_3_who_is_put_out_of_one_workspace_works_on_in_the_other(
+    cast: Cast, dora: Client, how: str
+) -> None:
+    there = signed_in(person_of(cast.dora))
+    in_(there, cast.carla.workspace)
+    assert (dora.get("/home/").status_code, there.get("/people/").status_code) == (200, 200)
+
+    out_of(cast, how)
+
+    assert dora.get("/requests/").headers["Location"] == "/workspaces/"
+    assert there.get("/people/").status_code == 200
+    for one in (dora, there):
+        assert switch(one, cast.workspace) == 404
+        assert "You were signed out there." in one.get("/workspaces/").content.decode()
+    again = signed_in(person_of(cast.dora))
+    assert switch(again, cast.carla.workspace) == switch(again, cast.workspace) == 302
+
+
+def test_b2_3_a_session_nobody_used_yet_is_one_that_was_begun(cast: Cast) -> None:
+    unused = signed_in(person_of(cast.dora))
+
+    out_of(cast, "signed out")
+
+    assert switch(unused, cast.workspace) == 404
+
+
 def test_a_form_of_the_workspace_that_was_left_does_nothing_in_the_next(cast: Cast) -> None:
     client = Client(
         enforce_csrf_checks=True, REMOTE_ADDR="127.0.0.1", headers={"host": "localhost"}

@@ -159,6 +159,12 @@ def ended_by_somebody(cast: Cast, reader: Reader) -> None:
     accounts.end_sessions_of(actor=cast.ana, principal=reader.principal)
 
 
+def signed_out_of_here(cast: Cast, reader: Reader) -> None:
+    """A member of another workspace, too."""
+    accounts.add_person(actor=cast.carla, email=reader.person.email, name="Reader")
+    ended_by_somebody(cast, reader)
+
+
 def emptied(cast: Cast, reader: Reader) -> None:
     access.update_role(actor=cast.ana, role=reader.role, cells={"role:read": Reach.ALL})
 
@@ -213,6 +219,7 @@ def test_a20_a_stream_of_every_members_page_ends_with_the_way_in(cast: Cast, liv
         removed,
         signed_out,
         ended_by_somebody,
+        signed_out_of_here,
         emptied,
         denied,
         bound_to_a_network,

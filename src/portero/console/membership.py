@@ -93,8 +93,8 @@ def _sessions(member: Member) -> list[str]:
     if not member.sessions:
         return [_("They are signed in nowhere.")]
     told = ngettext(
-        "They are signed in in one browser, which is closed at once.",
-        "They are signed in in %(count)s browsers, which are closed at once.",
+        "They are signed in in one browser, which is out of here at once.",
+        "They are signed in in %(count)s browsers, which are out of here at once.",
         member.sessions,
     )
     return [told % {"count": member.sessions}]
@@ -209,9 +209,9 @@ ACTS: dict[str, Act] = {
         lambda m: _is_person(m) and m.owner,
     ),
     "end-sessions": Act(
-        gettext_lazy("Sign %(name)s out everywhere"),
+        gettext_lazy("Sign %(name)s out in every browser"),
         gettext_lazy("Sign out now"),
-        gettext_lazy("%(name)s is signed out everywhere."),
+        gettext_lazy("%(name)s is signed out in every browser."),
         _end_sessions,
         lambda m: [*_sessions(m), _("They can sign in again.")],
         lambda m: _is_person(m) and m.active,

@@ -39,7 +39,7 @@ from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.services import throttling
 from portero.domain.accounts.services.throttling import Try
-from portero.domain.accounts.sessions import end_expired_sessions, end_sessions
+from portero.domain.accounts.sessions import BEGAN, end_expired_sessions, end_sessions
 from portero.domain.notices import services as notices
 from portero.domain.notices.services import Letter
 from portero.store.sealing import KeyRing, Place
@@ -229,6 +229,12 @@ def _remember_the_language(
     if spoken and spoken != user.spoken:
         user.spoken = spoken
         user.save(update_fields=["spoken"])
+
+
+@receiver(user_logged_in)
+def _begin(sender: object, request: HttpRequest, **_more: Any) -> None:
+    """A session begins here, not with its first page: who is signed out between the two stays out."""
+    request.session[BEGAN] = time.time()
 
 
 @receiver(user_logged_in)

@@ -56,6 +56,7 @@ def person_of(request: HttpRequest) -> Person | None:
         request.session[SEEN] = now
     if BEGAN not in request.session:
         request.session[BEGAN] = now
+    if ADDRESS not in request.session:
         request.session[ADDRESS] = request.META["REMOTE_ADDR"]
         request.session[AGENT] = request.headers.get("User-Agent", "")
     return request.user
@@ -232,8 +233,21 @@ def workspaces(request: HttpRequest) -> Sequence[Membership]:
     return found
 
 
+def signed_out_of(request: HttpRequest) -> Sequence[Membership]:
+    """Where they are a member, and somebody signed them out since this session began."""
+    found: Sequence[Membership] = getattr(request, "signed_out_of", ())
+    return found
+
+
 def _membership(request: HttpRequest, person: Person) -> Membership | None:
-    members = attributes(request).memberships = accounts.memberships(person.id)
+    began, everywhere = float(request.session[BEGAN]), accounts.memberships(person.id)
+    members = [
+        one
+        for one in everywhere
+        if one.signed_out_at is None or began > one.signed_out_at.timestamp()
+    ]
+    attributes(request).memberships = members
+    attributes(request).signed_out_of = [one for one in everywhere if one not in members]
     chosen = request.session.get(WORKSPACE)
     kept = [one for one in members if chosen is not None and one.workspace == UUID(chosen)]
     return next(iter(kept or members), None)

@@ -20,7 +20,11 @@ class Choice(Form):
 def workspaces(request: HttpRequest) -> HttpResponse:
     """Choose the workspace to be in. In each of them somebody has the rights they have there."""
     if request.method != "POST":
-        return render(request, "console/workspaces.html", {"found": visits.workspaces(request)})
+        context = {
+            "found": visits.workspaces(request),
+            "signed_out_of": visits.signed_out_of(request),
+        }
+        return render(request, "console/workspaces.html", context)
     form = Choice(request.POST)
     if not form.is_valid():
         raise BadRequest("no workspace")

@@ -16,6 +16,7 @@ STILL_SITTING = """
 SELECT s.session_key, p.id
   FROM session s
   JOIN principal p ON p.workspace_id = $1 AND p.person_id = s.person_id AND p.active AND NOT p.invited
+   AND (p.signed_out_at IS NULL OR s.created_at > p.signed_out_at)
   JOIN workspace w ON w.id = p.workspace_id AND NOT w.suspended
  WHERE s.session_key = ANY($2) AND s.expire_date > clock_timestamp()
    AND s.created_at > clock_timestamp() - make_interval(secs => CASE WHEN p.owner THEN $5::float8 ELSE $3::float8 END)

@@ -119,6 +119,12 @@ def end_sessions(person: UUID, *, but: str | None) -> int:
     return ended
 
 
+def begun_between(person: UUID, after: datetime | None, until: datetime) -> int:
+    """How many sessions of a person are open that were begun in a span of time."""
+    found = Session.objects.filter(person_id=person, expire_date__gt=until, created_at__lte=until)
+    return (found if after is None else found.filter(created_at__gt=after)).count()
+
+
 @dataclass(frozen=True, slots=True)
 class OpenSession:
     """A browser in which somebody is signed in."""

@@ -22,6 +22,8 @@ class Principal(WorkspaceModel):
     owner = models.BooleanField(db_default=False)
     invited = models.BooleanField(db_default=False)
     """Of a person: has not accepted yet, so nobody comes in as this member."""
+    signed_out_at = models.DateTimeField(null=True)
+    """Of a person: sessions that were begun before it are none of this workspace any more."""
     person_id = models.UUIDField(null=True)
     accountable_id = models.UUIDField(null=True)
     """Of a service account: the person who answers for it, or did so last."""

@@ -32,6 +32,8 @@ class Membership:
     principal: UUID
     name: str
     owner: bool
+    signed_out_at: datetime | None = None
+    """Sessions that were begun before it do not lead there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ def member(workspace: UUID, principal: UUID) -> Member | None:
     factors = [(user, str(kind)) for user, kind in kinds]
     here = [] if row.invited else list(people)
     signed_in = Session.objects.filter(person_id__in=here, expire_date__gt=timezone.now())
+    if row.signed_out_at is not None:
+        signed_in = signed_in.filter(created_at__gt=row.signed_out_at)
     return replace(
         _member(row, people, {user for user, _ in factors}),
         factors=() if row.invited else tuple(dict.fromkeys(kind for _, kind in factors)),
@@ -230,7 +234,7 @@ def _all_memberships(person: UUID) -> list[tuple[Membership, bool]]:
 
 
 _MEMBERSHIPS = """
-SELECT w.id, w.name, p.id, p.name, p.owner, p.invited
+SELECT w.id, w.name, p.id, p.name, p.owner, p.signed_out_at, p.invited
   FROM principal p JOIN workspace w ON w.id = p.workspace_id
  WHERE p.person_id = %s AND p.active AND NOT w.suspended
  ORDER BY w.name, w.id

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.utils import timezone
+
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor, record_act
 from portero.domain.access.errors import NotFound, OwnAccess, OwnerNeeded
@@ -37,10 +39,12 @@ def remove(*, actor: Actor, principal: UUID, reason: str = "") -> None:
 
 
 def end_sessions_of(*, actor: Actor, principal: UUID) -> int:
-    """Sign a member out wherever they are signed in; returns of how many browsers.
+    """Sign a member out of this workspace, wherever they are signed in; returns of how many browsers.
 
-    Raises AccessDenied, NotFound.
+    Where they are a member elsewhere, too, their sessions go on there, and lead back here only after
+    they have signed in again. Raises AccessDenied, NotFound, OwnerNeeded.
     """
+    _, is_elsewhere = _whose(actor, principal)
     with access.changes_together(actor=actor, operation="end_sessions", event="sessions.ended"):
         access.require_now(actor=actor, permission="member:suspend")
         found = Principal.objects.filter(id=principal, invited=False).first()
@@ -48,7 +52,13 @@ def end_sessions_of(*, actor: Actor, principal: UUID) -> int:
             raise NotFound(str(principal))
         if found.owner and not Principal.objects.filter(id=actor.principal, owner=True).exists():
             raise OwnerNeeded
-        ended = sessions.end_sessions(found.person_id, but=None)
+        now = timezone.now()
+        if is_elsewhere:
+            ended = sessions.begun_between(found.person_id, found.signed_out_at, now)
+        else:
+            ended = sessions.end_sessions(found.person_id, but=None)
+        # In both cases: who accepts an invitation elsewhere meanwhile is signed out here all the same.
+        Principal.objects.filter(id=principal).update(signed_out_at=now)
         record_act(
             actor=actor,
             operation="end_sessions",
@@ -102,9 +112,13 @@ def _person(actor: Actor, principal: UUID) -> UUID | None:
 
 
 def _close_what_is_open(person: UUID | None, workspace: UUID, *, is_elsewhere: bool) -> None:
-    """What a membership opened beside itself: invitations, and sessions of who is nowhere else."""
+    """What a membership opened beside itself: invitations, and sessions of who is nowhere else.
+
+    Those of who is elsewhere, too, lead here no more, also should they be let back.
+    """
     if person is None:
         return
     void_links(person=person, workspace=workspace)
+    Principal.objects.filter(person_id=person).update(signed_out_at=timezone.now())
     if not is_elsewhere:
         sessions.end_sessions(person, but=None)
