@@ -263,6 +263,57 @@ def test_a08_a_new_password_neither_signs_in_nor_removes_a_factor(cast: Cast) ->
     assert visitor.get("/").status_code == 302
 
 
+def asks_for_a_new_password(address: str) -> str:
+    """What the mail says."""
+    at_the_door().post("/forgotten/", {"login": address})
+    work()
+    return str(mail.outbox[-1].body)
+
+
+def test_b1_10_a_mailbox_alone_is_no_way_in(cast: Cast) -> None:
+    """Of somebody who never set up a second factor: nothing would be asked for afterwards."""
+    name = "Nofactor"
+    address = f"{name.lower()}@guests.example"
+    accounts.add_person(actor=cast.ana, email=address, name=name)
+    person = Person.objects.get_by_natural_key(address)
+    person.set_password(PASSWORD)
+    person.save(update_fields=["password"])
+
+    told = asks_for_a_new_password(address)
+
+    assert "/welcome/" not in told
+    assert "Ask an owner or administrator" in told
+    with_an_app(person)
+    assert "/welcome/" in asks_for_a_new_password(address), "control: who has one shows it then"
+
+
+def test_b1_10_an_older_link_does_not_outlive_the_factor_it_would_ask_for(cast: Cast) -> None:
+    address = "older@guests.example"
+    accounts.add_person(actor=cast.ana, email=address, name="Older")
+    person = Person.objects.get_by_natural_key(address)
+    person.set_password(PASSWORD)
+    person.save(update_fields=["password"])
+    with_an_app(person)
+    older = link_in(asks_for_a_new_password(address))
+
+    accounts.begin_again(person=person.pk)
+
+    assert at_the_door().get(older).status_code == 404
+
+
+def test_b1_10_whoever_has_no_factor_is_let_begin_again(cast: Cast, ana: Client) -> None:
+    address = "again@guests.example"
+    principal = accounts.add_person(actor=cast.ana, email=address, name="Again")
+    person = Person.objects.get_by_natural_key(address)
+    person.set_password(PASSWORD)
+    person.save(update_fields=["password"])
+
+    for _ in range(2):  # the first mail may be lost
+        assert ana.post(f"/people/{principal}/reset-factors/", {"reason": ""}).status_code == 302
+        work()
+        assert at_the_door().get(link_in(mail.outbox[-1].body)).status_code == 200
+
+
 def test_a03_for_a_new_password_everybody_gets_the_same_answer(cast: Cast) -> None:
     work()
     pages = [

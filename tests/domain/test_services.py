@@ -26,6 +26,7 @@ NO_ACTOR = {
     "begin_again": "a part of resetting, and for whoever runs the installation",
     "change_of": "reads",
     "factors_of": "reads",
+    "has_factor": "reads",
     "remember": "a part of changing what one signs in with oneself",
     "require_all_held": "a part of a change that says who makes it",
     "stays_until": "a part of removing a factor of one's own",
@@ -50,6 +51,7 @@ ONE_THING = {
     "bearer_of": "token",
     "change_of": "token",
     "factors_of": "person",
+    "has_factor": "person",
     "undo_token": "change",
     "renew_builtin_roles": "workspace",
 }

@@ -232,7 +232,7 @@ ACTS: dict[str, Act] = {
             _("With the same mail they can put everything back for seven days."),
             _("Ask them by voice first: whoever says so in a message may be somebody else."),
         ],
-        lambda m: _is_person(m) and m.active and m.has_factor and not m.is_awaited,
+        lambda m: _is_person(m) and m.active and not m.is_awaited,
         needs_mail=True,
     ),
 }

@@ -24,7 +24,7 @@ from portero.domain.access.authorize import Actor, Lens
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
-from portero.domain.accounts.services.factors import SETTLED_AFTER
+from portero.domain.accounts.services.factors import SETTLED_AFTER, has_factor
 from portero.domain.accounts.sessions import ADDRESS, AGENT, BEGAN, SEEN
 from portero.store.sittings import (
     ABSOLUTE_S,
@@ -86,8 +86,7 @@ def way_to_a_factor(request: HttpRequest, person: Person) -> str | None:
     """Where to set a second factor up, or to show it; None when it was shown in this session."""
     if factor_at(request, person) is not None:
         return None
-    has_one = Authenticator.objects.filter(user_id=person.pk, type__in=accounts.FACTORS).exists()
-    if not has_one:
+    if not has_factor(person.pk):
         return reverse("mfa_index")
     return way_to_show_it_again(person, request.get_full_path())
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from portero.domain.accounts.errors import LinkNotValid
-from portero.domain.accounts.models import Person, SignInChange
+from portero.domain.accounts.models import Person, SignInChange, SignInLink
 from portero.domain.accounts.queries import FACTORS
 from portero.domain.accounts.sessions import end_sessions
 from portero.store.ids import uuid7
@@ -31,6 +31,12 @@ _SALT = "portero.undo"
 def factors_of(person: UUID) -> list[Authenticator]:
     """Every factor and set of recovery codes, oldest first."""
     return list(Authenticator.objects.filter(user_id=person).order_by("created_at", "id"))
+
+
+def has_factor(person: UUID) -> bool:
+    """Whether they have something to show besides a password."""
+    found: bool = Authenticator.objects.filter(user_id=person, type__in=FACTORS).exists()
+    return found
 
 
 def stays_until(*, person: UUID, factor: int) -> datetime | None:
@@ -109,11 +115,17 @@ def undo(*, token: str) -> Person:
 
 
 def begin_again(*, person: UUID) -> UUID | None:
-    """Take everything away that somebody signs in with; returns what `undo_token` takes."""
+    """Take everything away that somebody signs in with; returns what `undo_token` takes.
+
+    Links go, too: one that asked for a factor afterwards would ask for none.
+    """
     with transaction.atomic():
         Person.objects.select_for_update().get(id=person)
         before = remember(person=person, factors=factors_of(person))
         Authenticator.objects.filter(user_id=person).delete()
+        SignInLink.objects.filter(person_id=person, used_at=None, invites_to=None).update(
+            used_at=timezone.now()
+        )
         Person.objects.filter(id=person).update(password="")
         end_sessions(person, but=None)
     return before

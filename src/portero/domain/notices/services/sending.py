@@ -43,13 +43,21 @@ def send(
 
 
 def send_way_back_in(address: str) -> None:
-    """A link to choose a new password, to whoever has this address and has come in before."""
+    """A link to choose a new password, to whoever has this address and has come in before.
+
+    Who has no second factor to show afterwards gets none: whoever reads the mailbox would own the
+    account. They are told who lets them begin again.
+    """
     receiver = (
         Person.objects.filter(email__iexact=address).exclude(password="", last_login=None).first()
     )
-    if receiver is not None:
-        link = _address(accounts.make_sign_in_link(person=receiver.id))
-        _write(receiver, "way_back_in", {"link": link})
+    if receiver is None:
+        return
+    if not accounts.has_factor(receiver.id):
+        _write(receiver, "no_way_back_in", {})
+        return
+    link = _address(accounts.make_sign_in_link(person=receiver.id))
+    _write(receiver, "way_back_in", {"link": link})
 
 
 def _address(token: str) -> str:
