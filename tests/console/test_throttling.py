@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -171,18 +172,68 @@ def test_a04_one_password_at_very_many_accounts_is_one_network_s_failures(cast: 
     free = TERMS[Kind.NETWORK].free
     from_one = [
         throttling.begin(Try(f"user{n}@spray.example", "198.51.100.7", None)) is None
-        for n in range(200)
-    ]
-    of_one_subscriber = [
-        throttling.begin(Try(f"user{n}@spray6.example", f"2001:db8:1:2::{n:x}", None)) is None
-        for n in range(200)
+        for n in range(60)
     ]
     mapped = throttling.begin(Try("other@spray.example", "::ffff:198.51.100.7", None))
+    of_one_subscriber = [
+        throttling.begin(Try(f"user{n}@spray6.example", f"2001:db8:1:2::{n:x}", None)) is None
+        for n in range(60)
+    ]
 
     assert from_one.count(True) == of_one_subscriber.count(True) == free
     assert mapped is not None
     later(timedelta(hours=2))
     assert throttling.begin(Try("user@spray.example", "198.51.100.7", None)) is None
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation that waits after twenty failures."""
+    terms = replace(TERMS[Kind.INSTALLATION], free=20)
+    monkeypatch.setitem(TERMS, Kind.INSTALLATION, terms)
+
+
+def sprayed(how_often: int) -> int:
+    """One password at as many accounts, each from a network of its own; returns how often it was tried."""
+    return sum(
+        throttling.begin(Try(f"user{n}@spray.example", f"10.{n >> 8}.{n & 255}.1", None)) is None
+        for n in range(how_often)
+    )
+
+
+@pytest.mark.usefixtures("small")
+def test_a04_one_password_at_very_many_accounts_from_very_many_networks() -> None:
+    assert sprayed(200) <= 30
+    later(TERMS[Kind.INSTALLATION].longest)
+    assert throttling.begin(Try("last@spray.example", "203.0.113.77", None)) is None
+    assert throttling.begin(Try("last@spray.example", "203.0.113.78", None)) is not None
+
+
+@pytest.mark.usefixtures("small")
+def test_a04_who_was_here_before_does_not_wait_for_those_who_spray(eva: Person) -> None:
+    mine = signed_in(eva)
+    mine.get("/sessions/")
+    sprayed(40)
+    assert tries(at_the_door(), eva.email, PASSWORD) == "wait"
+
+    here = at_the_door()
+    here.cookies[COOKIE] = mine.cookies[COOKIE].value
+
+    assert tries(here, eva.email, PASSWORD) == "in"
+
+
+@pytest.mark.usefixtures("small")
+def test_a04_elsewhere_they_wait_for_seconds_and_are_forgotten_with_the_hour(
+    eva: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sprayed(40)
+    wait = throttling.begin(Try(eva.email, "127.0.0.1", None))
+    assert wait is not None
+    assert wait <= timedelta(seconds=5)
+    an_hour_on = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: an_hour_on)
+
+    assert sprayed(20) == 20
 
 
 def test_a03_an_account_that_does_not_exist_is_counted_as_one_that_does(eva: Person) -> None:

@@ -2,7 +2,8 @@
 
 Who tries from a device on which the person signed in before has a budget of that device's own; so whoever
 fails a thousand times at an address keeps nobody out but those on strange devices, and a passkey asks
-for no password at all. Accounts that do not exist are counted as those that do.
+for no password at all. All strange devices together have a budget, too, for whoever tries one password at
+many accounts from many networks. Accounts that do not exist are counted as those that do.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from portero.domain.accounts.models import SignInBudget
 
@@ -29,17 +31,23 @@ class Kind(StrEnum):
     DEVICE = "device"
     NETWORK = "network"
     FACTOR = "factor"
+    INSTALLATION = "installation"
+    """Every device on which nobody has signed in, by the hour."""
+
+
+LONGEST = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """So many failures cost nothing; each further one doubles the wait.
+    """So many failures cost nothing; each further one doubles the wait, up to `longest`.
 
     `forgets`: after so long nothing counts any more; None = only a success undoes it.
     """
 
     free: int
     forgets: timedelta | None
+    longest: timedelta = LONGEST
 
 
 TERMS = {
@@ -47,8 +55,9 @@ TERMS = {
     Kind.DEVICE: Terms(5, None),
     Kind.NETWORK: Terms(20, timedelta(hours=1)),
     Kind.FACTOR: Terms(5, None),
+    # Beyond it strange devices wait for each other, and not for long: they are many people.
+    Kind.INSTALLATION: Terms(500, timedelta(hours=1), timedelta(seconds=5)),
 }
-LONGEST = timedelta(minutes=15)
 MOST = 100
 """Failures in a row of an account or a device; then one a day."""
 _KEPT = timedelta(days=60)
@@ -71,6 +80,7 @@ class Try:
             found = [
                 (Kind.ACCOUNT, _key(Kind.ACCOUNT, self.email.casefold())),
                 (Kind.NETWORK, _key(Kind.NETWORK, _network(self.address))),
+                (Kind.INSTALLATION, _key(Kind.INSTALLATION, f"{timezone.now():%Y-%m-%d %H}")),
             ]
         return sorted(found, key=lambda one: one[1])
 
@@ -104,10 +114,10 @@ def begin(tried: Try | FactorTry) -> timedelta | None:
 
 
 def succeeded(tried: Try | FactorTry) -> None:
-    """Undo what `begin` counted: all of the account's and device's, and one of the network's."""
+    """Undo what `begin` counted: all of the account's and device's, and one of what others share."""
     for kind, key in tried.budgets():
         rows = SignInBudget.objects.filter(key=key)
-        if kind is Kind.NETWORK:
+        if kind in (Kind.NETWORK, Kind.INSTALLATION):
             rows.filter(failures__gt=0).update(failures=F("failures") - 1)
         else:
             rows.update(failures=0)
@@ -120,7 +130,7 @@ def delay(failures: int, terms: Terms) -> timedelta:
         return timedelta()
     if terms.forgets is None and failures >= MOST:
         return timedelta(days=1)
-    return min(LONGEST, timedelta(seconds=2 ** min(failures - terms.free + 1, 16)))
+    return min(terms.longest, timedelta(seconds=2 ** min(failures - terms.free + 1, 16)))
 
 
 def _locked(keys: Sequence[bytes]) -> tuple[datetime, dict[bytes, SignInBudget]]:
