@@ -6,7 +6,9 @@ import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import argon2
 import psycopg
 import pytest
 from allauth.mfa.models import Authenticator
@@ -32,7 +34,7 @@ from databases import Database
 from portero.console import visits
 from portero.domain.accounts.models import Person, Session
 from portero.domain.accounts.queries import memberships
-from portero.store.sealing import CannotOpen, KeyRing
+from portero.store.sealing import CannotOpen, KeyRing, new_key
 
 PASSWORD = "una frase larga que nadie adivina"
 
@@ -181,9 +183,9 @@ def test_b1_4_who_has_no_second_factor_is_led_to_set_one_up(ana: Person) -> None
 
 
 def test_b1_3_a_password_is_kept_as_argon2id_under_the_pepper(ana: Person) -> None:
-    parameters = dict(p.split("=") for p in ana.password.split("$")[3].split(","))
+    parameters = dict(p.split("=") for p in ana.password.split("$")[4].split(","))
 
-    assert ana.password.startswith("portero_argon2id$argon2id$")
+    assert ana.password.startswith("portero_argon2id$pepper=1$argon2id$")
     assert int(parameters["m"]) >= 46 * 1024
     assert parameters["p"] == "1"
     assert ana.check_password(PASSWORD)
@@ -192,6 +194,62 @@ def test_b1_3_a_password_is_kept_as_argon2id_under_the_pepper(ana: Person) -> No
         assert not ana.check_password(PASSWORD)  # the database alone does not even let one guess
     finally:
         settings.PORTERO_PEPPER = kept
+
+
+@pytest.fixture
+def a_new_pepper() -> Iterator[None]:
+    kept = settings.PORTERO_PEPPER
+    settings.PORTERO_PEPPER = KeyRing({1: kept.current, 2: new_key()})
+    yield
+    settings.PORTERO_PEPPER = kept
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by one for each hash that is computed."""
+    made: list[str] = []
+    for place, name in (
+        (argon2.low_level, "hash_secret"),
+        (argon2._password_hasher, "verify_secret"),
+    ):
+        real = getattr(place, name)
+
+        def counted(*args: Any, real: Any = real, name: str = name, **kwargs: Any) -> Any:
+            made.append(name)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(place, name, counted)
+    return made
+
+
+@pytest.mark.usefixtures("a_new_pepper")
+def test_a03_after_a_change_of_the_pepper_a_known_address_takes_as_many_hashes(
+    ana: Person, hashes: list[str]
+) -> None:
+    counts = []
+    for email in (ana.email, "nobody@nowhere.example"):
+        hashes.clear()
+        at_the_door().post("/login/", {"login": email, "password": "no es esta de ninguna"})
+        counts.append(len(hashes))
+
+    assert counts == [1, 1]
+
+
+def test_b1_3_whoever_signs_in_after_a_change_of_the_pepper_is_kept_under_the_new_one(
+    ana: Person, request: pytest.FixtureRequest
+) -> None:
+    ana.set_password(PASSWORD)
+    first = ana.password
+    unversioned = first.replace("$pepper=1", "", 1)
+    request.getfixturevalue("a_new_pepper")
+
+    for kept in (first, unversioned):
+        ana.password = kept
+        ana.save(update_fields=["password"])
+        at_the_door().post("/login/", {"login": ana.email, "password": PASSWORD})
+        ana.refresh_from_db()
+        assert ana.password.startswith("portero_argon2id$pepper=2$argon2id$")
+        assert ana.check_password(PASSWORD)
 
 
 def test_b1_1_a_password_is_neither_cut_short_nor_folded(ana: Person) -> None:

@@ -46,11 +46,16 @@ from portero.store.sealing import KeyRing, Place
 
 # allauth seals without telling whose value it is, so the place names the table and no row.
 _HOUR_MIN = 60
+_VERSION = "pepper="
 _FACTOR = Place(UUID(int=0), "mfa_authenticator", "data", UUID(int=0))
 
 
 class Argon2id(Argon2PasswordHasher):
-    """Argon2id over the password keyed with the pepper, which is not in the database (B1.3)."""
+    """Argon2id over the password keyed with the pepper, which is not in the database (B1.3).
+
+    What is kept names the version of the pepper, so that a try costs one hash whatever became of the
+    pepper since, and as much as a try at nobody's account (A03). Without a version it is the oldest.
+    """
 
     algorithm = "portero_argon2id"
     time_cost = 2
@@ -59,12 +64,27 @@ class Argon2id(Argon2PasswordHasher):
 
     @override
     def encode(self, password: str, salt: str) -> str:
-        encoded: str = super().encode(_keyed(password, _pepper().version), salt)
-        return encoded
+        version = _pepper().version
+        made: str = super().encode(_keyed(password, version), salt)
+        return made.replace("$", f"${_VERSION}{version}$", 1)
 
     @override
     def verify(self, password: str, encoded: str) -> bool:
-        return any(super(Argon2id, self).verify(one, encoded) for one in _keyed_ever(password))
+        version, plain = _versioned(encoded)
+        # Under a pepper that is gone nothing fits, and the time is the same.
+        has_it = _pepper().key(version) is not None
+        keyed = _keyed(password, version if has_it else _pepper().version)
+        return bool(super().verify(keyed, plain)) and has_it
+
+    @override
+    def decode(self, encoded: str) -> dict[str, Any]:
+        decoded: dict[str, Any] = super().decode(_versioned(encoded)[1])
+        return decoded
+
+    @override
+    def must_update(self, encoded: str) -> bool:
+        is_old = _versioned(encoded)[0] != _pepper().version
+        return is_old or bool(super().must_update(encoded))
 
 
 def _pepper() -> KeyRing:
@@ -80,9 +100,12 @@ def _keyed(password: str, version: int) -> str:
     return base64.b64encode(digest).decode()
 
 
-def _keyed_ever(password: str) -> list[str]:
-    ring = _pepper()
-    return [_keyed(password, v) for v in range(ring.version, 0, -1) if ring.key(v) is not None]
+def _versioned(encoded: str) -> tuple[int, str]:
+    """Under which pepper a password is kept, and the rest as Django knows it."""
+    algorithm, first, rest = encoded.split("$", 2)
+    if first.startswith(_VERSION):
+        return int(first.removeprefix(_VERSION)), f"{algorithm}${rest}"
+    return _pepper().oldest, encoded
 
 
 class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types

@@ -110,6 +110,11 @@ class KeyRing:
             for version, key in sorted(self._keys.items())
         )
 
+    @property
+    def oldest(self) -> int:
+        """The lowest version that still opens."""
+        return min(self._keys)
+
     def key(self, version: int) -> Secret | None:
         return self._keys.get(version)
 
