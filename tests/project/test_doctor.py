@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
+from typing_extensions import override
 
 from databases import Database
 from gateway.house import WABA, Workspace, free_port
@@ -26,14 +30,15 @@ def installation(database: Database, monkeypatch: pytest.MonkeyPatch) -> Databas
     monkeypatch.setenv("PORTERO_STATE", str(state))
     monkeypatch.setenv("PORTERO_DATABASE", database.name)
     monkeypatch.setenv("PORTERO_GATEWAY_LISTEN", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("PORTERO_LIVE_LISTEN", f"127.0.0.1:{free_port()}")
     configuration = Configuration.from_environment()
     Workspace(database, configuration.kek, configuration.pepper).create()
     return database
 
 
 def wrong() -> list[Finding]:
-    """What the doctor finds wrong, but the gateway, which these tests do not run."""
-    return [f for f in examine() if not f.ok and f.check != "gateway"]
+    """What the doctor finds wrong, but the processes, which these tests do not run."""
+    return [f for f in examine() if not f.ok and f.check not in ("gateway", "streams")]
 
 
 def execute(database: Database, statement: str) -> None:
@@ -41,13 +46,15 @@ def execute(database: Database, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_a_sound_installation_has_nothing_wrong_but_its_missing_gateway(
+def test_a_sound_installation_has_nothing_wrong_but_what_is_not_started(
     installation: Database,
 ) -> None:
     findings = examine()
 
-    assert [f.check for f in findings if not f.ok] == ["gateway"]
-    assert findings[-1].remedy.startswith("Start it with `portero serve gateway`")
+    missing = {f.check: f.remedy for f in findings if not f.ok}
+    assert list(missing) == ["gateway", "streams"]
+    assert missing["gateway"].startswith("Start it with `portero serve gateway`")
+    assert missing["streams"].startswith("Start them with `portero serve live`")
     looked_at = {f.check for f in findings}
     assert looked_at >= {"configuration", "secrets", "migrations", "row policies", "database clock"}
     assert looked_at >= {f"database as {login}" for login in ROLE_OF}
@@ -207,3 +214,119 @@ def test_a_database_that_is_away_is_found_as_each_login(
     assert {f"database as {login}" for login in ROLE_OF} == set(found)
     assert "portero db start" in found["database as app"].remedy
     assert found["database as log"].message == "the login was never made"
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("kek", "Meta tokens are stored again"),
+        ("pepper", "no key and no password fits"),
+        ("secret-key", "everybody signs in again"),
+        ("internal-secret", "restart every process"),
+    ],
+)
+def test_a_secret_that_is_gone_is_brought_back_and_not_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, loss: str
+) -> None:
+    create_secrets(tmp_path)
+    monkeypatch.setenv("PORTERO_STATE", str(tmp_path))
+    (tmp_path / "secrets" / name).unlink()
+
+    [found] = wrong()
+
+    assert found.message.endswith(f"{tmp_path}/secrets/{name} does not exist")
+    assert found.remedy.startswith("Bring it back from your backup")
+    assert loss in found.remedy
+
+
+def test_a_secret_that_is_open_or_spoilt_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_secrets(tmp_path)
+    monkeypatch.setenv("PORTERO_STATE", str(tmp_path))
+    kek, pepper = tmp_path / "secrets" / "kek", tmp_path / "secrets" / "pepper"
+    kek.chmod(0o640)
+    pepper.write_text("of nothing")
+
+    found = {f.message.partition(":")[0]: f.remedy for f in wrong()}
+
+    assert found["PORTERO_KEK_FILE"] == f"chmod 600 {kek}"
+    assert found["PORTERO_PEPPER_FILE"].startswith(f"{pepper} is not what Portero wrote.")
+
+
+def test_a_secret_that_cannot_be_read_is_made_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_secrets(tmp_path)
+    monkeypatch.setenv("PORTERO_STATE", str(tmp_path))
+    path = tmp_path / "secrets" / "kek"
+    path.unlink()
+    path.symlink_to(path)  # which nobody can read, not even root
+
+    [found] = wrong()
+
+    assert (
+        found.remedy == f"Make {path} readable for the account that runs Portero, and for no other."
+    )
+
+
+@contextmanager
+def mail_server(*answers: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """A port that speaks SMTP as far as these answers go, and what it was told."""
+    told: list[bytes] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        @override
+        def handle(self) -> None:
+            self.wfile.write(b"220 mail.example ready\r\n")
+            for answer in answers:
+                told.append(self.rfile.readline())
+                self.wfile.write(answer)
+            told.extend(self.rfile.readlines())
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1], told
+        finally:
+            server.shutdown()
+
+
+def test_the_mail_server_is_greeted_and_handed_nothing(
+    installation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail_server(b"250 mail.example\r\n", b"221 bye\r\n") as (port, told):
+        monkeypatch.setenv("PORTERO_MAIL_URL", f"smtp://127.0.0.1:{port}")
+
+        [found] = [f for f in examine() if f.check == "mail"]
+
+    assert (found.ok, found.message) == (True, f"127.0.0.1:{port} answers; nothing was sent")
+    assert [line.split()[0].upper() for line in told] == [b"EHLO", b"QUIT"]
+
+
+def test_a_mail_server_that_is_away_or_none_is_found(
+    installation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTERO_MAIL_URL", f"smtp://127.0.0.1:{free_port()}")
+
+    [away] = wrong()
+
+    with mail_server(b"500 what\r\n", b"500 what\r\n", b"221 bye\r\n") as (port, _):
+        monkeypatch.setenv("PORTERO_MAIL_URL", f"smtp://127.0.0.1:{port}")
+        [no_server] = wrong()
+
+    assert (away.check, no_server.check) == ("mail", "mail")
+    assert "refused" in away.message
+    assert "PORTERO_MAIL_URL" in away.remedy
+
+
+def test_where_no_mail_is_sent_nothing_is_wrong_with_it(
+    installation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for url in ("", "mailbox:"):
+        monkeypatch.setenv("PORTERO_MAIL_URL", url)
+
+        [found] = [f for f in examine() if f.check == "mail"]
+
+        assert found.ok
+        assert found.message.startswith("none is sent")

@@ -51,6 +51,14 @@ SETTINGS: Mapping[str, str] = {
 }
 """Name to default; an empty default means unset. The order is that of docs/settings.md."""
 
+SECRET_FILES: Mapping[str, str] = {
+    "PORTERO_KEK_FILE": "kek",
+    "PORTERO_PEPPER_FILE": "pepper",
+    "PORTERO_SECRET_KEY_FILE": "secret-key",
+    "PORTERO_INTERNAL_SECRET_FILE": "internal-secret",
+}
+"""Setting to what the file is called in the folder `secrets`, where the setting is not given."""
+
 MOST_PROCESSES = 64
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -124,12 +132,10 @@ class Configuration:
         values: dict[str, Any] = {
             "state": reader.read("PORTERO_STATE", _state),
             "database": reader.read("PORTERO_DATABASE", str),
-            "kek": reader.read_secret("PORTERO_KEK_FILE", "kek", KeyRing.parse),
-            "pepper": reader.read_secret("PORTERO_PEPPER_FILE", "pepper", KeyRing.parse),
-            "secret_key": reader.read_secret("PORTERO_SECRET_KEY_FILE", "secret-key", _secret_key),
-            "internal_secret": reader.read_secret(
-                "PORTERO_INTERNAL_SECRET_FILE", "internal-secret", _secret_key
-            ),
+            "kek": reader.read_secret("PORTERO_KEK_FILE", KeyRing.parse),
+            "pepper": reader.read_secret("PORTERO_PEPPER_FILE", KeyRing.parse),
+            "secret_key": reader.read_secret("PORTERO_SECRET_KEY_FILE", _secret_key),
+            "internal_secret": reader.read_secret("PORTERO_INTERNAL_SECRET_FILE", _secret_key),
             "graph_url": reader.read("PORTERO_GRAPH_URL", _origin),
             "graph_version": reader.read("PORTERO_GRAPH_VERSION", _graph_version),
             "media_hosts": reader.read("PORTERO_MEDIA_HOSTS", lambda t: frozenset(_names(t))),
@@ -170,6 +176,12 @@ class Configuration:
     def dsn(self, login: Login, environ: Mapping[str, str] = os.environ) -> str:
         """Where and as whom to connect. Raises FileNotFoundError before the logins are made."""
         return find_server(self.state, environ).dsn(login, self.database)
+
+
+def secret_file(name: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the secret of a setting of SECRET_FILES lies."""
+    usual = Path(environ.get("PORTERO_STATE", "")) / "secrets" / SECRET_FILES[name]
+    return Path(environ.get(name) or usual)
 
 
 def create_secrets(state: Path) -> None:
@@ -228,12 +240,8 @@ class _Reader:
             self._faults.append(f"{name}: {error}")
             return None
 
-    def read_secret(self, name: str, usual: str, parse: Callable[[str], Any]) -> Any:
-        def read(text: str) -> Any:
-            given = text or str(Path(self._environ.get("PORTERO_STATE", "")) / "secrets" / usual)
-            return parse(_private_text(Path(given)))
-
-        return self.read(name, read)
+    def read_secret(self, name: str, parse: Callable[[str], Any]) -> Any:
+        return self.read(name, lambda _: parse(_private_text(secret_file(name, self._environ))))
 
     def read_mail_server(self) -> MailServer | None:
         password = self.read(

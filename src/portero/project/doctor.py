@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import smtplib
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +17,17 @@ import psycopg
 from psycopg.rows import dict_row
 
 from portero.project.cli.problems import first_line
-from portero.project.configuration import Configuration, ConfigurationError
+from portero.project.configuration import (
+    SECRET_FILES,
+    Configuration,
+    ConfigurationError,
+    is_loopback,
+    secret_file,
+)
 from portero.project.listening import answers
 from portero.project.logins import OWNER, ROLE_OF, Login
 from portero.project.migrate import policies
-from portero.project.programs import GATEWAY_HEALTH
+from portero.project.programs import GATEWAY_HEALTH, LIVE_HEALTH
 from portero.store.sealing import CannotOpen
 from portero.store.workspace_keys import WorkspaceKeys
 
@@ -44,11 +51,10 @@ def examine() -> list[Finding]:
     try:
         configuration = Configuration.from_environment()
     except ConfigurationError as error:
-        remedy = (
-            "Set it right in the environment or in portero.env; docs/settings.md explains each."
-        )
-        faults = str(error).splitlines()
-        return [Finding("configuration", ok=False, message=f, remedy=remedy) for f in faults]
+        return [
+            Finding("configuration", ok=False, message=fault, remedy=_remedy_of(fault))
+            for fault in str(error).splitlines()
+        ]
     findings = [
         Finding("configuration", ok=True, message=f"complete, state in {configuration.state}")
     ]
@@ -57,8 +63,25 @@ def examine() -> list[Finding]:
     findings += reachable
     if all(finding.ok for finding in reachable):
         findings += _database(configuration)
-    findings.append(_gateway(configuration))
+    findings += [_gateway(configuration), _live(configuration), _mail(configuration)]
     return findings
+
+
+def _remedy_of(fault: str) -> str:
+    name = fault.partition(":")[0]
+    if name not in SECRET_FILES:
+        return "Set it right in the environment or in portero.env; docs/settings.md explains each."
+    path = secret_file(name)
+    try:
+        mode = path.stat().st_mode
+        path.read_bytes()
+    except FileNotFoundError:
+        return _WITHOUT[SECRET_FILES[name]]
+    except OSError:
+        return f"Make {path} readable for the account that runs Portero, and for no other."
+    if mode & 0o077:
+        return f"chmod 600 {path}"
+    return f"{path} is not what Portero wrote. {_WITHOUT[SECRET_FILES[name]]}"
 
 
 def _database(configuration: Configuration) -> Iterator[Finding]:
@@ -83,7 +106,12 @@ def _secrets(folder: Path) -> Iterator[Finding]:
         message = f"{folder} is not there"
         yield Finding("secrets", ok=False, message=message, remedy=_MAKE_LOGINS)
         return
-    open_files = [p for p in (folder, *sorted(folder.iterdir())) if p.stat().st_mode & 0o077]
+    try:
+        open_files = [p for p in (folder, *sorted(folder.iterdir())) if p.stat().st_mode & 0o077]
+    except OSError as error:
+        remedy = f"Make {folder} readable for the account that runs Portero, and for no other."
+        yield Finding("secrets", ok=False, message=str(error), remedy=remedy)
+        return
     for path in open_files:
         mode = stat.S_IMODE(path.stat().st_mode)
         remedy = f"chmod {'700' if path.is_dir() else '600'} {path}"
@@ -102,7 +130,7 @@ def _login(configuration: Configuration, login: Login) -> Finding:
     except FileNotFoundError:
         return Finding(check, ok=False, message="the login was never made", remedy=_MAKE_LOGINS)
     except OSError as error:
-        remedy = "Make it readable for the account that runs Portero."
+        remedy = "Make it readable for the account that runs Portero, and for no other."
         return Finding(check, ok=False, message=str(error), remedy=remedy)
     except psycopg.OperationalError as error:
         remedy = "Start it with `portero db start`, or check DATABASE_URL and its server's log."
@@ -233,12 +261,61 @@ def _gateway(configuration: Configuration) -> Finding:
     return Finding("gateway", ok=False, message=f"nothing healthy answers on {url}", remedy=remedy)
 
 
+def _live(configuration: Configuration) -> Finding:
+    url = configuration.live_listen.url
+    if answers(url + LIVE_HEALTH):
+        return Finding("streams", ok=True, message=f"answer on {url}")
+    remedy = (
+        "Start them with `portero serve live`; without them open pages do not change by themselves."
+    )
+    return Finding("streams", ok=False, message=f"nothing answers on {url}", remedy=remedy)
+
+
+def _mail(configuration: Configuration) -> Finding:
+    """Says good day to the mail server, as far as it takes to know that it is one; sends nothing."""
+    server = configuration.mail
+    if server is None:
+        return Finding("mail", ok=True, message="none is sent: PORTERO_MAIL_URL is not set")
+    if server.is_mailbox:
+        return Finding("mail", ok=True, message="none is sent: it is kept in the demo's mailbox")
+    where = f"{server.host}:{server.port}"
+    kind = smtplib.SMTP_SSL if server.is_tls else smtplib.SMTP
+    try:
+        with kind(server.host, server.port, timeout=_TIMEOUT_S) as connection:
+            connection.ehlo_or_helo_if_needed()
+            wants_tls = not server.is_tls and not is_loopback(server.host)
+            if wants_tls and not connection.has_extn("starttls"):
+                remedy = (
+                    "Use its port for TLS (smtps://…), or let it offer STARTTLS: mail holds links"
+                    " with which people come in, and does not leave in clear."
+                )
+                message = f"{where} offers no STARTTLS"
+                return Finding("mail", ok=False, message=message, remedy=remedy)
+    except (OSError, smtplib.SMTPException) as error:
+        remedy = (
+            "Look at PORTERO_MAIL_URL, at that server, and at what lies between: invitations and links"
+            " are not sent while it does not answer."
+        )
+        message = f"{where}: {first_line(error)}"
+        return Finding("mail", ok=False, message=message, remedy=remedy)
+    return Finding("mail", ok=True, message=f"{where} answers; nothing was sent")
+
+
 def _connected(configuration: Configuration, login: Login) -> psycopg.Connection[dict[str, Any]]:
     return psycopg.connect(
         configuration.dsn(login), connect_timeout=_TIMEOUT_S, row_factory=dict_row
     )
 
 
+_FROM_A_BACKUP = "Bring it back from your backup of the folder `secrets`."
+_ANEW = "Where there never was one, `portero migrate` makes it"
+_WITHOUT: Mapping[str, str] = {
+    "kek": f"{_FROM_A_BACKUP} {_ANEW}; what was sealed with the lost one stays shut: Meta tokens"
+    " are stored again, codes of apps are set up again.",
+    "pepper": f"{_FROM_A_BACKUP} {_ANEW}; without the lost one no key and no password fits any more.",
+    "secret-key": f"{_FROM_A_BACKUP} {_ANEW}; everybody signs in again then.",
+    "internal-secret": f"{_FROM_A_BACKUP} {_ANEW}; restart every process of ours then.",
+}
 _MAKE_LOGINS = (
     "Run `portero db start` (not with DATABASE_URL, whose server is somebody else's),"
     " then `portero migrate`."
