@@ -17,6 +17,7 @@ from portero.store.sealing import KeyRing
 def app(database: Database) -> Iterator[Database]:
     """Django leads to a fresh clone, as `portero_app` and nothing more."""
     settings.PORTERO_KEK, settings.PORTERO_PEPPER = KeyRing.generate(), KeyRing.generate()
+    settings.PORTERO_SENDS_MAIL = True  # what an event lets be told is told of, as in the console
     with django_on(database.dsn("app")):
         yield database
 

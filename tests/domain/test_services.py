@@ -42,6 +42,7 @@ NO_ACTOR = {
     "found_workspace": "the first act of a workspace",
     "require_foundable": "looks at what comes before there is anybody to ask",
     "register_person": "a person of no workspace holds nothing",
+    "require_free_name": "looks within a service that was authorised",
     "require_service_account": "reads within a service that was authorised",
 }
 

@@ -15,11 +15,13 @@ from databases import Database
 from gateway.house import WABA
 from portero.domain.access import services as access
 from portero.domain.access.errors import AccessDenied, InvalidRule
+from portero.domain.accounts import services as accounts
 from portero.domain.accounts.errors import InvalidLifetime
 from portero.domain.audit.models import Record, in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.domain.workspaces.models import Resource
 from portero.engine import Conditions, Hours, PrincipalKind, Scope
+from portero.project.cli import keys as commands
 from portero.project.cli.access import _account
 from portero.project.cli.output import write
 from portero.project.cli.problems import ExitCode, Problem
@@ -74,8 +76,8 @@ def wanted(**changes: object) -> keys.Wanted:
 
 
 def names_of_accounts(cast: Cast) -> set[str]:
-    accounts = directory(cast.workspace).state.policy.principals
-    return {p.name for p in accounts if p.kind is PrincipalKind.SERVICE_ACCOUNT}
+    known = directory(cast.workspace).state.policy.principals
+    return {p.name for p in known if p.kind is PrincipalKind.SERVICE_ACCOUNT}
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,50 @@ def test_who_may_not_make_keys_makes_no_account_and_the_refusal_is_on_record(cas
     assert last is not None
     assert (last.event, last.effect) == ("api_key.created", "deny")
     assert last.actor == str(cast.dora.principal)
+
+
+def test_a_key_that_can_do_nothing_is_made_with_a_word(
+    cast: Cast, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accounts.create_service_account(actor=cast.ana, name="idle", accountable=cast.ana.principal)
+
+    made = keys.create(
+        cast.workspace,
+        wanted(name="idler", account="idle", new_account=None, role=None),
+        acting=None,
+    )
+
+    assert made["can_nothing"]
+    commands._tell("idler", made, quiet=False)
+    said = capsys.readouterr()
+    assert said.out == f"{made['key']}\n"
+    assert "this key can do nothing: no role that “idle” was given" in said.err
+
+
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", "'{}'\n", "?access_token={}&x=1"])
+def test_a_whole_key_is_known_in_whatever_form_it_is_pasted(cast: Cast, form: str) -> None:
+    made = keys.create(
+        cast.workspace, wanted(name="pasted", new_account=None, account=_idle(cast)), acting=None
+    )
+    known = directory(cast.workspace)
+
+    found = known.find_key(form.format(made["key"]))
+
+    assert found is not None
+    assert str(found.id) == made["id"]
+    broken = form.format(f"{made['key'][:-1]}_")
+    with pytest.raises(Problem) as raised:
+        known.key(broken)
+    assert made["key"][:-8] not in str(raised.value)
+    keys.revoke(cast.workspace, "pasted", reason="", acting=None)  # the one that lives
+
+
+def _idle(cast: Cast) -> str:
+    if "idle for keys" not in names_of_accounts(cast):
+        accounts.create_service_account(
+            actor=cast.ana, name="idle for keys", accountable=cast.ana.principal
+        )
+    return "idle for keys"
 
 
 def test_a_key_is_made_with_its_account_and_revoked_once(cast: Cast) -> None:

@@ -20,6 +20,7 @@ from portero.domain.access.errors import (
     ConditionUnmet,
     LastOwner,
     LocksItselfIn,
+    NameTaken,
     NotConfirmed,
     NotFound,
     OwnAccess,
@@ -146,6 +147,10 @@ def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
                 "After it no owner could come in, or take a guardrail away again. Change that guardrail"
                 " first, or leave an owner out of it."
             ),
+        )
+    if isinstance(error, NameTaken):
+        return conflict(
+            request, _("Another one here is called so. Give one of the two another name.")
         )
     if isinstance(error, RoleIsBuiltIn):
         return conflict(request, _("Built-in roles stay as they are. Make a copy and change that."))

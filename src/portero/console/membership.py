@@ -20,7 +20,7 @@ from portero.console.answers import beyond_own_rights, done
 from portero.console.forms import Form
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
-from portero.domain.access.errors import BeyondOwnRights, InvalidRule
+from portero.domain.access.errors import BeyondOwnRights, InvalidRule, NameTaken
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.errors import AtHomeElsewhere
@@ -339,6 +339,8 @@ def new_team(request: HttpRequest) -> HttpResponse:
             team = access.create_team(actor=visits.actor(request), name=form.cleaned_data["name"])
         except InvalidRule:
             form.add_error("name", _("Between 1 and 200 characters that can be read."))
+        except NameTaken:
+            form.add_error("name", _("Another team is called so."))
         else:
             return done(request, _("The team is made. Nobody is in it yet."), "console:team", team)
     status = 400 if form.errors else 200

@@ -56,6 +56,12 @@ def read(text: str) -> ParsedKey | None:
     return ParsedKey(KeyKind(match["kind"]), match["id"])
 
 
+def find(text: str) -> ParsedKey | None:
+    """Read the first whole key that stands in a text, as one is pasted: quoted, in a header, in a URL."""
+    found = (read(match[0]) for match in _FORM.finditer(text))
+    return next((key for key in found if key is not None), None)
+
+
 def digest(pepper: bytes, text: str) -> bytes:
     """Compute what is stored of a key: HMAC-SHA-256 over the whole of it, 32 bytes."""
     return hmac.digest(pepper, text.encode(), "sha256")

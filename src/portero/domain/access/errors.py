@@ -96,6 +96,8 @@ class NotOneself(AccessError):
 
 
 class NameTaken(AccessError):
+    """Another one of the kind is called that here, whatever case it is written in."""
+
     code = "name_taken"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -80,9 +81,22 @@ def create(
     if json:
         write_json(made)
         return
+    _tell(name, made, quiet=quiet)
+
+
+_CAN_NOTHING = (
+    "As things stand this key can do nothing: no role that “{}” was given leaves it a permission where"
+    " the key holds. Give the account a role in the console, or revoke the key and make it wider."
+)
+
+
+def _tell(name: str, made: Mapping[str, Any], *, quiet: bool) -> None:
     write(made["key"])
-    if not quiet:
-        say(f"“{name}” expires {made['expires_at']}. Keep it now: it is not shown again.")
+    if quiet:
+        return
+    say(f"“{name}” expires {made['expires_at']}. Keep it now: it is not shown again.")
+    if made["can_nothing"]:
+        say(_CAN_NOTHING.format(made["account"]))
 
 
 @group.command("list")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
+from django.db.models import Value
+from django.db.models.functions import Lower
+
 from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import (
     InvalidRule,
     LastOwner,
+    NameTaken,
     NobodyAnswers,
     NotFound,
     OwnerNeeded,
@@ -25,12 +29,11 @@ from portero.store.ids import uuid7
 
 
 def create_team(*, actor: Actor, name: str) -> UUID:
-    """Raises AccessDenied, InvalidRule."""
+    """Raises AccessDenied, InvalidRule, NameTaken."""
     with policy_change(actor=actor, operation="create_team", event="team.created") as change:
         change.authorize("team:manage_members")
-        team = Principal.objects.create(
-            id=uuid7(), kind=PrincipalKind.TEAM, name=require_name(name)
-        )
+        called = require_free_name(kind=PrincipalKind.TEAM, name=name)
+        team = Principal.objects.create(id=uuid7(), kind=PrincipalKind.TEAM, name=called)
         change.note(Touched("principal", team.id), name=team.name)
     return team.id
 
@@ -113,7 +116,8 @@ def enable_principal(*, actor: Actor, principal: UUID) -> None:
     """Let a person, service account or team act again, with what it had.
 
     Nobody lets back what they do not hold themselves, nor a service account for which nobody
-    answers. Raises AccessDenied (BeyondOwnRights, OwnAccess), NobodyAnswers, NotFound.
+    answers, nor two of a kind with one name. Raises AccessDenied (BeyondOwnRights, OwnAccess),
+    NameTaken, NobodyAnswers, NotFound.
     """
     with policy_change(
         actor=actor, operation="enable_principal", event="principal.enabled"
@@ -126,6 +130,8 @@ def enable_principal(*, actor: Actor, principal: UUID) -> None:
         require_all_held(change=change, principal=str(principal))
         if found.alone_since is not None:
             raise NobodyAnswers(str(principal))
+        if found.kind != PrincipalKind.PERSON:
+            require_free_name(kind=PrincipalKind(found.kind), name=found.name, but=principal)
         Principal.objects.filter(id=principal).update(active=True)
         change.note(Touched("principal", principal), kind=found.kind)
 
@@ -223,11 +229,11 @@ def set_owner(*, actor: Actor, principal: UUID, owner: bool, reason: str = "") -
 
 
 def rename_team(*, actor: Actor, team: UUID, name: str) -> None:
-    """Raises AccessDenied, InvalidRule, NotFound."""
+    """Raises AccessDenied, InvalidRule, NameTaken, NotFound."""
     with policy_change(actor=actor, operation="rename_team", event="team.renamed") as change:
         change.authorize("team:manage_members")
         _require_team(team)
-        called = require_name(name)
+        called = require_free_name(kind=PrincipalKind.TEAM, name=name, but=team)
         Principal.objects.filter(id=team).update(name=called)
         change.note(Touched("principal", team), name=called)
 
@@ -237,6 +243,22 @@ def require_all_held_now(*, actor: Actor, principal: UUID) -> None:
     state = current_state()
     change = Change(actor=actor, state=state, version=state.policy.version)
     require_all_held(change=change, principal=str(principal))
+
+
+def require_free_name(*, kind: PrincipalKind, name: str, but: UUID | None = None) -> str:
+    """The name as it is spelled, where no other active team or service account has it.
+
+    What is called by its name (a command, a rule that is read) must mean one. Only inside a change of
+    policy: its lock is what keeps two from taking one name at once. Raises InvalidRule, NameTaken.
+    """
+    called = require_name(name)
+    namesakes = Principal.objects.filter(
+        kind=kind, active=True, sort_name=Lower(Value(called))
+    ).values_list("id", flat=True)
+    if any(one != but for one in namesakes):
+        what = "team" if kind is PrincipalKind.TEAM else "service account"
+        raise NameTaken(f"there is a {what} called “{called}” already")
+    return called
 
 
 def require_service_account(principal: UUID) -> Principal:

@@ -90,7 +90,7 @@ def _renamed(role: Role, name: str) -> str:
 
 def _require_free(name: str) -> None:
     if Role.objects.filter(name__iexact=name).exists() or _looks_built_in(name):
-        raise NameTaken(name)
+        raise NameTaken(f"there is a role called “{name}” already")
 
 
 def _looks_built_in(name: str) -> bool:

@@ -12,6 +12,7 @@ import phonenumbers
 from portero.domain.access.errors import InvalidRule
 from portero.engine import PERMISSIONS, Conditions, Hours, Reach, Scope
 from portero.engine.networks import parse_network
+from portero.store import keys
 
 MINUTES = 24 * 60
 _LONGEST_NAME = 200
@@ -29,6 +30,9 @@ def require_name(name: str) -> str:
     # Names stand in mails to people who have never heard of us (X10).
     if _ADDRESS.search(spelled):
         raise InvalidRule("a name holds no address of a page")
+    # Names stand in lists, records and mails; a secret that was pasted for one would, too.
+    if keys.find(spelled) is not None:
+        raise InvalidRule("a name holds no key")
     return " ".join(spelled.split())
 
 

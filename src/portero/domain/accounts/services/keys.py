@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Value
+from django.db.models.functions import Lower
 
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor, gifts_of_key
-from portero.domain.access.errors import NotFound
+from portero.domain.access.errors import NameTaken, NotFound
 from portero.domain.access.models import Role
 from portero.domain.access.services.validation import (
     require_conditions,
@@ -39,6 +41,8 @@ class NewKey:
     public_id: str
     text: Secret
     expires_at: datetime
+    can_nothing: bool = False
+    """Whether no role of its account leaves it a single permission, as things stand."""
 
 
 def create_key(
@@ -56,7 +60,7 @@ def create_key(
     """Make a key. `role`, `scope` and `conditions` narrow what the service account may; None does not.
 
     What the key could do, its maker must be able to do themselves. Raises AccessDenied
-    (BeyondOwnRights), InvalidLifetime, InvalidRule, NotFound.
+    (BeyondOwnRights), InvalidLifetime, InvalidRule, NameTaken, NotFound.
     """
     scope, conditions = scope or Scope(), conditions or Conditions()
     with access.policy_change(
@@ -64,6 +68,7 @@ def create_key(
     ) as change:
         change.authorize("api_key:create")
         access.require_service_account(service_account)
+        called = _require_free_name(name, actor.at)
         _require_role(role)
         require_scope(scope)
         require_conditions(conditions)
@@ -78,14 +83,15 @@ def create_key(
             conditions=conditions,
             until=new.expires_at.timestamp(),
         )
-        for gift in gifts_of_key(change.state.policy, credential):
+        gifts = list(gifts_of_key(change.state.policy, credential))
+        for gift in gifts:
             change.require_held(gift)
         key = ApiKey.objects.create(
             id=new.id,
             public_id=new.public_id,
             kind=kind,
             principal_id=service_account,
-            name=require_name(name),
+            name=called,
             digest=keys.digest(
                 settings.PORTERO_PEPPER.current.reveal(), new.text.reveal().decode()
             ),
@@ -105,7 +111,8 @@ def create_key(
             scope=write_scope(scope),
             expires_at=new.expires_at.isoformat(),
         )
-    return new
+    can_nothing = not any(reach for gift in gifts for reach in gift.cells.values())
+    return replace(new, can_nothing=can_nothing)
 
 
 def revoke_key(*, actor: Actor, key: UUID, reason: str = "") -> None:
@@ -120,6 +127,17 @@ def revoke_key(*, actor: Actor, key: UUID, reason: str = "") -> None:
         if not ApiKey.objects.filter(id=key, revoked_at=None).update(revoked_at=actor.at):
             raise NotFound(str(key))
         change.note(Touched("api_key", key), reason=reason)
+
+
+def _require_free_name(name: str, at: datetime) -> str:
+    """A key is revoked by its name, so no two that live have one. Raises InvalidRule, NameTaken."""
+    called = require_name(name)
+    living = ApiKey.objects.filter(revoked_at=None, expires_at__gt=at)
+    if living.annotate(lower=Lower("name")).filter(lower=Lower(Value(called))).exists():
+        raise NameTaken(
+            f"there is a key called “{called}” already: revoke it, or choose another name"
+        )
+    return called
 
 
 def _require_role(role: UUID | None) -> None:

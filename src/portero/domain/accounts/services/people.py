@@ -71,7 +71,7 @@ def add_person(
 def create_service_account(*, actor: Actor, name: str, accountable: UUID) -> UUID:
     """Make a service account that a person answers for; returns its principal.
 
-    Raises AccessDenied, InvalidRule, NotFound.
+    Raises AccessDenied, InvalidRule, NameTaken, NotFound.
     """
     with access.policy_change(
         actor=actor, operation="create_service_account", event="service_account.created"
@@ -80,10 +80,11 @@ def create_service_account(*, actor: Actor, name: str, accountable: UUID) -> UUI
         people = Principal.objects.filter(kind=PrincipalKind.PERSON, active=True)
         if not people.filter(id=accountable).exists():
             raise NotFound(str(accountable))
+        called = access.require_free_name(kind=PrincipalKind.SERVICE_ACCOUNT, name=name)
         account = Principal.objects.create(
             id=uuid7(),
             kind=PrincipalKind.SERVICE_ACCOUNT,
-            name=require_name(name),
+            name=called,
             accountable_id=accountable,
         )
         change.note(

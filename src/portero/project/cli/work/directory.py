@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ class Directory:
     def principal(self, text: str) -> str:
         """Id of the person, service account or team with this id, name or e-mail address."""
         named = [(p.id, (p.name, self.emails.get(p.id, ""))) for p in self.state.policy.principals]
-        return _one("person, service account or team", text, named)
+        return _one("person, service account or team", text, named, self._living())
 
     def account(self, text: str) -> UUID:
         accounts = [
@@ -55,11 +55,15 @@ class Directory:
             for p in self.state.policy.principals
             if p.kind is PrincipalKind.SERVICE_ACCOUNT
         ]
-        return UUID(_one("service account", text, accounts))
+        return UUID(_one("service account", text, accounts, self._living()))
 
     def team(self, text: str) -> str:
         teams = [p for p in self.state.policy.principals if p.kind is PrincipalKind.TEAM]
-        return _one("team", text, [(team.id, (team.name,)) for team in teams])
+        return _one("team", text, [(team.id, (team.name,)) for team in teams], self._living())
+
+    def _living(self) -> set[str]:
+        """Who acts: their names are their own, and whoever was stopped may have a namesake."""
+        return {one.id for one in self.state.policy.principals if one.active}
 
     def role(self, text: str) -> UUID:
         return UUID(_one("role", text, [(str(role.id), (role.name,)) for role in self.roles]))
@@ -74,11 +78,13 @@ class Directory:
 
     def find_key(self, text: str) -> ApiKey | None:
         """The key with this id, public id or name; None when there is none. Raises Problem for several."""
-        whole = keys.read(text)  # a leaked key, pasted: its secret goes no further than here
+        whole = keys.find(text)  # a leaked key, pasted: its secret goes no further than here
         if whole is not None:
             text = whole.public_id
         named = [(str(key.id), (key.public_id, key.name)) for key in self.keys]
-        found = _fitting(text, named)
+        now = datetime.now(UTC)
+        living = {str(k.id) for k in self.keys if k.revoked_at is None and k.expires_at > now}
+        found = _meant(_fitting(text, named), living)
         if len(found) > 1:
             several = f"several keys are called {text!r}: name one of {', '.join(found)}"
             raise Problem(several, ExitCode.USAGE)
@@ -87,7 +93,7 @@ class Directory:
     def key(self, text: str) -> ApiKey:
         found = self.find_key(text)
         if found is None:
-            called = "like that" if text.startswith(keys.PREFIX) else repr(text)
+            called = "like that" if keys.PREFIX in text else repr(text)
             raise Problem(f"there is no key {called}: see `portero key list`", ExitCode.USAGE)
         return found
 
@@ -155,9 +161,14 @@ def _fitting(text: str, named: _Named) -> list[str]:
     return [i for i, names in named if wanted == i or wanted in {n.casefold() for n in names}]
 
 
-def _one(what: str, text: str, named: _Named) -> str:
+def _meant(found: list[str], living: Collection[str]) -> list[str]:
+    """Of several with one name those that live, where there are any."""
+    return [one for one in found if one in living] or found
+
+
+def _one(what: str, text: str, named: _Named, living: Collection[str] = ()) -> str:
     known = list(named)
-    found = _fitting(text, known)
+    found = _meant(_fitting(text, known), living)
     if len(found) == 1:
         return found[0]
     if found:

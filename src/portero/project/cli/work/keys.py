@@ -61,6 +61,7 @@ def create(workspace: UUID, wanted: Wanted, *, acting: str | None) -> dict[str, 
         "account_id": str(account),
         "key": made.text.reveal().decode(),
         "expires_at": made.expires_at.isoformat(timespec="seconds"),
+        "can_nothing": made.can_nothing,
     }
 
 
