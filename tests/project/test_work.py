@@ -15,9 +15,10 @@ from databases import Database
 from gateway.house import WABA
 from portero.domain.access import services as access
 from portero.domain.access.errors import AccessDenied, InvalidRule
+from portero.domain.access.models import Principal
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.errors import InvalidLifetime
-from portero.domain.audit.models import Record, in_workspace
+from portero.domain.audit.models import Record, RecordOpen, in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.domain.workspaces.models import Resource
 from portero.engine import Conditions, Hours, PrincipalKind, Scope
@@ -27,6 +28,7 @@ from portero.project.cli.output import write
 from portero.project.cli.problems import ExitCode, Problem
 from portero.project.cli.work import keys
 from portero.project.cli.work.directory import Directory, directory
+from portero.project.cli.work.people import record_link
 from portero.project.cli.work.why import Question, answer
 
 
@@ -232,3 +234,27 @@ def test_why_asks_for_the_template_s_category_as_the_gateway_does(
 
     assert {check["permission"] for check in told["checks"]} == {"send:template", *asked}
     assert told["allowed"] == (asked == {"template:use_utility"})
+
+
+def test_a_link_to_a_password_stands_on_record_wherever_its_person_is(cast: Cast) -> None:
+    with in_workspace(cast.workspace):
+        person = Principal.objects.get(id=cast.beto.principal).person_id
+    accounts.add_person(actor=cast.carla, email="beto@example.com", name="Beto")
+
+    record_link(person, new_factors=True, acting="dora@example.com")
+
+    for workspace, who in ((cast.workspace, cast.dora), (cast.carla.workspace, cast.carla)):
+        with in_workspace(workspace):
+            record = Record.objects.get(event="sign_in_link.made")
+            body = RecordOpen.objects.get(call_id=record.call_id).body
+        assert (record.effect, record.actor) == ("allow", who.id)
+        assert body["new_factors"]
+
+
+@pytest.mark.parametrize("acting", ["carla@example.com", "nobody@example.com"])
+def test_who_is_nowhere_near_makes_no_link(cast: Cast, acting: str) -> None:
+    with in_workspace(cast.workspace):
+        person = Principal.objects.get(id=cast.dora.principal).person_id
+
+    with pytest.raises(Problem):
+        record_link(person, new_factors=False, acting=acting)

@@ -23,6 +23,7 @@ def link(
         bool,
         typer.Option("--new-factors", help="Take away the old second factors: they are lost."),
     ] = False,
+    acting: ActingAs = None,
     json: Json = False,
 ) -> None:
     """Make a link with which a person chooses a password. It works once, within three days."""
@@ -48,6 +49,9 @@ def link(
                 " `portero workspace create` founds a workspace with its first owner",
                 ExitCode.USAGE,
             ) from None
+        from portero.project.cli.work.people import record_link
+
+        record_link(person.id, new_factors=new_factors, acting=acting)
         if new_factors:
             accounts.begin_again(person=person.id)
         url = welcome_url(configuration, accounts.make_sign_in_link(person=person.id))

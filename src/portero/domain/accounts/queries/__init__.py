@@ -17,6 +17,7 @@ from portero.domain.accounts.queries.members import (
     members,
     members_of,
     memberships,
+    places_of,
     some_members_of,
 )
 
@@ -38,5 +39,6 @@ __all__ = [
     "members",
     "members_of",
     "memberships",
+    "places_of",
     "some_members_of",
 ]

@@ -225,6 +225,11 @@ def memberships(person: UUID) -> list[Membership]:
     return [one for one, is_invited in _all_memberships(person) if not is_invited]
 
 
+def places_of(person: UUID) -> list[UUID]:
+    """The workspaces a person is an active member of, or is invited to."""
+    return [one.workspace for one, _ in _all_memberships(person)]
+
+
 def _all_memberships(person: UUID) -> list[tuple[Membership, bool]]:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         # Before a workspace is chosen none is set; this lets somebody see where they are a member.

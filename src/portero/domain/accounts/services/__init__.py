@@ -29,6 +29,7 @@ from portero.domain.accounts.services.links import (
 )
 from portero.domain.accounts.services.membership import (
     end_sessions_of,
+    record_sign_in_link,
     remove,
     reset_factors,
     suspend,
@@ -65,6 +66,7 @@ __all__ = [
     "make_sign_in_link",
     "open_stream_ticket",
     "prefer",
+    "record_sign_in_link",
     "register_person",
     "remember",
     "remove",

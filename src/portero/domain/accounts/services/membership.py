@@ -10,6 +10,7 @@ from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor, record_act
 from portero.domain.access.errors import NotFound, OwnAccess, OwnerNeeded
 from portero.domain.access.models import Principal
+from portero.domain.access.snapshot import lock_policy
 from portero.domain.accounts import sessions
 from portero.domain.accounts.errors import AtHomeElsewhere
 from portero.domain.accounts.queries import memberships
@@ -68,6 +69,27 @@ def end_sessions_of(*, actor: Actor, principal: UUID) -> int:
             ended=ended,
         )
     return ended
+
+
+def record_sign_in_link(*, actor: Actor, person: UUID, new_factors: bool) -> None:
+    """Put on record that the installation hands out a link to a password, before it does.
+
+    Asks for no right: whoever runs the command has the server. Raises NotFound.
+    """
+    with in_workspace(actor.workspace):
+        lock_policy(exclusive=False)
+        found = Principal.objects.filter(person_id=person).first()
+        if found is None:
+            raise NotFound(str(person))
+        record_act(
+            actor=actor,
+            operation="record_sign_in_link",
+            event="sign_in_link.made",
+            checks=(),
+            touched=(Touched("principal", found.id),),
+            name=found.name,
+            new_factors=new_factors,
+        )
 
 
 def reset_factors(*, actor: Actor, principal: UUID, reason: str = "") -> None:
