@@ -30,6 +30,7 @@ from portero.project.cli.work import keys
 from portero.project.cli.work.directory import Directory, directory
 from portero.project.cli.work.people import record_link
 from portero.project.cli.work.why import Question, answer
+from portero.project.demo.seed import with_dead_keys_told
 
 
 @pytest.fixture(scope="module")
@@ -258,3 +259,24 @@ def test_who_is_nowhere_near_makes_no_link(cast: Cast, acting: str) -> None:
 
     with pytest.raises(Problem):
         record_link(person, new_factors=False, acting=acting)
+
+
+def test_a_demo_tells_which_of_its_keys_ended(cast: Cast) -> None:
+    account = _idle(cast)
+    told = []
+    for name in ("goes on", "ends"):
+        made = keys.create(
+            cast.workspace, wanted(name=name, new_account=None, account=account), acting=None
+        )
+        told.append({"name": name, "key": made["key"], "may": "everything"})
+    told.append({"name": "old", "key": "ptr_svc_of_another_release", "may": "nothing: it expired"})
+    keys.revoke(cast.workspace, "ends", reason="", acting=None)
+
+    document = with_dead_keys_told(
+        {"workspace": {"id": str(cast.workspace)}, "keys": told, "numbers": []}
+    )
+
+    assert [key["may"] for key in document["keys"]] == [
+        "everything", "nothing any more: it was revoked or has expired", "nothing: it expired"
+    ]  # fmt: skip
+    assert document["numbers"] == []

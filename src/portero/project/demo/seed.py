@@ -15,12 +15,13 @@ from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.models import Role
 from portero.domain.accounts import services as accounts
-from portero.domain.accounts.models import Person
+from portero.domain.accounts.models import ApiKey, Person
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.engine import ENTER_CONSOLE, GuardrailKind, HolderKind, Scope
 from portero.project.demo.keys import KEYS, ORDER_TEMPLATES, ROLES, DemoKey
 from portero.project.demo.world import SOPORTE, VENTAS
+from portero.store.keys import read
 from portero.store.sealing import Secret
 
 NAME = "Tienda Andina"
@@ -257,6 +258,26 @@ def _document(
             {"name": name, "key": made.text, "may": made.key.may} for name, made in keys.items()
         ],
     }
+
+
+def with_dead_keys_told(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of a demo, where the keys that ended since it was written are said to."""
+    with in_workspace(UUID(document["workspace"]["id"])):
+        living = set(
+            ApiKey.objects.filter(revoked_at=None, expires_at__gt=datetime.now(UTC)).values_list(
+                "public_id", flat=True
+            )
+        )
+
+    def now(key: Mapping[str, str]) -> Mapping[str, str]:
+        parsed = read(key["key"])
+        ended = parsed is None or parsed.public_id not in living
+        return {**key, "may": _ENDED} if ended and not key["may"].startswith("nothing") else key
+
+    return {**document, "keys": [now(key) for key in document["keys"]]}
+
+
+_ENDED = "nothing any more: it was revoked or has expired"
 
 
 def _secret(text: str) -> Secret:

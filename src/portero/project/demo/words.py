@@ -27,7 +27,7 @@ Keys, in {file}:
 
 Take one, and send a message with curl:
 
-  export KEY=$({python} -c 'import json; print(json.load(open("{file}"))["keys"][0]["key"])')
+  export KEY=$({python} -c 'import json; print(json.load(open("{file}"))["keys"][{living}]["key"])')
   curl {gateway_url}/v23.0/{number}/messages \\
     -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\
     -d '{{"messaging_product":"whatsapp","to":"{customer}","type":"text","text":{{"body":"Hola"}}}}'
@@ -57,6 +57,7 @@ def introduction(document: Mapping[str, Any], state: Path) -> str:
         gateway_url=document["gateway_url"],
         sandbox_url=document["sandbox_url"],
         file=state / "demo.json",
+        living=next((n for n, key in enumerate(keys) if not key["may"].startswith("nothing")), 0),
         keys="\n".join(f"  {key['name']:<13} {key['may']}" for key in keys),
         number=document["numbers"][0]["phone_number_id"],
         python=quote(sys.executable),

@@ -26,6 +26,7 @@ def ensure_workspace(state: Path) -> None:
         _say("bringing the database to this release")
         install()
         _let_people_sign_in(state / DEMO_FILE)
+        _tell_of_dead_keys(state / DEMO_FILE)
         return
     mark = state / _UNFINISHED
     start_over(state, mark)
@@ -52,6 +53,14 @@ def _let_people_sign_in(file: Path) -> None:
     from portero.project.demo.seed import let_sign_in  # needs Django set up
 
     document["people"] = let_sign_in()
+    write_private(file, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def _tell_of_dead_keys(file: Path) -> None:
+    """What was revoked since, or has expired, is not said to do anything any more."""
+    from portero.project.demo.seed import with_dead_keys_told  # needs Django set up
+
+    document = with_dead_keys_told(json.loads(file.read_text()))
     write_private(file, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
