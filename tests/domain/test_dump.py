@@ -44,7 +44,7 @@ def test_k10_no_secret_is_in_a_dump_in_any_spelling(cast: Cast, app: Database) -
         canary = secrets.token_hex(16).encode()
         planted.append(canary)
         workspaces.store_credential(actor=cast.ana, waba=waba, token=Secret(canary))
-    for _ in range(5):
+    for n in range(5):
         app_secret, verify = (secrets.token_hex(16).encode() for _ in range(2))
         planted += [app_secret, verify]
         workspaces.set_meta_app(
@@ -53,7 +53,7 @@ def test_k10_no_secret_is_in_a_dump_in_any_spelling(cast: Cast, app: Database) -
             app_secret=Secret(app_secret),
             verify_token=Secret(verify),
         )
-        new = accounts.create_key(actor=cast.ana, service_account=account, name="k")
+        new = accounts.create_key(actor=cast.ana, service_account=account, name=f"k{n}")
         planted += [new.text.reveal(), new.text.reveal().split(b"_")[3]]
 
     text = dump(app)

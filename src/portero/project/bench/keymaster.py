@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import django
 
@@ -27,8 +27,8 @@ def main() -> None:
         actor = Actor(workspace, owner, datetime.now(UTC))
         if command == "make":
             made = [
-                accounts.create_key(actor=actor, service_account=account, name=f"Bench {n}")
-                for n in range(argument)
+                accounts.create_key(actor=actor, service_account=account, name=f"Bench {uuid4()}")
+                for _ in range(argument)
             ]
             answer: object = [[str(key.id), key.text.reveal().decode()] for key in made]
         else:
