@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import smtplib
 import stat
 import time
@@ -12,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import django
 import psycopg
 from psycopg.rows import dict_row
 
@@ -26,7 +24,7 @@ from portero.project.configuration import (
 )
 from portero.project.listening import answers
 from portero.project.logins import OWNER, ROLE_OF, Login
-from portero.project.migrate import policies
+from portero.project.migrate import known_migrations, policies
 from portero.project.programs import GATEWAY_HEALTH, LIVE_HEALTH
 from portero.store.sealing import CannotOpen
 from portero.store.workspace_keys import WorkspaceKeys
@@ -143,11 +141,7 @@ def _login(configuration: Configuration, login: Login) -> Finding:
 
 
 def _migrations(configuration: Configuration) -> Iterator[Finding]:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
-    django.setup()
-    from django.db.migrations.loader import MigrationLoader  # needs Django set up
-
-    wanted = set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
+    wanted = known_migrations()
     with _connected(configuration, "migrate") as connection:
         connection.execute(f"SET ROLE {OWNER}")
         found = connection.execute(

@@ -57,6 +57,15 @@ def _connected(dsn: str) -> Iterator[BaseDatabaseWrapper]:
         del connections.settings[_ALIAS]
 
 
+def known_migrations() -> set[tuple[str, str]]:
+    """App and name of every migration of this release."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
+    django.setup()
+    from django.db.migrations.loader import MigrationLoader  # needs Django set up
+
+    return set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
+
+
 def policies() -> tuple[str, str]:
     """The statements about who may do what to which rows, and the mark a database with them bears."""
     text = files("portero.store").joinpath("sql", "policies.sql").read_text()

