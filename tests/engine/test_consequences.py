@@ -20,17 +20,13 @@ from portero.engine import (
     Reach,
     Role,
     Scope,
-    compile_policy,
-    consequences,
-)
-from portero.engine.consequences import (
     Shift,
     Way,
+    compile_policy,
     members_of,
-    request_beyond,
-    restrictions_of,
     shifts,
 )
+from portero.engine.ways import ME, request_beyond, restrictions_of
 
 NOW = 1_790_000_000.0
 SEND = "send:text"
@@ -130,7 +126,7 @@ def assert_there_is_a_request(
     )
     assert example is not None
     resource, context = example
-    if resource.owner == consequences.ME:
+    if resource.owner == ME:
         resource = replace(resource, owner=shift.principal)
     asked = shift.principal, [Check(shift.permission, resource)], context
     assert compile_policy(allowing).decide(*asked).allowed

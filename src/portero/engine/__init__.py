@@ -22,7 +22,7 @@ from portero.engine.catalogue import (
     spec_of,
 )
 from portero.engine.changes import Change, ChangeKind, RuleKind
-from portero.engine.consequences import Shift, Way, members_of, shifts
+from portero.engine.consequences import Shift, members_of, shifts
 from portero.engine.explaining import (
     CheckAccount,
     Explanation,
@@ -52,6 +52,7 @@ from portero.engine.policy import (
 from portero.engine.request import Check, Context, Resource
 from portero.engine.seeing import MANY_VALUED, Branch, Dimension, Exclusion, Term, Visible, both
 from portero.engine.snapshot import Snapshot, compile_policy
+from portero.engine.ways import Way
 
 __all__ = [
     "ENTER_CONSOLE",

@@ -1,55 +1,19 @@
 """What a change of policy makes possible or ends, and for whom: computed, not sampled (B3.9).
 
-Somebody gains when there is a request that the rules allow afterwards and did not allow before. To
-find one, or to know that there is none, it is enough to try few values in each dimension: between
-two values that no rule tells apart there is nothing to try. The rules' own tests are asked, so that
-this cannot differ from a decision. Guardrails and limits take away on top of it, before as after.
+Somebody gains when there is a request that the rules allow afterwards and did not allow before.
+Guardrails and limits take away on top of it, before as after.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from ipaddress import IPv4Address, IPv6Address
+from dataclasses import fields
 from operator import attrgetter
-from typing import Any, NamedTuple
 
 from portero.engine.bindings import Bindings, Given
 from portero.engine.catalogue import PERMISSIONS
 from portero.engine.policy import Conditions, Policy, PrincipalKind, Reach, Scope
-from portero.engine.request import Context, Resource
-from portero.engine.restrictions import (
-    FreshFactor,
-    InHours,
-    InNetworks,
-    Overlap,
-    Restriction,
-    Since,
-    Until,
-    ValueIn,
-    WithinReach,
-    dates,
-    moments,
-    places,
-)
-
-ME, _SOMEBODY = "me", "somebody else"
-_DAY = 24 * 60
-_WEEK = 7 * _DAY
-_BITS = {4: 32, 6: 128}
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to a permission: a cell of a role, through a binding."""
-
-    reach: Reach
-    scope: Scope
-    conditions: Conditions
-    since: float | None
-    until: float | None
-
+from portero.engine.ways import Way, is_plainly_beyond, request_beyond, restrictions_of
 
 # A way by the objects it is made of: there may be a million, and to tell two apart takes no look into them.
 _Key = tuple[Reach, int, int, float | None, float | None]
@@ -219,8 +183,7 @@ class _Changes:
             of = self._met.of
             tests = [restrictions_of(of(one), teams) for one in others]
             plain = self._plain[shape] = all(
-                _is_plainly_beyond(restrictions_of(of(one), teams), tests, self._now)
-                for one in more
+                is_plainly_beyond(restrictions_of(of(one), teams), tests, self._now) for one in more
             )
         return plain
 
@@ -421,244 +384,8 @@ def _beyond(
     found = []
     for key in keys:
         mine = restrictions_of(met.of(key), teams)
-        if _is_plainly_beyond(mine, tests, now) or request_beyond(
+        if is_plainly_beyond(mine, tests, now) or request_beyond(
             mine, tests, teams=teams | their_teams, now=now
         ):
             found.append(key)
     return frozenset(found)
-
-
-def _is_plainly_beyond(mine: _Tests, others: Iterable[_Tests], now: float) -> bool:
-    """Whether one request far out passes: wherever `mine` says nothing, of what no rule names.
-
-    It is of no number, country or team that is named, somebody else's, long after every end, from
-    nowhere and without a factor. Only hours and beginnings have nothing outside of all. False where it
-    is not plain, also of what `mine` itself lets nothing through.
-    """
-    said = {_DIMENSION[type(test)](test) for test in mine}
-    return (
-        len(said) == len(mine)  # two of one dimension may exclude each other
-        and all(_is_plainly_possible(test, now) for test in mine)
-        and all(
-            any(
-                type(test) not in _ALWAYS_MET_SOMEWHERE and _DIMENSION[type(test)](test) not in said
-                for test in other
-            )
-            for other in others
-        )
-    )
-
-
-def _is_plainly_possible(test: Restriction, now: float) -> bool:
-    match test:
-        case ValueIn() | Overlap():
-            return bool(test.wanted)
-        case WithinReach():
-            return test.wanted > Reach.NONE
-        case Until():
-            return test.wanted > now
-        case _:
-            return False
-
-
-_Tests = frozenset[Restriction]
-
-
-def restrictions_of(way: Way, teams: frozenset[str]) -> _Tests:
-    """All that a request by way of this one has to pass."""
-    reach = () if way.reach is Reach.ALL else (WithinReach(way.reach, ME, teams),)
-    when = (*moments(way.conditions), *dates(way.since, way.until))
-    return frozenset((*places(way.scope), *reach, *when))
-
-
-def request_beyond(
-    tests: _Tests, others: Sequence[_Tests], *, teams: frozenset[str], now: float
-) -> tuple[Resource, Context] | None:
-    """A request that passes all of the tests, and fails one of each of the others; None if there is none.
-
-    In each dimension every point that matters is tried, and what is kept of it is which of the
-    others would still let it pass. Dimensions are free of each other (a date says nothing of the
-    hour), so what lets a combination pass is what all of its points have in common.
-    """
-    if any(other <= tests for other in others):
-        return None
-    left: dict[int, tuple[_Point, ...]] = {(1 << len(others)) - 1: ()}
-    for dimension, points in _dimensions(tests.union(*others), teams, now):
-        mine = _of_dimension(tests, dimension)
-        theirs = [_of_dimension(other, dimension) for other in others]
-        kept: dict[int, _Point] = {}
-        for point in points:
-            if all(test.holds(*point) for test in mine):
-                passing = sum(
-                    1 << n
-                    for n, some in enumerate(theirs)
-                    if all(test.holds(*point) for test in some)
-                )
-                kept.setdefault(passing, point)
-        left = _least(
-            {
-                before & passing: (*so_far, point)
-                for before, so_far in left.items()
-                for passing, point in kept.items()
-            }
-        )
-    # Nothing is left where nothing passes even the tests of its own.
-    return _request(left[0], now) if 0 in left else None
-
-
-def _of_dimension(tests: _Tests, dimension: str) -> list[Restriction]:
-    return [test for test in tests if _DIMENSION[type(test)](test) == dimension]
-
-
-def _least(found: Mapping[int, tuple[_Point, ...]]) -> dict[int, tuple[_Point, ...]]:
-    """Without those that pass all that another passes: they are never the better ones to go on with."""
-    least: dict[int, tuple[_Point, ...]] = {}
-    for mask in sorted(found, key=int.bit_count):
-        if not any(other & mask == other for other in least):
-            least[mask] = found[mask]
-    return least
-
-
-def _request(points: Iterable[_Point], now: float) -> tuple[Resource, Context]:
-    """The one request that has, in each dimension, the point of that dimension."""
-    about: dict[str, Any] = {}
-    when: dict[str, Any] = {"now": now}
-    for resource, context in points:
-        about |= _said(resource, _NOTHING)
-        when |= _said(context, _MOMENT)
-    if "factor_at" in when:
-        when["factor_at"] += when["now"]
-    return replace(_NOTHING, **about), replace(_MOMENT, **when)
-
-
-def _said(one: Resource | Context, nothing: Resource | Context) -> dict[str, object]:
-    return {
-        field.name: value
-        for field in fields(one)
-        if (value := getattr(one, field.name)) != getattr(nothing, field.name)
-    }
-
-
-_Point = tuple[Resource, Context]
-_NOTHING = Resource("")
-_MOMENT = Context(now=0.0, weekday=0, minute=0)
-
-
-class _Seen(NamedTuple):
-    """What decides which points are worth trying in a dimension."""
-
-    tests: list[Restriction]
-    teams: frozenset[str]
-    now: float
-
-
-def _dimensions(
-    tests: Collection[Restriction], teams: frozenset[str], now: float
-) -> Iterator[tuple[str, list[_Point]]]:
-    by_dimension: dict[str, list[Restriction]] = defaultdict(list)
-    for test in tests:
-        by_dimension[_DIMENSION[type(test)](test)].append(test)
-    for dimension, some in by_dimension.items():
-        points = _POINTS.get(dimension, _values)
-        yield dimension, list(points(_Seen(some, teams, now)))
-
-
-def _values(seen: _Seen) -> Iterator[_Point]:
-    """Every value that a rule names, and none of them."""
-    for test in seen.tests:
-        if isinstance(test, ValueIn):
-            for value in sorted(test.wanted):
-                yield _with(test.dimension, value), _MOMENT
-        elif isinstance(test, Overlap):
-            # One label alone: whoever has more of them passes more rules, never fewer.
-            for value in sorted(test.wanted):
-                yield _with(f"{test.dimension}s", frozenset((value,))), _MOMENT
-    yield _NOTHING, _MOMENT
-
-
-def _with(attribute: str, value: Any) -> Resource:
-    return replace(_NOTHING, **{attribute: value})
-
-
-def _of_teams(seen: _Seen) -> Iterator[_Point]:
-    """Each team that a rule names or that one is in, and whose the thing is there."""
-    named = {team for test in seen.tests if isinstance(test, ValueIn) for team in test.wanted}
-    for team in (*sorted(named | seen.teams), None):
-        for owner in (ME, None, _SOMEBODY):
-            yield replace(_NOTHING, team=team, owner=owner), _MOMENT
-
-
-def _of_hours(seen: _Seen) -> Iterator[_Point]:
-    """Whenever a window opens or closes."""
-    minutes = {0}
-    for test in seen.tests:
-        if isinstance(test, InHours):
-            for hours in test.wanted:
-                lasts = (hours.end - hours.start) % _DAY or _DAY
-                for day in hours.days:
-                    opens = day * _DAY + hours.start
-                    minutes |= {opens % _WEEK, (opens + lasts) % _WEEK}
-    for minute in sorted(minutes):
-        yield _NOTHING, replace(_MOMENT, weekday=minute // _DAY, minute=minute % _DAY)
-
-
-def _of_networks(seen: _Seen) -> Iterator[_Point]:
-    """Wherever a network begins or the addresses after it do."""
-    edges = set()
-    for test in seen.tests:
-        if isinstance(test, InNetworks):
-            for network in test.networks:
-                size = (1 << _BITS[network.version]) - network.mask
-                edges |= {(network.version, network.base), (network.version, network.base + size)}
-    for version, number in sorted(edges):
-        if number < 1 << _BITS[version]:
-            address = IPv4Address(number) if version == 4 else IPv6Address(number)
-            yield _NOTHING, replace(_MOMENT, address=str(address))
-    yield _NOTHING, _MOMENT
-
-
-def _of_factors(seen: _Seen) -> Iterator[_Point]:
-    """As old as a rule still takes it, and never shown."""
-    for test in seen.tests:
-        if isinstance(test, FreshFactor):
-            yield _NOTHING, replace(_MOMENT, factor_at=_MOMENT.now - test.wanted)
-    yield _NOTHING, _MOMENT
-
-
-def _of_dates(seen: _Seen) -> Iterator[_Point]:
-    """Now, and whenever a rule begins or ends later."""
-    edges = {test.wanted for test in seen.tests if isinstance(test, Since | Until)}
-    for at in sorted({seen.now, *(edge for edge in edges if edge > seen.now)}):
-        yield _NOTHING, replace(_MOMENT, now=at)  # ends are the later side of an edge
-
-
-def _itself(test: Restriction) -> str:
-    return test.dimension
-
-
-def _team(_test: Restriction) -> str:
-    return "team"  # a reach looks at the team too
-
-
-def _date(_test: Restriction) -> str:
-    return "date"
-
-
-_DIMENSION: Mapping[type[Restriction], Callable[[Restriction], str]] = {
-    ValueIn: _itself,
-    Overlap: _itself,
-    WithinReach: _team,
-    InHours: _itself,
-    InNetworks: _itself,
-    FreshFactor: _itself,
-    Since: _date,
-    Until: _date,
-}
-_ALWAYS_MET_SOMEWHERE = frozenset({InHours, Since})
-_POINTS: Mapping[str, Callable[[_Seen], Iterator[_Point]]] = {
-    "team": _of_teams,
-    "hours": _of_hours,
-    "network": _of_networks,
-    "factor": _of_factors,
-    "date": _of_dates,
-}
