@@ -134,7 +134,7 @@ def test_a_version_made_of_the_one_before_is_one_made_anew():
         list(answers(snapshot, random, policy))  # what it remembers must not be handed on
         for version in range(8):
             now = changed(random, replace(now, version=now.version + 1), version)
-            snapshot = snapshot.followed_by(now)
+            snapshot = compile_policy(now, after=snapshot)
             plain = replace(now, bindings=tuple(now.bindings))
             assert isinstance(now.bindings, Bindings)
             assert now.bindings == plain.bindings

@@ -24,6 +24,7 @@ from portero.engine import (
     Way,
     compile_policy,
     members_of,
+    named_by,
     shifts,
 )
 from portero.engine.ways import ME, request_beyond, restrictions_of
@@ -175,6 +176,15 @@ def test_two_bindings_together_cover_what_neither_does_alone() -> None:
 def test_a_team_s_binding_is_its_members() -> None:
     assert told(policy(), policy(Binding("1", "ventas", "r"))) == {"ana": (True, False)}
     assert members_of(policy(), ["ventas", "beto"]) == {"ana", "beto"}
+
+
+def test_a_guardrail_s_names_are_of_people_teams_and_roles() -> None:
+    given = policy(Binding("1", "ventas", "r"), Binding("2", "beto", "s"))
+
+    assert named_by(given, ["ventas"]) == {"ventas", "ana"}
+    assert named_by(given, ["r"]) == {"r", "ana"}
+    assert named_by(given, ["s"]) == {"s", "beto"}
+    assert named_by(given, ["nobody"]) == {"nobody"}
 
 
 def test_hours_that_overlap_cover_together() -> None:

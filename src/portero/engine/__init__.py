@@ -22,7 +22,7 @@ from portero.engine.catalogue import (
     spec_of,
 )
 from portero.engine.changes import Change, ChangeKind, RuleKind
-from portero.engine.consequences import Shift, members_of, shifts
+from portero.engine.consequences import Shift, shifts
 from portero.engine.explaining import (
     CheckAccount,
     Explanation,
@@ -30,7 +30,7 @@ from portero.engine.explaining import (
     GuardrailAccount,
     RuleAccount,
 )
-from portero.engine.holding import Able, name_key
+from portero.engine.holding import Able, having, members_of, name_key, named_by
 from portero.engine.policy import (
     Binding,
     Conditions,
@@ -112,8 +112,10 @@ __all__ = [
     "both",
     "compile_policy",
     "covers",
+    "having",
     "members_of",
     "name_key",
+    "named_by",
     "shifts",
     "spec_of",
 ]

@@ -225,17 +225,6 @@ class _Look:
         return self._last[1]
 
 
-def members_of(policy: Policy, holders: Collection[str]) -> set[str]:
-    """The people and service accounts among holders, and those of the teams among them."""
-    wanted = set(holders)
-    return {
-        one.id
-        for one in policy.principals
-        if one.kind is not PrincipalKind.TEAM
-        and (one.id in wanted or not wanted.isdisjoint(one.teams))
-    }
-
-
 class _Ways:
     """Who has which ways to some permissions, in one policy."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress, islice
 
-from portero.engine.bindings import Giving
-from portero.engine.policy import Principal, PrincipalKind, Reach
+from portero.engine.bindings import Bindings, Giving
+from portero.engine.policy import Policy, Principal, PrincipalKind, Reach
 from portero.engine.request import Context, Resource
 from portero.engine.restrictions import Moment, Place, WithinReach, dates
 
@@ -182,6 +182,29 @@ def _hold(restrictions: Iterable[Place | Moment], resource: Resource, context: C
         if not restriction.holds(resource, context):
             return False
     return True
+
+
+def having(policy: Policy, roles: Collection[str]) -> set[str]:
+    """The people, service accounts and teams to whom a binding gives one of the roles, at any time."""
+    bindings = Bindings.among(policy.bindings)
+    return {binding.principal for role in roles for binding in bindings.to(role)}
+
+
+def members_of(policy: Policy, holders: Collection[str]) -> set[str]:
+    """The people and service accounts among holders, and those of the teams among them."""
+    wanted = set(holders)
+    return {
+        one.id
+        for one in policy.principals
+        if one.kind is not PrincipalKind.TEAM
+        and (one.id in wanted or not wanted.isdisjoint(one.teams))
+    }
+
+
+def named_by(policy: Policy, names: Collection[str]) -> set[str]:
+    """Those whom a guardrail means that has these names: themselves, by a team or by a role."""
+    roles = {role.id for role in policy.roles}.intersection(names)
+    return {*names, *members_of(policy, {*names, *having(policy, roles)})}
 
 
 def holders(people: People, given: Iterable[Giving], reaches: Mapping[str, Reach]) -> Holders:

@@ -238,6 +238,12 @@ def _union(some: tuple[_T, ...], more: tuple[_T, ...]) -> tuple[_T, ...]:
     return tuple(sorted(set(some + more)))
 
 
-def compile_policy(policy: Policy) -> Snapshot:
-    """Make a policy ready to decide. Raises ValueError when two rules of a kind share an id."""
-    return Snapshot(Compiler(policy))
+def compile_policy(policy: Policy, *, after: Snapshot | None = None) -> Snapshot:
+    """Make a policy ready to decide; `after` is one of the same workspace, which may have led to it.
+
+    One that is no older leads to nothing, as where a backup was put back, and is left aside. Raises
+    ValueError when two rules of a kind share an id.
+    """
+    if after is None or policy.version <= after.version:
+        return Snapshot(Compiler(policy))
+    return after.followed_by(policy)

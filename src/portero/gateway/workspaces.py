@@ -229,7 +229,9 @@ class Workspaces:
             id=workspace,
             version=loaded.policy.version,
             loaded=loaded,
-            snapshot=_compiled(loaded, known),
+            snapshot=engine.compile_policy(
+                loaded.policy, after=known.snapshot if known is not None else None
+            ),
             zone=ZoneInfo(loaded.timezone),
             keys=loaded.keys,
             takes={limit.id: _take(limit) for limit in loaded.policy.limits},
@@ -246,12 +248,6 @@ class Workspaces:
         self._states[workspace] = state
         self._presence.moved(workspace, state.version)
         return state
-
-
-def _compiled(loaded: LoadedPolicy, known: WorkspaceState | None) -> engine.Snapshot:
-    if known is None or loaded.policy.version <= known.version:
-        return engine.compile_policy(loaded.policy)
-    return known.snapshot.followed_by(loaded.policy)
 
 
 def _sealed(row: Row) -> SealedValue:

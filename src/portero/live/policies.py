@@ -31,12 +31,9 @@ class Policies:
         """The policy at its head, which the caller has read in this transaction."""
         known = self._states.get(workspace)
         if known is None or known.version != version:
-            before = known.loaded if known is not None else None
+            before, last = (known.loaded, known.snapshot) if known is not None else (None, None)
             loaded = await load_policy(connection, workspace, known=before)
-            if known is None or loaded.policy.version <= known.version:
-                snapshot = compile_policy(loaded.policy)
-            else:
-                snapshot = known.snapshot.followed_by(loaded.policy)
+            snapshot = compile_policy(loaded.policy, after=last)
             known = State(loaded.policy.version, loaded, snapshot, ZoneInfo(loaded.timezone))
             self._states[workspace] = known
         return known

@@ -76,14 +76,12 @@ def current_state() -> State:
 def _followed(workspace: UUID, known: State | None) -> State:
     """What is at the head, from what is known if that is older; it was committed, so it leads here."""
     connection.ensure_connection()
-    before = known.loaded if known is not None else None
+    before, last = (known.loaded, known.snapshot) if known is not None else (None, None)
     loaded = load_policy_locked(connection.connection, workspace, known=before)
-    if known is None or loaded.policy.version <= known.policy.version:
-        snapshot = engine.compile_policy(loaded.policy)
+    snapshot = engine.compile_policy(loaded.policy, after=last)
+    if known is None:
         # It stays. To look through its millions of parts for garbage takes longer than most pages.
         gc.freeze()
-    else:
-        snapshot = known.snapshot.followed_by(loaded.policy)
     return State(snapshot, ZoneInfo(loaded.timezone), loaded)
 
 

@@ -31,6 +31,7 @@ from portero.engine import (
     Reach,
     Risk,
     Scope,
+    having,
 )
 
 _NAMED = 3
@@ -211,9 +212,7 @@ class Holders:
 
 def holders_of(*, actor: Actor, role: UUID) -> Holders:
     state = state_now(actor.workspace)
-    bindings = Bindings.among(state.policy.bindings)
-    holders = {one.principal for one in bindings.to(str(role))}
     known = state.snapshot.principals
-    found = [known[one] for one in holders if one in known]
+    found = [known[one] for one in having(state.policy, [str(role)]) if one in known]
     first = nsmallest(_HOLDERS_NAMED, found, key=lambda one: (one.name.casefold(), one.id))
     return Holders(len(found), tuple((UUID(one.id), one.name, one.kind) for one in first))

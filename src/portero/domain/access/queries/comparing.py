@@ -24,6 +24,7 @@ from portero.engine import (
     Role,
     Scope,
     Shift,
+    having,
     members_of,
     shifts,
 )
@@ -63,7 +64,7 @@ def if_role_had(*, actor: Actor, role: UUID, cells: Mapping[str, Reach]) -> Cons
     }
     if not changed:
         return Consequences(0, 0, 0, ())
-    holders = {binding.principal for binding in Bindings.among(policy.bindings).to(before.id)}
+    holders = having(policy, [before.id])
     after = replace(
         policy,
         roles=tuple(

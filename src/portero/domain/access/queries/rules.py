@@ -25,7 +25,9 @@ from portero.engine import (
     Policy,
     PrincipalKind,
     Reach,
+    having,
     members_of,
+    named_by,
 )
 
 Rule = TypeVar("Rule", Guardrail, Limit)
@@ -114,7 +116,7 @@ def held_by(
     policy = policy_now(actor.workspace)
     able = _able(policy, permissions)
     entering = {kind for entry, kind in _COMING_IN.items() if entry in permissions}
-    named = None if principals is None else _named(policy, principals)
+    named = None if principals is None else named_by(policy, principals)
     held = [
         one
         for one in policy.principals
@@ -157,14 +159,6 @@ def owners(*, actor: Actor) -> list[str]:
     return sorted((one.name for one in known if one.owner and one.active), key=str.casefold)[:5]
 
 
-def _named(policy: Policy, names: Collection[str]) -> set[str]:
-    """Those whom a rule names: themselves, by a team or by a role."""
-    bindings = Bindings.among(policy.bindings)
-    roles = {role.id for role in policy.roles}.intersection(names)
-    having = {binding.principal for role in roles for binding in bindings.to(role)}
-    return {*names, *members_of(policy, {*names, *having})}
-
-
 def _able(policy: Policy, permissions: Collection[str]) -> set[str]:
     """Those to whom some role gives one of the permissions, anywhere."""
     wanted = set(permissions)
@@ -173,9 +167,7 @@ def _able(policy: Policy, permissions: Collection[str]) -> set[str]:
         for role in policy.roles
         if any(role.cells.get(one, Reach.NONE) > Reach.NONE for one in wanted)
     }
-    bindings = Bindings.among(policy.bindings)
-    holders = {binding.principal for role in giving for binding in bindings.to(role)}
-    return members_of(policy, holders)
+    return members_of(policy, having(policy, giving))
 
 
 def _found(rules: Mapping[str, Rule], wanted: UUID) -> Rule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from portero import engine
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import InvalidRule, NotFound
 from portero.domain.access.models import Guardrail, Principal, Role
-from portero.domain.access.services.changes import Change, changes_together, policy_change
+from portero.domain.access.services.changes import changes_together, policy_change
 from portero.domain.access.services.validation import (
     require_hours,
     require_name,
@@ -112,7 +112,9 @@ def retire_guardrail(*, actor: Actor, guardrail: UUID, reason: str = "") -> None
         known = next((g for g in change.state.policy.guardrails if g.id == str(guardrail)), None)
         if known is None:
             raise NotFound(str(guardrail))
-        change.require_not_for_self(_with_holders(change, known.principals or ()))
+        change.require_not_for_self(
+            engine.named_by(change.state.policy, known.principals or frozenset())
+        )
         Guardrail.objects.filter(id=guardrail, valid_to=None).update(valid_to=change.version)
         change.note(Touched("guardrail", guardrail), reason=reason)
 
@@ -176,13 +178,6 @@ def replace_guardrail(
         )
         retire_guardrail(actor=actor, guardrail=guardrail, reason=reason)
     return made
-
-
-def _with_holders(change: Change, names: Collection[str]) -> set[str]:
-    """Those named, and whoever has a role that is named."""
-    bindings = engine.Bindings.among(change.state.policy.bindings)
-    roles = {role.id for role in change.state.policy.roles}.intersection(names)
-    return {*names, *(binding.principal for role in roles for binding in bindings.to(role))}
 
 
 def _existing(principals: Iterable[UUID]) -> list[str]:
