@@ -13,11 +13,22 @@ from cast import Cast, playing
 from console.visitors import person_of, signed_in, with_an_app
 from databases import Database
 from portero.domain.access import services as access
+from portero.domain.access.models import Principal
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
+from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces import services as workspaces
-from portero.engine import PERMISSIONS, Conditions, Hours, Reach, Scope
+from portero.engine import (
+    ENTER_CONSOLE,
+    PERMISSIONS,
+    Conditions,
+    Guardrail,
+    GuardrailKind,
+    Hours,
+    Reach,
+    Scope,
+)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +153,9 @@ def test_a_person_s_page_says_when_they_were_here_and_with_which_factor(
 ) -> None:
     member = accounts.add_person(actor=cast.ana, email="luz@here.example", name="Luz Here")
     person = Person.objects.get_by_natural_key("luz@here.example")
-    assert "Second factor No second factor Signed in never" in text_of(ana, f"/people/{member}/")
+    before = text_of(ana, f"/people/{member}/")
+    assert "Second factor No second factor" in before
+    assert "Last seen" not in before
 
     with_an_app(person)
     for _ in range(2):
@@ -150,8 +163,37 @@ def test_a_person_s_page_says_when_they_were_here_and_with_which_factor(
 
     shown = text_of(ana, f"/people/{member}/")
     assert "Second factor App with codes" in shown
-    assert re.search(r"Last seen \S.* · in 2 browsers", shown)
+    assert re.search(r"Last seen here \S.* · in 2 browsers", shown)
     assert re.search(r"Luz Here luz@here.example .*?last seen \d", text_of(ana, "/people/?q=luz"))
+
+
+def test_what_somebody_does_in_another_workspace_is_not_told_here(cast: Cast, ana: Client) -> None:
+    here = accounts.add_person(actor=cast.ana, email="uma@both.example", name="Uma Both")
+    accounts.add_person(actor=cast.carla, email="uma@both.example", name="Uma Both")
+    person = Person.objects.get_by_natural_key("uma@both.example")
+    with_an_app(person)
+    visitor = signed_in(person)
+    # She signs in, which is of no workspace, and works in the other one alone.
+    visitor.post("/workspaces/", {"workspace": str(cast.carla.workspace)})
+    with in_workspace(cast.ana.workspace):
+        Principal.objects.filter(id=here).update(seen_at=None)  # the choice was made from here
+    visitor.get("/requests/")
+
+    assert "Last seen" not in text_of(ana, f"/people/{here}/")
+    assert "last seen" not in text_of(ana, "/people/?q=uma")
+    assert "They are not signed in here now." in text_of(ana, f"/people/{here}/end-sessions/")
+    rule = Guardrail(
+        "", "", GuardrailKind.NETWORKS, frozenset({ENTER_CONSOLE}), networks=("203.0.113.0/24",)
+    )
+    named = queries.kept_outside(actor=cast.ana, rule=rule).named
+    assert here not in [who for who, _name, _address in named]
+
+    visitor.post("/workspaces/", {"workspace": str(cast.ana.workspace)})
+    visitor.get("/requests/")
+
+    assert re.search(r"Last seen here \S.* · in one browser", text_of(ana, f"/people/{here}/"))
+    named = queries.kept_outside(actor=cast.ana, rule=rule).named
+    assert here in [who for who, _name, _address in named]
 
 
 @pytest.mark.parametrize("query", ["?behind=x&name=a", "?behind=&name="])

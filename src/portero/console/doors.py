@@ -193,6 +193,7 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
             passed = access.require(actor=actor, permission=permission, event=event)
         except AccessDenied as refusal:
             return refused(request, refusal)
+        visits.note_here(request, actor)
         timezone.activate(passed.zone)
         visits.attributes(request).asked = _Asked(actor, permission, event, passed.version)
     if actor.lens is not None and door.permission is not None:

@@ -91,7 +91,7 @@ def _end_sessions(actor: Actor, principal: UUID, _reason: str) -> None:
 
 def _sessions(member: Member) -> list[str]:
     if not member.sessions:
-        return [_("They are signed in nowhere.")]
+        return [_("They are not signed in here now.")]
     told = ngettext(
         "They are signed in in one browser, which is out of here at once.",
         "They are signed in in %(count)s browsers, which are out of here at once.",

@@ -25,7 +25,7 @@ from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
 from portero.domain.accounts.services.factors import SETTLED_AFTER, has_factor
-from portero.domain.accounts.sessions import ADDRESS, AGENT, BEGAN, SEEN
+from portero.domain.accounts.sessions import ADDRESS, AGENT, BEGAN, SEEN, WORKSPACE, note_seen
 from portero.store.sittings import (
     ABSOLUTE_S,
     IDLE_S,
@@ -34,10 +34,9 @@ from portero.store.sittings import (
     SEEN_STEP_S,
 )
 
-WORKSPACE = "workspace"
 KEPT = "kept"
 """What was sent to a door that asked for a fresh factor; of the workspace it was sent in."""
-_ENTERED = "entered"
+_ENTERED, _SEEN_HERE = "entered", "seen here"
 
 
 def person_of(request: HttpRequest) -> Person | None:
@@ -60,6 +59,14 @@ def person_of(request: HttpRequest) -> Person | None:
         request.session[ADDRESS] = request.META["REMOTE_ADDR"]
         request.session[AGENT] = request.headers.get("User-Agent", "")
     return request.user
+
+
+def note_here(request: HttpRequest, actor: Actor) -> None:
+    """Keep, for who looks at people, that somebody does something in this workspace now."""
+    seen, now = request.session.get(_SEEN_HERE), actor.at.timestamp()
+    if seen is None or (now - float(seen) > SEEN_STEP_S and _is_a_persons_doing(request)):
+        request.session[_SEEN_HERE] = now
+        note_seen(workspace=actor.workspace, principal=actor.principal)
 
 
 def has_sat_too_long(request: HttpRequest, actor: Actor) -> bool:
@@ -168,6 +175,7 @@ def enter(request: HttpRequest, workspace: UUID) -> bool:
     request.session[WORKSPACE] = str(workspace)
     request.session[_ENTERED] = datetime.now(UTC).timestamp()
     request.session.pop(KEPT, None)
+    request.session.pop(_SEEN_HERE, None)
     request.session.cycle_key()
     rotate_token(request)
     return True

@@ -52,6 +52,8 @@ class Session(AbstractBaseSession):
 
     session_key = models.TextField(primary_key=True)
     person_id = models.UUIDField(null=True)
+    sits_in = models.UUIDField(null=True)
+    """The workspace that the person is in with this browser."""
     created_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(null=True)
     address = models.TextField(db_default="")

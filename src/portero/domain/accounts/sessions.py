@@ -15,17 +15,20 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as Stored
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import SuspiciousOperation
+from django.db.models.functions import Now
 from django.utils import timezone
 from typing_extensions import override
 
+from portero.domain.access.models import Principal
 from portero.domain.accounts.models import Session
+from portero.domain.audit.models import in_workspace
 
 _KEY_BYTES = 32
 _LISTED = 50
 _AGENT_MAX = 300
-SEEN, BEGAN, ADDRESS, AGENT = "seen", "began", "address", "agent"
-"""What a session says of itself: when it was last used and begun (epoch seconds), from where and
-by what. Columns tell the same, to be listed."""
+SEEN, BEGAN, ADDRESS, AGENT, WORKSPACE = "seen", "began", "address", "agent", "workspace"
+"""What a session says of itself: when it was last used and begun (epoch seconds), from where, by
+what, and in which workspace. Columns tell the same, to be listed."""
 
 
 class SessionStore(Stored):
@@ -52,12 +55,13 @@ class SessionStore(Stored):
 
     @override
     def create_model_instance(self, data: dict[str, object]) -> Session:
-        person, seen = data.get(SESSION_KEY), data.get(SEEN)
+        person, seen, workspace = data.get(SESSION_KEY), data.get(SEEN), data.get(WORKSPACE)
         return Session(
             session_key=_digest(self._key()),
             session_data=self.encode(data),
             expire_date=self.get_expiry_date(),
             person_id=UUID(str(person)) if person is not None else None,
+            sits_in=UUID(str(workspace)) if workspace is not None else None,
             created_at=_moment(data.get(BEGAN)) or timezone.now(),
             seen_at=_moment(seen),
             address=str(data.get(ADDRESS, "")),
@@ -123,6 +127,12 @@ def begun_between(person: UUID, after: datetime | None, until: datetime) -> int:
     """How many sessions of a person are open that were begun in a span of time."""
     found = Session.objects.filter(person_id=person, expire_date__gt=until, created_at__lte=until)
     return (found if after is None else found.filter(created_at__gt=after)).count()
+
+
+def note_seen(*, workspace: UUID, principal: UUID) -> None:
+    """Keep that a member did something in a workspace just now."""
+    with in_workspace(workspace):
+        Principal.objects.filter(id=principal).update(seen_at=Now())
 
 
 @dataclass(frozen=True, slots=True)

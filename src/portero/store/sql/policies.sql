@@ -55,7 +55,7 @@ BEGIN
         -- table                 app                                         gateway                           gateway reads  log
         ('workspace',           'SELECT, INSERT, UPDATE (name, timezone, suspended)', 'SELECT',                'every',       'SELECT'),
         -- what decides
-        ('principal',           'SELECT, INSERT, UPDATE (name, active, owner, accountable_id, alone_since, person_id, invited, signed_out_at)', 'SELECT', 'listed', NULL),
+        ('principal',           'SELECT, INSERT, UPDATE (name, active, owner, accountable_id, alone_since, person_id, invited, signed_out_at, seen_at)', 'SELECT', 'listed', NULL),
         ('team_member',         'SELECT, INSERT, DELETE',                   'SELECT',                          'listed',       NULL),
         ('role',                'SELECT, INSERT, UPDATE (name)',            'SELECT',                          'listed',       NULL),
         ('role_version',        'SELECT, INSERT, UPDATE (valid_to)',        'SELECT',                          'listed',       NULL),

@@ -30,6 +30,8 @@ class Principal(WorkspaceModel):
     alone_since = models.DateTimeField(null=True)
     """Of a service account: when whoever answered for it left."""
     created_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(null=True)
+    """When a person last did something here; what they do in other workspaces is not told (P3)."""
 
     class Meta:
         db_table = "principal"

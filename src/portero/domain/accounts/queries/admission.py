@@ -80,16 +80,18 @@ def _circumstances(workspace: UUID, rule: Guardrail) -> Iterator[_Circumstances]
         )
         rows = list(people.values_list("id", "person_id", "name"))
     by_passkey = rule.kind is GuardrailKind.REQUIRE_PASSKEY
-    seen = _last_seen()
+    seen = _last_seen(workspace)
     secured = _with_a_passkey() if by_passkey else set()
     for principal, person, name in rows:
         if by_passkey or seen.get(person):
             yield _Circumstances(principal, name, seen.get(person, ""), person in secured)
 
 
-def _last_seen() -> Mapping[UUID | None, str]:
-    """From where everybody who is signed in was last seen."""
-    open_now = Session.objects.filter(expire_date__gt=timezone.now(), person_id__isnull=False)
+def _last_seen(workspace: UUID) -> Mapping[UUID | None, str]:
+    """From where everybody who is in the workspace now was last seen."""
+    open_now = Session.objects.filter(
+        expire_date__gt=timezone.now(), person_id__isnull=False, sits_in=workspace
+    )
     latest: dict[UUID | None, tuple[datetime, str]] = {}
     for person, seen, begun, address in open_now.values_list(
         "person_id", "seen_at", "created_at", "address"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from django.db import connection, transaction
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -54,16 +53,15 @@ class Member:
     active: bool
     owner: bool
     email: str | None
-    last_login: datetime | None
     has_factor: bool
     is_awaited: bool
     """Invited, and has not accepted yet."""
-    last_seen: datetime | None = None
-    """When a person last did something in a browser that is still signed in."""
+    seen_at: datetime | None = None
+    """When a person last did something in this workspace."""
     factors: tuple[str, ...] = ()
     """Kinds of second factors they have set up; only of one who is looked at."""
     sessions: int = 0
-    """In how many browsers they are signed in; only of one who is looked at."""
+    """In how many browsers they are signed in and in this workspace; only of one who is looked at."""
     answers_for: tuple[str, ...] = ()
     """Names of the service accounts they answer for; likewise."""
     accountable: Accountable | None = None
@@ -123,7 +121,9 @@ def member(workspace: UUID, principal: UUID) -> Member | None:
     kinds = found.order_by("-type").values_list("user_id", "type")
     factors = [(user, str(kind)) for user, kind in kinds]
     here = [] if row.invited else list(people)
-    signed_in = Session.objects.filter(person_id__in=here, expire_date__gt=timezone.now())
+    signed_in = Session.objects.filter(
+        person_id__in=here, sits_in=workspace, expire_date__gt=timezone.now()
+    )
     if row.signed_out_at is not None:
         signed_in = signed_in.filter(created_at__gt=row.signed_out_at)
     return replace(
@@ -168,12 +168,9 @@ def _here() -> QuerySet[Principal]:
     return Principal.objects.exclude(kind=PrincipalKind.PERSON, person_id=None)
 
 
-def _people(rows: Iterable[Principal]) -> Iterable[Any]:
-    """Whoever stands behind principals, with when they last did something where they are signed in."""
-    open_now = Session.objects.filter(person_id=OuterRef("id"), expire_date__gt=timezone.now())
-    latest = open_now.order_by().values("person_id").annotate(at=Max("seen_at")).values("at")
-    people = Person.objects.filter(id__in=[r.person_id for r in rows if r.person_id is not None])
-    return people.annotate(last_seen=Subquery(latest))
+def _people(rows: Iterable[Principal]) -> Iterable[Person]:
+    """Whoever stands behind principals."""
+    return Person.objects.filter(id__in=[r.person_id for r in rows if r.person_id is not None])
 
 
 def _behind(after: tuple[str, UUID]) -> Q:
@@ -183,7 +180,7 @@ def _behind(after: tuple[str, UUID]) -> Q:
 
 def _member(
     row: Principal,
-    people: Mapping[UUID, Any],
+    people: Mapping[UUID, Person],
     secured: set[UUID],
 ) -> Member:
     person = people.get(row.person_id) if row.person_id is not None else None
@@ -194,12 +191,11 @@ def _member(
         active=row.active,
         owner=row.owner,
         email=person.email if person is not None else None,
-        # What they do elsewhere concerns nobody here before they have come.
-        last_login=person.last_login if person is not None and not row.invited else None,
+        # What they have elsewhere concerns nobody here before they have come.
         has_factor=person is not None and not row.invited and person.id in secured,
         is_awaited=row.invited,
-        last_seen=person.last_seen if person is not None and not row.invited else None,
         alone_since=row.alone_since,
+        seen_at=row.seen_at,
     )
 
 
