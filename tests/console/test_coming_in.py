@@ -30,6 +30,7 @@ from portero.engine import (
     Hours,
     Reach,
     Resource,
+    Scope,
 )
 
 HERE = ["127.0.0.0/8"]
@@ -231,7 +232,7 @@ def test_b3_3_nobody_lifts_a_rule_on_a_role_of_theirs(cast: Cast) -> None:
 def test_the_form_shows_whom_a_rule_keeps_outside_before_it_holds(
     cast: Cast, owner: Client
 ) -> None:
-    fields = {"networks": "127.0.0.0/8", "roles": [], "reason": ""}
+    fields = {"networks": "127.0.0.0/8", "whom": "everybody", "reason": ""}
 
     review = owner.post("/coming-in/networks/", fields)
     assert review.status_code == 200
@@ -248,13 +249,63 @@ def test_the_form_shows_whom_a_rule_keeps_outside_before_it_holds(
 
 
 def test_who_has_no_passkey_is_named_before_one_is_asked_for(cast: Cast, owner: Client) -> None:
-    review = owner.post("/coming-in/require_passkey/", {"roles": [], "reason": ""})
+    review = owner.post("/coming-in/require_passkey/", {"whom": "everybody", "reason": ""})
 
     assert "dora" in review.content.decode()
-    refused = owner.post("/coming-in/require_passkey/save/", {"roles": [], "reason": "Why not"})
+    refused = owner.post(
+        "/coming-in/require_passkey/save/", {"whom": "everybody", "reason": "Why not"}
+    )
     assert refused.status_code == 400
     assert "You could not come in yourself" in refused.content.decode()
     assert "Why not" in refused.content.decode()
+
+
+def test_a_rule_names_roles_and_people_however_many_there_are(cast: Cast, owner: Client) -> None:
+    role = access.create_role(actor=cast.ana, name="Counter", cells={"send:text": Reach.OWN})
+    page = owner.get("/coming-in/networks/").content.decode()
+    fields = {"networks": "127.0.0.0/8", "whom": "these", "people": "counter\nbeto@example.com"}
+
+    assert str(role) not in page
+    assert owner.post("/coming-in/networks/save/", fields).status_code == 302
+    [made] = queries.entry_rules(actor=cast.ana)
+    assert made.rule.principals == {str(role), str(cast.beto.principal)}
+    again = owner.get(f"/coming-in/{made.rule.id}/change/").content.decode()
+    assert "Counter" in again
+    assert "beto" in again
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"whom": "these", "people": "Agent", "programs": "on"}, "Roles are of people here"),
+        ({"whom": "these", "people": "Twice"}, "Several here are called “Twice”"),
+        ({"whom": "these", "people": "No such role"}, "Nobody and no key here is called"),
+        ({"whom": "these"}, "Name at least one."),
+        ({}, "Say whom it holds."),
+    ],
+)
+def test_whom_a_rule_would_mean_is_asked_until_it_is_clear(
+    cast: Cast, owner: Client, fields: dict[str, str], told: str
+) -> None:
+    if "Twice" in told:
+        access.create_role(actor=cast.ana, name="Twice", cells={"send:text": Reach.OWN})
+        accounts.add_person(actor=cast.ana, email="twice@rule.example", name="Twice")
+
+    answer = owner.post("/coming-in/networks/", {"networks": "127.0.0.0/8", **fields})
+
+    assert answer.status_code == 400
+    assert told in answer.content.decode()
+
+
+def test_what_the_form_does_not_hold_is_not_lost_by_saving_it(cast: Cast, owner: Client) -> None:
+    narrow = rule(
+        here(cast.ana),
+        GuardrailKind.NETWORKS,
+        networks=HERE,
+        scope=Scope(countries=frozenset({"MX"})),
+    )
+
+    assert owner.get(f"/coming-in/{narrow}/change/").status_code == 409
 
 
 def test_a_rule_is_changed_as_it_is(cast: Cast, owner: Client) -> None:

@@ -18,9 +18,9 @@ from typing_extensions import override
 from portero.console import visits
 from portero.console.answers import done
 from portero.console.forms import Form, WholeNumber
-from portero.console.guardrails import grouped_permissions, picked
 from portero.console.membership import Reason
 from portero.console.naming import called
+from portero.console.picking import grouped_permissions, picked
 from portero.console.telling import limit_in_words
 from portero.domain.access import queries as access
 from portero.domain.access import services
