@@ -7,7 +7,7 @@ holds for the page as for everything else. Recipients are masked always.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from portero.console.lacking import Reader, lacking
 from portero.console.words import Words
 from portero.domain.access.models import GatewayProcess, PolicyHead, Principal, Role
 from portero.domain.accounts.models import ApiKey
@@ -61,6 +62,8 @@ class Line:
     outcome: str
     because: str
     """Why it was refused; empty when it was not."""
+    lacked: tuple[str, ...]
+    """Which check failed, and what was missing, as far as the reader may see it."""
     code: str
     operation: str
     """Empty for a call that was refused before it was understood."""
@@ -85,8 +88,12 @@ class Activity:
     changes: tuple[Line, ...]
 
 
-def activity(workspace: UUID, words: Words) -> Activity:
-    """Raises Workspace.DoesNotExist, and what the database raises when it is away."""
+def activity(workspace: UUID, words: Words, sees: Collection[str] = ()) -> Activity:
+    """`sees` holds those of `lacking.SEEN_WITH` that the reader has.
+
+    Raises Workspace.DoesNotExist, and what the database raises when it is away.
+    """
+    reader = Reader.of(workspace, sees)
     with in_workspace(workspace):
         shown = Workspace.objects.get()
         now, version = _now_and_version()
@@ -100,8 +107,8 @@ def activity(workspace: UUID, words: Words) -> Activity:
                 Process(process.id, process.started_at, process.lease_until > now)
                 for process in GatewayProcess.objects.order_by("started_at")
             ),
-            calls=tuple(_lines(RecordKind.INTENT, CALLS, words)),
-            changes=tuple(_lines(RecordKind.EVENT, CHANGES, words)),
+            calls=tuple(_lines(RecordKind.INTENT, CALLS, words, reader)),
+            changes=tuple(_lines(RecordKind.EVENT, CHANGES, words, reader)),
         )
 
 
@@ -122,7 +129,7 @@ def _now_and_version() -> tuple[datetime, str]:
     return now, f"PostgreSQL {version.partition(' ')[0]}"
 
 
-def _lines(kind: RecordKind, count: int, words: Words) -> Iterator[Line]:
+def _lines(kind: RecordKind, count: int, words: Words, reader: Reader) -> Iterator[Line]:
     # A call that was decided again has several intents, of which the last one counts.
     # Pages that somebody looked at change nothing; there would soon be nothing else to see.
     asked = Record.objects.filter(kind=kind).exclude(event=LOOKED_AT, effect=Effect.ALLOW)
@@ -140,11 +147,11 @@ def _lines(kind: RecordKind, count: int, words: Words) -> Iterator[Line]:
         )
     }
     told = [_Told(record, _body(bodies, record)) for record in shown]
-    names = _Names.of_all(told)
+    names = _Called.of_all(told)
     for one in told:
         end = ends.get(one.record.call_id)
         ended = _Told(end, _body(bodies, end)) if end is not None else None
-        yield _line(one, ended, names, words)
+        yield _line(one, ended, names, words, reader)
 
 
 def _uuids(texts: Iterable[str | None]) -> set[UUID]:
@@ -178,14 +185,14 @@ def _readable(calls: Iterable[UUID]) -> _Bodies:
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
+class _Called:
     principals: Mapping[str, tuple[str, bool]]
     keys: Mapping[str, str]
     numbers: Mapping[str, str]
     roles: Mapping[str, str]
 
     @classmethod
-    def of_all(cls, told: Iterable[_Told]) -> _Names:
+    def of_all(cls, told: Iterable[_Told]) -> _Called:
         """Of everybody and everything that these records name, and of nobody else."""
         records = [one.record for one in told]
         seen = [one.on_behalf for one in records if one.on_behalf is not None]
@@ -218,7 +225,7 @@ class _Names:
         return self.principals.get(record.actor, ("?", True))
 
 
-def _line(asked: _Told, end: _Told | None, names: _Names, words: Words) -> Line:
+def _line(asked: _Told, end: _Told | None, names: _Called, words: Words, reader: Reader) -> Line:
     record, body = asked.record, asked.body
     who, is_machine = names.of(record)
     refusal = next((told for told in (asked, end) if told and _refuses(told.record)), None)
@@ -235,6 +242,7 @@ def _line(asked: _Told, end: _Told | None, names: _Names, words: Words) -> Line:
         tone=tone,
         outcome=result,
         because=_because(refusal, words) if refusal else "",
+        lacked=tuple(lacking(refusal.record, refusal.body, reader)) if refusal else (),
         code=refusal.record.reason if refusal else "",
         operation="" if record.event == NOT_UNDERSTOOD else record.operation,
         seen_as=names.seen_as(record),
@@ -278,7 +286,9 @@ def _did(record: Record, body: Mapping[str, Any], words: Words, *, wanted: bool)
 def _because(refusal: _Told, words: Words) -> str:
     """The record's own sentence where it is in the page's language, else the reason's."""
     sentence = refusal.body.get("sentence")
-    if sentence and words.code == "en":
+    # What was refused by a rule is told part by part, to each reader what they may see of it.
+    is_by_a_rule = "refused" in refusal.body or bool(refusal.record.because)
+    if sentence and words.code == "en" and not is_by_a_rule:
         return str(sentence)
     return words.reasons.get(refusal.record.reason, refusal.record.reason)
 

@@ -43,7 +43,7 @@ from portero.engine import (
     spec_of,
 )
 
-_DIMENSIONS = {
+DIMENSIONS = {
     "wabas": "waba",
     "numbers": "number",
     "teams": "team",
@@ -259,7 +259,7 @@ class _Teller:
             values = getattr(scope, field.name)
             if values is not None:
                 [text] = saying.where(Scope(**{field.name: values}), self._names)
-                yield _DIMENSIONS[field.name], text
+                yield DIMENSIONS[field.name], text
 
     def _part(self, text: str, failing: Failing | None) -> Part:
         return Part(failing is None, text, "" if failing is None else self._found(failing))
@@ -290,7 +290,7 @@ class _Teller:
             case "passkey", _:
                 return _("with a passkey")
             case dimension, frozenset() as values:
-                field = next(name for name, one in _DIMENSIONS.items() if one == dimension)
+                field = next(name for name, one in DIMENSIONS.items() if one == dimension)
                 [text] = saying.where(Scope(**{field: values}), self._names)
                 return text
             case _:
@@ -361,7 +361,7 @@ class _Teller:
             "who": self._who,
             "rule": self._rule_of(change),
             "what": self._value(change),
-            "dimension": _dimension_word(change.dimension),
+            "dimension": dimension_word(change.dimension),
             "permission": _(spec_of(change.permission).sentence) if change.permission else "",
         }
 
@@ -414,7 +414,7 @@ def _steps() -> Mapping[ChangeKind, str]:
     }
 
 
-def _dimension_word(dimension: str) -> str:
+def dimension_word(dimension: str) -> str:
     return {
         "waba": _("WhatsApp account"),
         "number": _("number"),

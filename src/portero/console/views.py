@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from portero.console import assets, visits
 from portero.console.activity import activity, answers
 from portero.console.guarding import content_security_policy
+from portero.console.lacking import SEEN_WITH
 from portero.console.words import BY_CODE, ENGLISH, Words
 from portero.domain.access import queries as access
 
@@ -28,7 +29,8 @@ REFRESH_S = 5
 def show_activity(request: HttpRequest) -> HttpResponse:
     words = BY_CODE.get(get_language() or "", ENGLISH)
     actor = visits.actor(request)
-    shown = activity(actor.workspace, words)
+    sees = access.allowed(actor=actor, permissions=tuple(SEEN_WITH.values()))
+    shown = activity(actor.workspace, words, sees)
     may_explain = bool(access.allowed(actor=actor, permissions=("access:explain",)))
     return _page(
         request,

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from portero import engine
 from portero.engine.values import valueclass
-from portero.gateway.sentences import refusal_sentence
+from portero.gateway.sentences import refusal_sentence, refused_facts
 from portero.gateway.workspaces import Workspaces, WorkspaceState
 from portero.graphapi.errors import GraphError
 from portero.graphapi.operation import RiskClass
@@ -303,7 +303,8 @@ class Attempt:
             self._caller.credential,
         )
         sentence = refusal_sentence(explanation, self.state.names)
-        await self._deny(decision.reason, sentence, checks, again=again)
+        facts = refused_facts(explanation)
+        await self._deny(decision.reason, sentence, checks, again=again, facts=facts)
 
     async def _meet_requirements(
         self, decision: engine.Decision, checks: Sequence[engine.Check], *, again: bool
@@ -320,7 +321,13 @@ class Attempt:
             await self._deny("requirement_second_person", sentence, checks, again=again)
 
     async def _deny(
-        self, reason: str, sentence: str, checks: Sequence[engine.Check], *, again: bool
+        self,
+        reason: str,
+        sentence: str,
+        checks: Sequence[engine.Check],
+        *,
+        again: bool,
+        facts: Mapping[str, object] | None = None,
     ) -> NoReturn:
         """Record it and raise Refusal. After an intent that is not followed, this is its outcome."""
         record = self._record(
@@ -329,7 +336,7 @@ class Attempt:
             effect="deny",
             checks=checks,
             outcome=Outcome.STOPPED if again else None,
-            shown={"sentence": sentence},
+            shown={"sentence": sentence, **({"refused": facts} if facts else {})},
         )
         await self._door.note(record)
         self._open = False

@@ -24,6 +24,34 @@ def refusal_sentence(explanation: engine.Explanation, names: Mapping[str, str]) 
     )
 
 
+def refused_facts(explanation: engine.Explanation) -> dict[str, object]:
+    """What the sentence says, for a record that is told in other languages.
+
+    `permission` is of the check that failed; `failing` has each part of the closest rule that did not
+    hold, as [dimension, wanted, actual], with ids as they are.
+    """
+    refused = next((check for check in explanation.checks if not check.allowed), None)
+    if refused is None:
+        return {}
+    if refused.missed and not refused.matched:
+        failing = refused.missed[0].failing
+    else:
+        failing = refused.credential.failing if refused.credential is not None else ()
+    return {
+        "permission": refused.missing or refused.check.permission,
+        "failing": [[one.dimension, _plain(one.wanted), _plain(one.actual)] for one in failing],
+    }
+
+
+def _plain(value: object) -> object:
+    """As JSON has it: several values as a sorted list, one as a text."""
+    if value is None:
+        return None
+    if isinstance(value, frozenset):
+        return sorted(map(str, value))
+    return value.name.lower() if isinstance(value, engine.Reach) else _words(value)
+
+
 def _bindings(refused: engine.CheckAccount | None, names: Mapping[str, str]) -> dict[str, str]:
     """A binding goes by the name of its role."""
     missed = () if refused is None else refused.missed
