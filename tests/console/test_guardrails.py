@@ -428,3 +428,51 @@ def test_a_rule_that_cannot_be_is_refused_by_the_service_too(cast: Cast) -> None
         access.create_guardrail(
             actor=cast.ana, name="Empty", kind=GuardrailKind.HOURS, permissions=["send:text"]
         )
+
+
+def test_before_a_limit_holds_one_sees_whom_and_who_is_over_it(
+    cast: Cast, ana: Client, shared_database: Database
+) -> None:
+    bot = accounts.create_service_account(
+        actor=cast.ana, name="counted bot", accountable=cast.ana.principal
+    )
+    role = access.create_role(actor=cast.ana, name="Counted", cells={"send:text": Reach.ALL})
+    access.create_binding(actor=cast.ana, principal=bot, role=role)
+    for n in range(3):
+        made = accounts.create_key(actor=cast.ana, service_account=bot, name=f"counted {n}")
+    accounts.revoke_key(actor=cast.ana, key=made.id)
+    look = {"look": "1"}
+
+    one = ana.post("/limits/new/", limit_said(whose="one", one="counted bot", **look))
+    alone = ana.post("/limits/new/", limit_said(whose="one", one="counted 0", **look))
+    everybody = ana.post("/limits/new/", limit_said(**look))
+
+    assert (one.status_code, alone.status_code, everybody.status_code) == (200, 200, 200)
+    assert "It holds one person or account" in plain(one.content)
+    assert "2 keys that can be used come under it." in plain(one.content)
+    assert "One key that can be used comes under it." in plain(alone.content)
+    assert "person or account" not in plain(alone.content)
+    assert "people and accounts" in plain(everybody.content)
+    assert "used since" not in plain(everybody.content)
+    assert counted(cast) == []
+    assert b'name="look"' in ana.get("/limits/new/").content
+
+
+def test_a_limit_that_is_made_smaller_says_that_today_is_over_it(
+    cast: Cast, ana: Client, shared_database: Database
+) -> None:
+    ana.post("/limits/new/", limit_said(amount="12"))
+    [made] = counted(cast)
+    with in_workspace(cast.workspace):
+        zone = ZoneInfo(Workspace.objects.get(id=cast.workspace).timezone)
+    today = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    with psycopg.connect(shared_database.dsn()) as connection:
+        row = {"workspace_id": cast.workspace, "limit_id": made.id, "starts": today}
+        insert(connection, "limit_use", {**row, "used": 7})
+
+    below = ana.post(f"/limits/{made.id}/change/", limit_said(amount="5", look="1"))
+    above = ana.post(f"/limits/{made.id}/change/", limit_said(amount="9", look="1"))
+
+    assert "Over it already: 7 are used" in plain(below.content)
+    assert "Not over it: 7 are used" in plain(above.content)
+    assert [one.amount for one in counted(cast)] == [12]

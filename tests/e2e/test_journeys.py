@@ -237,6 +237,8 @@ def test_a_limit_is_made_and_taken_away(owner: Walk) -> None:
     owner.page.locator("[name=amount]").fill("777")
     owner.page.get_by_label(owner.say("The whole workspace")).check()
     owner.looks_well("limit")
+    owner.tap("See whom it holds")
+    owner.looks_well("limit-held")
     owner.tap("Let it hold")
     line = owner.page.locator("li.limit").filter(has_text="777")
     expect(line).to_be_visible()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,8 @@ from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import InvalidRule, NotFound
-from portero.domain.access.queries import Standing
+from portero.domain.access.queries import Held, Standing
+from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import ApiKey
 from portero.domain.audit.models import in_workspace
 from portero.domain.messaging.models import LimitUse
@@ -41,6 +42,8 @@ class LimitForm(Form):
     """At most so many, of what, in which time, for whom together."""
 
     binding = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    look = forms.BooleanField(required=False)
+    """The button that asks what it would do, and saves nothing."""
     amount = WholeNumber(
         label=gettext_lazy("At most"),
         min_value=0,
@@ -202,7 +205,10 @@ def _posted(request: HttpRequest) -> QueryDict | None:
 
 def _answer(request: HttpRequest, form: LimitForm, known: Limit | None = None) -> HttpResponse:
     actor = visits.actor(request)
-    if request.method == "POST" and form.is_valid():
+    coming: Coming | None = None
+    if request.method == "POST" and form.is_valid() and form.cleaned_data["look"]:
+        coming = _coming(actor, form)
+    elif request.method == "POST" and form.is_valid():
         try:
             if known is None:
                 services.create_limit(actor=actor, **form.rule())
@@ -219,8 +225,61 @@ def _answer(request: HttpRequest, form: LimitForm, known: Limit | None = None) -
             form.add_error(None, _("These values do not go together."))
         else:
             return done(request, _("It holds from now on."), "console:limits")
-    context = {"form": form, "known": known, "groups": picked(form["permissions"])}
+    context = {
+        "form": form,
+        "known": known,
+        "groups": picked(form["permissions"]),
+        "coming": coming,
+    }
     return render(request, "console/limit_form.html", context, status=400 if form.errors else 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What a limit would do, before it holds."""
+
+    held: Held | None
+    """None = a key alone."""
+    keys: int
+    """How many living keys come under it."""
+    used: int | None
+    """Of a limit like it, since the hour or day began; None where there is none."""
+    amount: int
+
+    @property
+    def is_over(self) -> bool:
+        return self.used is not None and self.used > self.amount
+
+
+def _coming(actor: Actor, form: LimitForm) -> Coming:
+    rule = form.rule()
+    kind, holder = form.holder
+    whom: Collection[str] | None = None if holder is None else {str(holder)}
+    if kind is HolderKind.BINDING and holder is not None:
+        whom = {access.binding(actor=actor, binding=holder).principal}
+    is_key = kind is HolderKind.KEY
+    permissions = rule["permissions"] or list(PERMISSIONS)
+    return Coming(
+        held=None
+        if is_key
+        else access.held_by(actor=actor, permissions=permissions, principals=whom),
+        keys=1 if is_key else accounts.living_keys(actor.workspace, of=whom, at=actor.at),
+        used=_used_of_its_like(actor, rule),
+        amount=rule["amount"],
+    )
+
+
+def _used_of_its_like(actor: Actor, rule: Mapping[str, Any]) -> int | None:
+    """How much is used of a limit that counts the same for the same: counting records is not cheap."""
+    like = [
+        one.rule
+        for one in access.limits(actor=actor)
+        if (one.rule.holder_kind, one.rule.holder or None)
+        == (rule["holder_kind"], str(rule["holder"]) if rule["holder"] else None)
+        and (one.rule.metric, one.rule.per) == (rule["metric"], rule["per"])
+        and set(access.permissions_of(one.rule.permissions or ())) == set(rule["permissions"] or ())
+    ]
+    return max(_used(actor, like).values(), default=None)
 
 
 def _known(actor: Actor, limit: UUID) -> Limit:

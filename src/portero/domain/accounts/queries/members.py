@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -219,6 +219,22 @@ def memberships(person: UUID) -> list[Membership]:
     Suspended ones are left out, and those that they have not accepted to be in.
     """
     return [one for one, is_invited in _all_memberships(person) if not is_invited]
+
+
+def living_keys(workspace: UUID, *, of: Collection[str] | None, at: datetime) -> int:
+    """How many keys can be used: of these service accounts and members of teams; None = of all."""
+    with in_workspace(workspace):
+        accounts = Principal.objects.filter(kind=PrincipalKind.SERVICE_ACCOUNT, active=True)
+        if of is not None:
+            inside = TeamMember.objects.filter(team_id__in=of).values("principal_id")
+            accounts = accounts.filter(Q(id__in=of) | Q(id__in=inside))
+        keys = ApiKey.objects.filter(
+            principal_id__in=accounts.values("id"),
+            revoked_at=None,
+            disabled_reason=None,
+            expires_at__gt=at,
+        )
+        return keys.count()
 
 
 def places_of(person: UUID) -> list[UUID]:
