@@ -41,6 +41,7 @@ NO_ACTOR = {
     "create_builtin_roles": "a part of founding",
     "found_workspace": "the first act of a workspace",
     "require_foundable": "looks at what comes before there is anybody to ask",
+    "record_command": "an act of the installation, in the name of nobody of the workspace",
     "register_person": "a person of no workspace holds nothing",
     "require_free_name": "looks within a service that was authorised",
     "require_service_account": "reads within a service that was authorised",

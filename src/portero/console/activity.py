@@ -20,6 +20,7 @@ from django.db import connection
 from portero.console.lacking import Reader, lacking
 from portero.console.words import Words
 from portero.domain.access.models import GatewayProcess, PolicyHead, Principal, Role
+from portero.domain.access.services import OPERATOR
 from portero.domain.accounts.models import ApiKey
 from portero.domain.audit.models import Record, RecordOpen, in_workspace
 from portero.domain.workspaces.models import Number, Workspace
@@ -32,6 +33,7 @@ SENT = "message.sent"
 LOOKED_AT = "page.opened"
 THROUGH_A_LENS = frozenset({LOOKED_AT, "lens.opened", "lens.closed"})
 NOT_UNDERSTOOD = "request.refused"
+COMMAND = "command.run"
 _PROBE_TIMEOUT_S = 0.3
 
 
@@ -218,8 +220,16 @@ class _Called:
         name, _ = self.principals.get(record.on_behalf, ("", False))
         return name or self.roles.get(record.on_behalf, "?")
 
-    def of(self, record: Record) -> tuple[str, bool]:
-        """Who asked: the key where there is one, else the person; and whether it is a machine."""
+    def of(self, record: Record, operator: str) -> tuple[str, bool]:
+        """Who asked: the key where there is one, else the person; and whether it is a machine.
+
+        Whoever works on the server stands beside the person in whose name they do it.
+        """
+        if record.actor == OPERATOR:
+            return operator, False
+        if operator:
+            name, is_machine = self.principals.get(record.actor, ("?", True))
+            return f"{name} ({operator})", is_machine
         if record.credential is not None:
             return self.keys.get(record.credential, "?"), True
         return self.principals.get(record.actor, ("?", True))
@@ -227,7 +237,7 @@ class _Called:
 
 def _line(asked: _Told, end: _Told | None, names: _Called, words: Words, reader: Reader) -> Line:
     record, body = asked.record, asked.body
-    who, is_machine = names.of(record)
+    who, is_machine = names.of(record, str(body.get("operator", "")))
     refusal = next((told for told in (asked, end) if told and _refuses(told.record)), None)
     tone, result = ("stop", words.refused) if refusal else _result(record, end, words)
     did = tone == "ok"  # what is not known to have happened was only wanted
@@ -279,6 +289,8 @@ def _did(record: Record, body: Mapping[str, Any], words: Words, *, wanted: bool)
     if record.event == SENT and content is not None:
         template = f" {body['template']}" if body.get("template") else ""
         return f"{words.sending[wanted]} {content}{template}"
+    if record.event == COMMAND:
+        return f"{words.commanded} {body.get('command', '?')}"
     known = words.events.get(record.event)
     return known[wanted] if known else f"{words.generic[wanted]} {record.operation}"
 

@@ -187,6 +187,7 @@ _DEEDS: Mapping[str, tuple[str, str, str, str]] = {
     "meta_app.set": ("conectó la app de Meta", "conectar la app de Meta", "connected the Meta app", "connect the Meta app"),
     "lens.opened": ("empezó a ver la consola como otra persona o un rol", "ver la consola como otra persona o un rol", "began to see the console as somebody else or as a role", "see the console as somebody else or as a role"),
     "lens.closed": ("volvió a ver la consola con sus propios ojos", "volver a ver la consola con sus propios ojos", "saw the console with their own eyes again", "see the console with their own eyes again"),
+    "command.run": ("ejecutó un comando en el servidor", "ejecutar un comando en el servidor", "ran a command on the server", "run a command on the server"),
     "page.opened": ("abrió una página", "abrir una página", "opened a page", "open a page"),
     "request.refused": ("hizo una petición", "hacer una petición", "made a request", "make a request"),
 }  # fmt: skip
@@ -374,6 +375,7 @@ _PORTUGUESE: Mapping[str, tuple[str, str]] = {
     "meta_app.set": ("conectou o app da Meta", "conectar o app da Meta"),
     "lens.opened": ("começou a ver o console como outra pessoa ou um papel", "ver o console como outra pessoa ou um papel"),
     "lens.closed": ("voltou a ver o console com os próprios olhos", "voltar a ver o console com os próprios olhos"),
+    "command.run": ("executou um comando no servidor", "executar um comando no servidor"),
     "page.opened": ("abriu uma página", "abrir uma página"),
     "request.refused": ("fez uma solicitação", "fazer uma solicitação"),
 }  # fmt: skip

@@ -58,6 +58,8 @@ class Words:
     on_number: str
     why: str
     seen_as: str
+    commanded: str
+    """Before a command of the server."""
     empty_title: str
     empty_lead: str
     empty_hint: str
@@ -115,6 +117,7 @@ SPANISH = Words(
     on_number="número",
     why="¿Por qué?",
     seen_as="con los ojos de",
+    commanded="ejecutó en el servidor",
     empty_title="Nadie ha pedido nada todavía",
     empty_lead="Aquí aparecerá cada decisión, con su motivo. Pide la primera:",
     empty_hint="Cambia la clave por una tuya; portero key list dice cuáles hay.",
@@ -228,6 +231,7 @@ PORTUGUESE = Words(
     on_number="número",
     why="Por quê?",
     seen_as="com os olhos de",
+    commanded="executou no servidor",
     empty_title="Ninguém pediu nada ainda",
     empty_lead="Cada decisão vai aparecer aqui, com o motivo. Peça a primeira:",
     empty_hint="Troque a chave por uma sua; portero key list diz quais existem.",
@@ -341,6 +345,7 @@ ENGLISH = Words(
     on_number="number",
     why="Why?",
     seen_as="with the eyes of",
+    commanded="ran on the server",
     empty_title="Nobody has asked for anything yet",
     empty_lead="Every decision will appear here, with its reason. Ask for the first one:",
     empty_hint="Put a key of yours in; portero key list says which there are.",

@@ -24,7 +24,7 @@ def list_roles(workspace: Workspace = None, json: Json = False) -> None:
     """List roles, how many permissions each has, and how often it is given."""
     from portero.project.cli.installation import opened
 
-    with opened(workspace) as here:
+    with opened("portero role list", workspace) as here:
         from portero.project.cli.work import roles as work
 
         found = work.listing(here)
@@ -44,7 +44,7 @@ def show_role(
     """Show what a role has and how far each permission reaches."""
     from portero.project.cli.installation import opened
 
-    with opened(workspace) as here:
+    with opened("portero role show", workspace) as here:
         from portero.project.cli.work import roles as work
 
         shown = work.shown(here, role)
@@ -78,7 +78,7 @@ def why(
     """May they, now? Says which bindings settle it, and the smallest change that would. Exit 0 or 1."""
     from portero.project.cli.installation import opened
 
-    with opened(workspace) as here:
+    with opened("portero why", workspace) as here:
         from portero.project.cli.work import why as work
 
         asked = work.Question(

@@ -38,6 +38,7 @@ def create(
         configured,
         database_problems,
         django_ready,
+        put_on_record,
         welcome_url,
     )
     from portero.project.cli.problems import ExitCode, Problem
@@ -57,6 +58,7 @@ def create(
             new = workspaces.found_workspace(
                 name=name, timezone=timezone, owner=person, owner_name=owner_name or owner
             )
+            put_on_record(new.id, "portero workspace create")
         except InvalidEmail:
             raise Problem(f"{owner!r} is no address", ExitCode.USAGE) from None
         except InvalidTimezone:

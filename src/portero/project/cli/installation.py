@@ -7,6 +7,8 @@ Heavy: commands import it when they run. What touches models (`cli.work`) is imp
 from __future__ import annotations
 
 import os
+import pwd
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,16 +62,36 @@ def require_database(configuration: Configuration) -> None:
 
 
 @contextmanager
-def opened(workspace: str | None) -> Iterator[UUID]:
-    """Set Django up and find the workspace; what goes wrong inside becomes a Problem."""
+def opened(command: str, workspace: str | None) -> Iterator[UUID]:
+    """Set Django up, find the workspace, and put the command on its record before anything is read.
+
+    What goes wrong inside becomes a Problem.
+    """
     configuration = configured()
     with database_problems():
         found = _choose(configuration, workspace)
         django_ready()
         from portero.project.cli.work.refusals import refusals_named  # needs Django
 
+        put_on_record(found, command)
         with refusals_named(found):
             yield found
+
+
+def put_on_record(workspace: UUID, command: str) -> None:
+    """Leave in a workspace's log which command runs, and who runs it; what it was given stays out."""
+    from portero.domain.access import services as access  # needs Django
+
+    access.record_command(workspace=workspace, operator=operator(), command=command)
+
+
+def operator() -> str:
+    """Who runs this command, as the server knows them: not by what the environment says."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # in a container, where a number may have no name
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
 
 
 def django_ready() -> None:

@@ -60,7 +60,7 @@ def create(
         raise typer.BadParameter("give one of the two", param_hint="--account / --new-account")
     if new_account is not None and role is None:
         raise typer.BadParameter("a new account needs a role", param_hint="--role")
-    with opened(workspace) as here:
+    with opened("portero key create", workspace) as here:
         from portero.project.cli.work import keys
 
         made = keys.create(
@@ -104,7 +104,7 @@ def list_keys(workspace: Workspace = None, json: Json = False) -> None:
     """List keys: whose they are, what state they are in, when they were used."""
     from portero.project.cli.installation import opened
 
-    with opened(workspace) as here:
+    with opened("portero key list", workspace) as here:
         from portero.project.cli.work import keys
 
         found = keys.listing(here)
@@ -126,7 +126,7 @@ def revoke(
     """End a key now. Once this returns, no call of it reaches Meta."""
     from portero.project.cli.installation import opened
 
-    with opened(workspace) as here:
+    with opened("portero key revoke", workspace) as here:
         from portero.project.cli.work import keys
 
         ended = keys.revoke(here, key, reason=reason, acting=acting)

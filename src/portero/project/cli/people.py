@@ -31,6 +31,7 @@ def link(
         configured,
         database_problems,
         django_ready,
+        put_on_record,
         welcome_url,
     )
     from portero.project.cli.problems import ExitCode, Problem
@@ -38,8 +39,10 @@ def link(
     configuration = configured()
     with database_problems():
         django_ready()
+        from portero.domain.accounts import queries
         from portero.domain.accounts import services as accounts
         from portero.domain.accounts.models import Person
+        from portero.domain.notices import services as notices
 
         try:
             person = Person.objects.get_by_natural_key(email)
@@ -49,11 +52,14 @@ def link(
                 " `portero workspace create` founds a workspace with its first owner",
                 ExitCode.USAGE,
             ) from None
+        for place in queries.places_of(person.id):
+            put_on_record(place, "portero person link")
         from portero.project.cli.work.people import record_link
 
         record_link(person.id, new_factors=new_factors, acting=acting)
         if new_factors:
-            accounts.begin_again(person=person.id)
+            before = accounts.begin_again(person=person.id)
+            notices.tell(notices.Letter(person.id, "factor_changed", undoes=before))
         url = welcome_url(configuration, accounts.make_sign_in_link(person=person.id))
     if json:
         write_json({"url": url, "email": person.email})
@@ -71,7 +77,7 @@ def let_in(
     """Take away every rule on coming in, when nobody who could do it in the console can come in."""
     from portero.project.cli.installation import opened
 
-    with opened(workspace) as here:
+    with opened("portero person let-in", workspace) as here:
         from portero.domain.access import services as access
         from portero.project.cli.work.directory import directory
 

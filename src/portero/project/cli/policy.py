@@ -37,7 +37,7 @@ def export(
 
     if not cedar:
         raise Problem("say in which words: --cedar", ExitCode.USAGE)
-    with opened(workspace) as here:
+    with opened("portero policy export", workspace) as here:
         from portero.project.cli.work import policies as work
 
         documents = work.cedar_documents(here)

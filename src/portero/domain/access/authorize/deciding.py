@@ -44,7 +44,7 @@ class Actor:
 
     `at` is the time of the request, `address` where it came from, `factor_at` when a second factor
     was last shown, `passkey_at` when that was a passkey. Through a `lens` an actor stays who they
-    are, and sees less.
+    are, and sees less. `operator` is who acts in their name from the server's command line.
     """
 
     workspace: UUID
@@ -54,6 +54,7 @@ class Actor:
     factor_at: datetime | None = None
     lens: Lens | None = None
     passkey_at: datetime | None = None
+    operator: str | None = None
 
     @property
     def id(self) -> str:

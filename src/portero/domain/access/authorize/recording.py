@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from portero.domain.access.authorize.deciding import Actor
 from portero.domain.access.errors import AccessDenied
@@ -30,7 +30,7 @@ def record_refusal(
             on_behalf=actor.lens.id if actor.lens is not None else None,
             checks=refusal.checks,
             because=refusal.because,
-            body={"sentence": refusal.sentence},
+            body=_readable(actor, {"sentence": refusal.sentence}),
         )
     )
 
@@ -60,7 +60,13 @@ def record_act(
             on_behalf=actor.lens.id if actor.lens is not None else None,
             checks=tuple(checks),
             resources=audit.digests(things),
-            body={name: value for name, value in body.items() if value is not None},
+            body=_readable(actor, body),
         ),
         touched=things,
     )
+
+
+def _readable(actor: Actor, body: Mapping[str, object]) -> dict[str, object]:
+    """What is known of a body, and who acts in the actor's name if somebody does."""
+    whole = {**body, "operator": actor.operator}
+    return {name: value for name, value in whole.items() if value is not None}

@@ -26,6 +26,7 @@ from portero.domain.access.services.lens import (
     record_no_act,
 )
 from portero.domain.access.services.limits import create_limit, replace_limit, retire_limit
+from portero.domain.access.services.operators import OPERATOR, record_command
 from portero.domain.access.services.principals import (
     add_to_team,
     create_team,
@@ -58,6 +59,7 @@ from portero.domain.access.services.roles import (
 
 __all__ = [
     "GRACE",
+    "OPERATOR",
     "READY_MADE",
     "Change",
     "ReadyMade",
@@ -79,6 +81,7 @@ __all__ = [
     "name_accountable",
     "open_lens",
     "policy_change",
+    "record_command",
     "record_look",
     "record_no_act",
     "refuse_request",

@@ -128,7 +128,12 @@ def policy_change(*, actor: Actor, operation: str, event: str) -> Iterator[Chang
             lock_policy(exclusive=True)
             state = current_state()
             decided_under = state.policy.version
-            change = Change(actor=actor, state=state, version=state.policy.version + 1)
+            change = Change(
+                actor=actor,
+                state=state,
+                version=state.policy.version + 1,
+                body={"operator": actor.operator},
+            )
             yield change
             _take_effect(
                 change,

@@ -15,6 +15,7 @@ from portero.domain.accounts.models import ApiKey, Person
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.models import Number, TemplateSet
 from portero.engine import PrincipalKind
+from portero.project.cli import installation
 from portero.project.cli.problems import ExitCode, Problem
 from portero.store import keys
 
@@ -42,7 +43,9 @@ class Directory:
         if len(wanted) != 1:
             known = ", ".join(sorted(self.emails.values()))
             raise Problem(f"say with --as who does this; members are {known}", ExitCode.USAGE)
-        return Actor(self.workspace, UUID(wanted[0]), datetime.now(UTC))
+        return Actor(
+            self.workspace, UUID(wanted[0]), datetime.now(UTC), operator=installation.operator()
+        )
 
     def principal(self, text: str) -> str:
         """Id of the person, service account or team with this id, name or e-mail address."""
