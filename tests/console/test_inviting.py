@@ -26,6 +26,7 @@ from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person, Session, SignInLink
 from portero.domain.audit.models import Record, in_workspace
 from portero.domain.notices import services as notices
+from portero.domain.notices.services import listening
 from portero.domain.notices.services.listening import WAY_BACK
 from portero.engine import Reach
 
@@ -490,3 +491,41 @@ def test_a10_a_new_password_ends_every_session(cast: Cast) -> None:
 
     assert not Session.objects.filter(person_id=dora.pk).exists()
     assert {one.get("/why/me/").status_code for one in browsers} == {302}
+
+
+def crowd_of(cast: Cast) -> None:
+    """Forty invitations of one workspace, then one of another, all waiting for the worker."""
+    with in_workspace(cast.carla.workspace):
+        role = Role.objects.get(name="Agent").id
+    many = [
+        accounts.Guest(f"{next(_numbers)}@crowd.example", "Crowd", cast.role("Agent"))
+        for _ in range(40)
+    ]
+    accounts.invite(actor=cast.ana, guests=many)
+    accounts.invite(
+        actor=cast.carla,
+        guests=[accounts.Guest(f"{next(_numbers)}@alone.example", "Alone", role)],
+    )
+    work()
+
+
+def place_of_the_other() -> int:
+    sent = [one.to[0].partition("@")[2] for one in mail.outbox]
+    assert (sent.count("crowd.example"), sent.count("alone.example")) == (40, 1)
+    return sent.index("alone.example")
+
+
+def test_t10_a_crowd_of_one_workspace_keeps_no_mail_of_another_back(cast: Cast) -> None:
+    crowd_of(cast)
+
+    assert place_of_the_other() <= 2
+
+
+def test_t10_control_in_the_order_in_which_they_come_it_waits_for_all(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "_turn", lambda _workspace: 0)
+
+    crowd_of(cast)
+
+    assert place_of_the_other() == 40

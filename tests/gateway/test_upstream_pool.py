@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -201,5 +202,104 @@ def test_a_closed_client_cuts_what_runs_and_refuses_what_comes() -> None:
                 await call
             with pytest.raises(NotSent, match="closed"):
                 await upstream.send(get(server), before_first_byte=allow)
+
+    run(test)
+
+
+NARROW = replace(QUICK, connections=4, share=3, queue_s=5.0, answer_s=10.0)
+
+
+async def slowly_and_at_once(limits: UpstreamLimits) -> tuple[list[str], int]:
+    """Who is answered in which order, and how many of the noisy were on their way at most.
+
+    Eight calls of one workspace that Meta answers slowly, then two of another that it answers at once.
+    """
+    order: list[str] = []
+    under_way = most = 0
+    over = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal under_way, most
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if b"/slow" in head:
+                under_way += 1
+                most = max(most, under_way)
+                await over.wait()
+                under_way -= 1
+            writer.write(OK)
+
+    async with serving(script) as server:
+        upstream = Upstream([server.origin], limits=limits)
+
+        async def call(whose: str, target: str) -> None:
+            request = replace(get(server, target), whose=whose)
+            await upstream.send(request, before_first_byte=allow)
+            order.append(whose)
+
+        crowd = [asyncio.create_task(call("noisy", "/slow")) for _ in range(8)]
+        await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(1):
+                await asyncio.gather(call("quiet", "/fast"), call("quiet", "/fast"))
+        finally:
+            over.set()
+            await asyncio.gather(*crowd)
+            await upstream.close()
+    return order, most
+
+
+def test_t10_slow_calls_of_one_workspace_leave_connections_to_the_others() -> None:
+    async def test() -> None:
+        order, most = await slowly_and_at_once(NARROW)
+
+        assert order == ["quiet"] * 2 + ["noisy"] * 8
+        assert most == NARROW.share
+
+    run(test)
+
+
+def test_t10_control_without_a_share_the_others_are_not_served() -> None:
+    async def test() -> None:
+        with pytest.raises(TimeoutError):
+            await slowly_and_at_once(replace(NARROW, share=4))
+
+    run(test)
+
+
+def test_t10_who_wait_for_a_connection_take_turns() -> None:
+    order: list[str] = []
+
+    async def test() -> None:
+        async with answering(OK, OK, OK, OK, OK, OK, OK, OK) as (server, _):
+            upstream = Upstream([server.origin], limits=replace(NARROW, connections=1, share=1))
+
+            async def call(whose: str) -> None:
+                request = replace(get(server), whose=whose)
+                await upstream.send(request, before_first_byte=allow)
+                order.append(whose)
+
+            await asyncio.gather(*(call(one) for one in "aaaaaabb"))
+            await upstream.close()
+
+    run(test)
+    assert max(place for place, one in enumerate(order) if one == "b") <= 4
+    assert len(order) == 8
+
+
+def test_a_share_comes_back_from_calls_that_fail() -> None:
+    async def test() -> None:
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.close()
+
+        async with serving(script) as server:
+            upstream = Upstream([server.origin], limits=replace(NARROW, connections=2, share=1))
+            for _ in range(4):
+                with pytest.raises(Ambiguous):
+                    await upstream.send(get(server), before_first_byte=allow)
+        for _ in range(4):  # nobody listens there any more
+            with pytest.raises(NotSent, match="connect_failed"):
+                await upstream.send(get(server), before_first_byte=allow)
+        await upstream.close()
 
     run(test)

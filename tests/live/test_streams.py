@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -26,6 +29,7 @@ from portero.domain.accounts.models import Person
 from portero.domain.accounts.sessions import digest_of
 from portero.engine import ENTER_CONSOLE, Conditions, GuardrailKind, HolderKind, Metric, Per, Reach
 from portero.live.policies import Policies
+from portero.live.watching import BLIND_S
 
 _numbers = itertools.count(1)
 END_S = 1.0  # a right that is gone ends the streams that need it within this
@@ -406,6 +410,36 @@ def test_w15_what_nobody_foresaw_ends_the_streams_and_not_the_watch(
     assert again.status == 200
     taken(cast, reader)
     again.has_ended(within_s=2)
+
+
+def looks_that_hang(monkeypatch: pytest.MonkeyPatch, workspace: UUID) -> None:
+    looks = Policies.at_head
+
+    async def at_head(self: Policies, connection: Any, one: UUID, version: int) -> Any:
+        if one == workspace:
+            await asyncio.sleep(60)
+        return await looks(self, connection, one, version)
+
+    monkeypatch.setattr(Policies, "at_head", at_head)
+
+
+def test_t10_a_workspace_that_is_slow_to_look_at_delays_no_other(
+    cast: Cast, live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = Screen(live, ticket_of(signed_in(person_of(cast.carla)), cast.carla))
+    mine = Screen(live, Reader(cast).ticket())
+    looks_that_hang(monkeypatch, cast.carla.workspace)
+
+    delays = []
+    for _ in range(6):
+        began = time.monotonic()
+        mine.told.clear()
+        access.create_team(actor=cast.ana, name=f"Team {next(_numbers)}")
+        delays.append(mine.hears("policy") - began)
+
+    assert mine.ended_at is None
+    assert max(delays) < BLIND_S / 2, delays
+    theirs.has_ended()  # what is not seen is closed
 
 
 def test_streams_start_without_django() -> None:

@@ -212,4 +212,6 @@ def _request(link: MediaLink, state: WorkspaceState) -> UpstreamRequest:
     origin, target = split_url(link.upstream)
     token = state.token(state.numbers.get(link.number or ""))
     headers = [(b"authorization", b"Bearer " + token), (b"user-agent", b"Portero")]
-    return UpstreamRequest(method="GET", origin=origin, target=target, headers=headers)
+    return UpstreamRequest(
+        method="GET", origin=origin, target=target, headers=headers, whose=state.id
+    )

@@ -121,4 +121,5 @@ class Forwarding:
             target=f"{rebuilt.path}?{query}" if query else rebuilt.path,
             headers=headers,
             body=rebuilt.body or b"",
+            whose=state.id,
         )

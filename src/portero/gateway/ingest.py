@@ -45,7 +45,9 @@ class WebhookDoor:
         self._workspaces = workspaces
         self._accounts = Accounts(pool=pool, workspaces=workspaces)
         # While one batch is committed the next is on its way.
-        self._keep = Batching(partial(store_posts, pool), lanes=2)
+        self._keep = Batching(
+            partial(store_posts, pool), lanes=2, whose=lambda post: post.workspace
+        )
 
     async def verify(self, request: Request) -> Reply:
         """The handshake: the challenge comes back only to who knows a verify token."""

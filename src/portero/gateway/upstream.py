@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from types import TracebackType
 from typing import Self
 
 from portero.engine.values import valueclass
 from portero.gateway.wire import (
     DEFAULT_PORTS,
+    FREE,
     Ambiguous,
     Connection,
     Exchange,
@@ -124,7 +125,7 @@ class Upstream:
         exchange = Exchange(
             self._limits, streamed_body=streamed_body, streamed_answer=streamed_answer
         )
-        connection = pool.take() or await pool.acquire()
+        connection = pool.take(request.whose) or await pool.acquire(request.whose)
         _check(before_first_byte, connection, pool)
         # No await between the check and the write: a revocation cannot come between them.
         connection.write_first(head + body if isinstance(body, bytes) else head, exchange)
@@ -186,7 +187,11 @@ class StreamedResponse:
 
 
 class _Pool:
-    """The connections to one origin, and the callers waiting for one: first come, first served."""
+    """The connections to one origin, and the callers waiting for one.
+
+    Workspaces take turns, the callers of each come in order, and no workspace has more than its share:
+    what the slow calls of one hold is not all there is.
+    """
 
     def __init__(self, origin: Origin, context: ssl.SSLContext, limits: UpstreamLimits) -> None:
         self.limits = limits
@@ -195,21 +200,55 @@ class _Pool:
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []  # the freshest last and used first, so that others age
         self._opening = 0
-        self._waiting: deque[asyncio.Event] = deque()
+        self._held: Counter[Hashable] = Counter()  # connections in use, by workspace
+        # By workspace, the next in turn first.
+        self._waiting: OrderedDict[Hashable, deque[asyncio.Event]] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    def take(self) -> Connection | None:
+    def take(self, whose: Hashable) -> Connection | None:
         """Return an idle connection, unless others are waiting for one."""
-        return None if self._waiting else self._pop_idle()
+        if self._waiting or self._held[whose] >= self.limits.share:
+            return None
+        connection = self._pop_idle()
+        if connection is not None:
+            self._lend(connection, whose)
+        return connection
 
-    async def acquire(self) -> Connection:
+    async def acquire(self, whose: Hashable) -> Connection:
         """Return an open connection, waiting and connecting for it. Raises NotSent."""
-        if self._waiting or not self._has_room():
-            await self._wait_turn()
+        if self._waiting or not self._has_room(whose):
+            await self._wait_turn(whose)
         if self._is_closed:
             raise NotSent("closed")
-        return self._pop_idle() or await self._connect()
+        connection = self._pop_idle()
+        if connection is not None:
+            self._lend(connection, whose)
+            return connection
+        self._held[whose] += 1  # one that is being opened counts
+        try:
+            connection = await self._connect()
+        except BaseException:
+            self._give_up_share(whose)
+            self._wake_first()
+            raise
+        connection.whose = whose
+        return connection
+
+    def _lend(self, connection: Connection, whose: Hashable) -> None:
+        connection.whose = whose
+        self._held[whose] += 1
+
+    def _give_up_share(self, whose: Hashable) -> None:
+        if self._held[whose] > 1:
+            self._held[whose] -= 1
+        else:
+            del self._held[whose]
+
+    def _take_back(self, connection: Connection) -> None:
+        if connection.whose is not FREE:
+            self._give_up_share(connection.whose)
+            connection.whose = FREE
 
     def _pop_idle(self) -> Connection | None:
         while self._idle:
@@ -218,29 +257,41 @@ class _Pool:
                 return connection
         return None
 
-    def _has_room(self) -> bool:
+    def _has_room(self, whose: Hashable) -> bool:
+        if self._is_closed:
+            return True
         used = len(self._connections) + self._opening
-        return bool(self._idle) or used < self.limits.connections or self._is_closed
+        is_free = bool(self._idle) or used < self.limits.connections
+        return is_free and self._held[whose] < self.limits.share
 
-    async def _wait_turn(self) -> None:
-        if len(self._waiting) >= self.limits.waiting:
+    async def _wait_turn(self, whose: Hashable) -> None:
+        if len(self._waiting.get(whose, ())) >= self.limits.waiting:
             raise NotSent("pool_exhausted")
+        mine = self._waiting.setdefault(whose, deque())
         turn = asyncio.Event()
-        self._waiting.append(turn)
+        mine.append(turn)
         try:
             async with asyncio.timeout(self.limits.queue_s):
-                while self._waiting[0] is not turn or not self._has_room():
+                while self._next() is not turn:
                     turn.clear()
                     await turn.wait()
+            self._waiting.move_to_end(whose)
         except TimeoutError:
             raise NotSent("pool_exhausted") from None
         finally:
-            self._waiting.remove(turn)
+            mine.remove(turn)
+            if not mine:
+                del self._waiting[whose]
             self._wake_first()  # it runs after this caller has taken what was free
 
+    def _next(self) -> asyncio.Event | None:
+        """Whose turn it is, if there is room for them."""
+        return next((turns[0] for one, turns in self._waiting.items() if self._has_room(one)), None)
+
     def _wake_first(self) -> None:
-        if self._waiting:
-            self._waiting[0].set()
+        turn = self._next() if self._waiting else None
+        if turn is not None:
+            turn.set()
 
     async def _connect(self) -> Connection:
         _scheme, host, port = self._origin
@@ -277,11 +328,13 @@ class _Pool:
 
     def release(self, connection: Connection) -> None:
         connection.idle_since = asyncio.get_running_loop().time()
+        self._take_back(connection)
         self._idle.append(connection)
         self._wake_first()
 
     def forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self._take_back(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._wake_first()
@@ -315,8 +368,9 @@ class _Pool:
         self._is_closed = True
         for connection in tuple(self._connections):
             connection.fail("closed_early")
-        for turn in self._waiting:
-            turn.set()
+        for turns in self._waiting.values():
+            for turn in turns:
+                turn.set()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple, Protocol, cast
@@ -35,6 +35,8 @@ _USUAL = frozenset({b"authorization", b"accept", b"user-agent", b"content-type"}
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _MAX_HEADERS = 200
+FREE = object()
+"""Of a connection that is in nobody's share."""
 _HELD_HIGH = 256 * 1024  # bytes of a streamed body in memory before reading pauses …
 _HELD_LOW = 64 * 1024  # … and the fill at which it goes on
 
@@ -75,7 +77,8 @@ class UpstreamLimits:
     stream_total_s: float = 900.0  # the same, where a body of either side is streamed
     idle_s: float = 20.0  # an idle connection older than this is dropped, never written to
     connections: int = 256  # per origin
-    waiting: int = 4096  # callers in the queue, per origin
+    share: int = 192  # of them, for any one workspace
+    waiting: int = 4096  # callers in the queue, per origin and workspace
     head_bytes: int = 64 * 1024
     body_bytes: int = 8 * 1024 * 1024
     stream_bytes: int = 105 * 1024 * 1024
@@ -94,6 +97,8 @@ class UpstreamRequest:
     headers: Sequence[tuple[bytes, bytes]] = field(repr=False)
     # An iterator is sent chunked, with back-pressure.
     body: bytes | AsyncIterator[bytes] = field(default=b"", repr=False)
+    whose: Hashable = None
+    """The workspace it is for, whose share of the connections it takes."""
 
 
 def encode_head(request: UpstreamRequest) -> bytes:
@@ -229,12 +234,14 @@ class Connection(asyncio.Protocol):
         "exchange",
         "idle_since",
         "transport",
+        "whose",
     )
     transport: asyncio.Transport
 
     def __init__(self, keeper: Keeper) -> None:
         self.exchange: Exchange | None = None
         self.idle_since = 0.0  # the loop's clock, kept by the pool
+        self.whose: Hashable = FREE  # in whose share it is, kept by the pool
         self._keeper = keeper
         self._parser = httptools.HttpResponseParser(self)
         self._headers: Headers = []

@@ -14,7 +14,7 @@ from portero.live.app import App
 from portero.live.watching import Watch
 from portero.store.listed import read_committed
 
-_POOL = 4
+_POOL = 8
 _COMMAND_S = 5.0
 
 

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -25,6 +26,7 @@ from portero.engine import ENTER_CONSOLE, Check, Context, ObligationKind, Resour
 from portero.live.policies import Policies, State
 from portero.live.tickets import Ticket, spend, workspace_of
 from portero.store.failures import DATABASE_ERRORS
+from portero.store.fairness import Shares
 from portero.store.listed import Connection
 from portero.store.presence import CHANNEL
 from portero.store.sittings import (
@@ -38,6 +40,10 @@ from portero.store.sittings import (
 LOOK_S = 0.25
 BLIND_S = 1.0
 """Longer than this no stream lives without having been looked at."""
+SHARE = 2
+"""Of the pool's connections, for any one workspace: many pages may open at once."""
+LOOKS = 4
+"""At so many workspaces at a time."""
 SETTLED_S = 1.0
 """Records of one moment become visible in any order: so much later it is told once more."""
 MOST_OF_ONE = 8
@@ -104,8 +110,11 @@ class Watch:
         self._pool = pool
         self._connect = connect
         self._policies = Policies()
+        self._shares = Shares(SHARE)
         self._streams: dict[UUID, list[Stream]] = defaultdict(list)
         self._moved = asyncio.Event()
+        self._looks: dict[UUID, asyncio.Task[None]] = {}
+        self._at_once = asyncio.Semaphore(LOOKS)
 
     @asynccontextmanager
     async def stream(self, text: str) -> AsyncIterator[Stream | None]:
@@ -151,25 +160,43 @@ class Watch:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             tasks.create_task(self._close_what_was_not_looked_at())
-            while True:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._moved.wait(), LOOK_S)
-                self._moved.clear()
-                await self.look()
+            try:
+                while True:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._moved.wait(), LOOK_S)
+                    self._moved.clear()
+                    await self.look()
+            finally:
+                for look in self._looks.values():
+                    look.cancel()
 
     async def look(self) -> None:
-        """Look at every workspace once."""
+        """Look at every workspace once, at a few at a time.
+
+        One that takes long keeps no other waiting: the next round begins without it, and it is not
+        looked at twice at once.
+        """
         for workspace in [one for one, streams in self._streams.items() if not streams]:
             del self._streams[workspace]
         self._policies.forget_all_but(set(self._streams))
-        for workspace in list(self._streams):
-            try:
+        for workspace in self._streams.keys() - self._looks.keys():
+            look = self._looks[workspace] = asyncio.create_task(self._try_to_look_at(workspace))
+            look.add_done_callback(partial(self._has_looked, workspace))
+        if self._looks:
+            await asyncio.wait(self._looks.values(), timeout=LOOK_S)
+
+    def _has_looked(self, workspace: UUID, _look: asyncio.Task[None]) -> None:
+        del self._looks[workspace]
+
+    async def _try_to_look_at(self, workspace: UUID) -> None:
+        try:
+            async with self._at_once:
                 await asyncio.wait_for(self._look_at(workspace), BLIND_S)
-            except Exception as error:  # noqa: BLE001 - else nobody would look, and nothing be closed
-                logger.warning("streams: a workspace was not seen: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - else nobody would look, and nothing be closed
+            logger.warning("streams: a workspace was not seen: %s", type(error).__name__)
 
     async def _look_at(self, workspace: UUID) -> None:
-        streams = list(self._streams[workspace])
+        streams = list(self._streams.get(workspace, ()))
         began = time.monotonic()
         async with self._inside(workspace, readonly=True) as connection:
             state, latest = await self._look(connection, workspace)
@@ -219,6 +246,7 @@ class Watch:
         self, workspace: UUID, *, readonly: bool = False
     ) -> AsyncIterator[Connection]:
         async with (
+            self._shares.of(workspace),
             self._pool.acquire() as connection,
             connection.transaction(
                 isolation="repeatable_read" if readonly else "read_committed", readonly=readonly

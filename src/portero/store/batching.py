@@ -5,8 +5,10 @@ A lone item never waits for others, and a crowd shares the price of one round tr
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
+
+from portero.store.fairness import in_turn
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -16,7 +18,8 @@ class Batching(Generic[Item, Answer]):
     """Call it with an item; `work` gets many at once and answers each in its place.
 
     With several lanes a crowd need not wait for the end of the batch before it; fewer do, because
-    every batch has its own price. What `work` raises comes out of every call of that batch.
+    every batch has its own price. Of more than one batch holds, everybody's first are taken: `whose`
+    says whose an item is. What `work` raises comes out of every call of that batch.
     Belongs to the loop that calls it.
     """
 
@@ -27,11 +30,13 @@ class Batching(Generic[Item, Answer]):
         most: int = 256,
         lanes: int = 1,
         crowd: int = 16,
+        whose: Callable[[Item], Hashable] = lambda _item: None,
     ) -> None:
         self._work = work
         self._most = most
         self._lanes = lanes
         self._crowd = crowd
+        self._whose = whose
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -51,8 +56,11 @@ class Batching(Generic[Item, Answer]):
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                size = min(self._most, len(self._waiting))
-                await self._run([self._waiting.popleft() for _ in range(size)])
+                waiting, self._waiting = list(self._waiting), deque()
+                if len(waiting) > self._most:
+                    waiting, rest = in_turn(waiting, self._most, lambda one: self._whose(one[0]))
+                    self._waiting.extend(rest)
+                await self._run(waiting)
         finally:
             self._workers -= {asyncio.current_task()}
 

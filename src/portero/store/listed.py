@@ -7,8 +7,13 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from portero.store.fairness import Shares
+
 # A pool lends a proxy that is a connection in all but its type.
 Connection = asyncpg.Connection | PoolConnectionProxy
+
+SHARE = 4
+_shares = Shares(SHARE)
 
 _LIST = "SELECT set_config('portero.workspaces', $1, true)"
 
@@ -30,8 +35,12 @@ async def read_committed(connection: Connection) -> None:
 async def in_workspace(
     pool: asyncpg.Pool, workspace: UUID, *, readonly: bool = False
 ) -> AsyncIterator[Connection]:
-    """A transaction that sees one workspace: to read, in one state; to write, as it is by now."""
+    """A transaction that sees one workspace: to read, in one state; to write, as it is by now.
+
+    One workspace has SHARE of a pool's connections at most; what else it asks waits for those.
+    """
     async with (
+        _shares.of((pool, workspace)),
         pool.acquire() as connection,
         connection.transaction(
             isolation="repeatable_read" if readonly else "read_committed", readonly=readonly

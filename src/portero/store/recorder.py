@@ -24,6 +24,7 @@ import asyncpg
 
 from portero.store.admission import Admission, Admitted, Note, Unavailable, Verdict
 from portero.store.failures import AWAY
+from portero.store.fairness import in_turn
 from portero.store.idempotency import Settled
 from portero.store.records import Outcome, RecordKind
 from portero.store.transaction import Held, RecordingTransaction
@@ -186,13 +187,20 @@ class Recorder:
             self._wake.set()  # for what the last connection left
             while True:
                 await self._wake.wait()
-                size = min(BATCH_MAX, len(self._queue))
-                batch = [self._queue.popleft() for _ in range(size)]
+                batch = self._next_batch()
                 if not self._queue:  # what one batch could not hold waits for nobody's call
                     self._wake.clear()
                 await self._commit(connection, batch)
         finally:
             connection.terminate()
+
+    def _next_batch(self) -> _Batch:
+        """What came; of more than a batch holds, everybody's first: a crowd of one waits behind itself."""
+        batch, self._queue = list(self._queue), deque()
+        if len(batch) > BATCH_MAX:
+            batch, rest = in_turn(batch, BATCH_MAX, lambda one: one.item.record.workspace)
+            self._queue.extend(rest)
+        return batch
 
     async def _commit(self, connection: asyncpg.Connection, batch: _Batch) -> None:
         """Commit; around an item that cannot be recorded, in parts that can."""

@@ -42,6 +42,7 @@ def send(
     invites_to: str | None,
     undoes: str | None = None,
     lets_back: bool = False,
+    workspace: str | None = None,  # whose turn it takes, for `listening`
 ) -> None:
     services.send(
         person=UUID(person),
