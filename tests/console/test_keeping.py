@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import include, path
 
 from cast import Cast, playing
-from console.visitors import person_of, signed_in, with_an_app
+from console.visitors import has_shown, person_of, signed_in, with_an_app
 from databases import Database
 from portero.console import answers, doors, forms, keeping
 from portero.console.doors import needs
@@ -54,8 +58,10 @@ def ana(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
 def shown_ago(client: Client, age: timedelta) -> None:
     session = client.session
-    [record] = session["account_authentication_methods"]
-    record["at"] = time.time() - age.total_seconds()
+    [*_others, record] = session["account_authentication_methods"]
+    session["account_authentication_methods"] = [
+        {**record, "at": time.time() - age.total_seconds()}
+    ]
     session.save()
 
 
@@ -70,7 +76,7 @@ def test_b2_4_with_an_older_one_it_is_kept_until_the_factor_is_shown_again(ana: 
 
     answer = ana.post(DOOR, {"word": ["gato", "azul"], "password": "x"})
 
-    assert answer.headers["Location"] == "/factors/reauthenticate/?next=%2Fkept%2F"
+    assert answer.headers["Location"] == "/factors/reauthenticate/?next=%2Fkept%2F%3Ffor%3Daccess"
     shown_ago(ana, timedelta())
     page = ana.get("/kept/").content.decode()
     assert f'action="{DOOR}"' in page
@@ -105,3 +111,72 @@ def test_r10_a_field_that_a_form_does_not_have_is_refused(ana: Client) -> None:
 
     assert answer.status_code == 400
     assert "Nothing was changed" in answer.content.decode()
+
+
+# What it was shown for.
+
+
+@pytest.fixture
+def once(cast: Cast, ana: Client) -> Client:
+    """Somebody who showed a factor once, to sign in."""
+    has_shown(ana, person_of(cast.ana), method="mfa", type="totp")
+    return ana
+
+
+def asked(client: Client, path: str, form: dict[str, str]) -> bool:
+    """Whether the door asks for the factor again."""
+    where = client.post(path, form).headers.get("Location", "")
+    return where.startswith("/factors/reauthenticate/")
+
+
+RULE = {"kind": "deny", "name": "No", "permissions": "send:text", "whom": "everybody"}
+
+
+def test_r22_what_was_shown_for_one_kind_of_act_is_no_proof_for_another(once: Client) -> None:
+    assert not asked(once, DOOR, {"word": "gato"}), "what was shown to sign in is for the first"
+    assert not asked(once, DOOR, {"word": "gato"}), "and for others of its kind"
+
+    assert asked(once, "/guardrails/save/", RULE)
+
+
+def test_r22_nor_the_other_way_around(once: Client) -> None:
+    assert not asked(once, "/guardrails/save/", RULE)
+
+    assert asked(once, DOOR, {"word": "gato"})
+    assert (
+        once.get("/factors/totp/deactivate/")
+        .headers["Location"]
+        .startswith("/factors/reauthenticate/")
+    )
+
+
+def test_r22_what_is_shown_on_the_way_to_one_act_is_for_that_and_what_was_sent_goes_on(
+    cast: Cast, once: Client
+) -> None:
+    person = person_of(cast.ana)
+    Authenticator.objects.filter(user=person).delete()
+    secret = with_an_app(person)
+    cache.clear()
+    assert not asked(once, DOOR, {"word": "gato"}), "what was shown to sign in"
+
+    sent = once.post("/guardrails/save/", RULE)
+    way = sent.headers["Location"]
+    [back] = parse_qs(urlsplit(way).query)["next"]
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    shown = once.post(way, {"code": code, "next": back})
+    assert shown.headers["Location"] == back
+    page = once.get(back).content.decode()
+    assert 'action="/guardrails/save/"' in page
+    assert 'value="send:text"' in page
+
+    assert asked(once, "/see-as/", {"person": str(cast.beto.principal)})
+    assert not asked(once, "/guardrails/save/", RULE)
+
+
+def test_r22_control_for_who_asks_only_for_its_age_it_is_good_for_everything(
+    once: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_taken", lambda _request: {})
+    asked(once, DOOR, {"word": "gato"})
+
+    assert not asked(once, "/guardrails/save/", RULE)

@@ -368,8 +368,8 @@ def test_a_file_is_not_for_looking() -> None:
 def test_r22_a_lens_is_put_on_with_a_fresh_factor_only(cast: Cast) -> None:
     client = signed_in_as(cast.ana)
     session = client.session
-    [record] = session["account_authentication_methods"]
-    record["at"] = time.time() - 301
+    for record in session["account_authentication_methods"]:
+        record["at"] = time.time() - 301
     session.save()
 
     answer = client.post("/see-as/", {"person": str(cast.dora.principal)})
@@ -385,8 +385,8 @@ def test_r22_control_without_the_demand_an_old_factor_puts_it_on(
 ) -> None:
     client = signed_in_as(cast.ana)
     session = client.session
-    [record] = session["account_authentication_methods"]
-    record["at"] = time.time() - 301
+    for record in session["account_authentication_methods"]:
+        record["at"] = time.time() - 301
     session.save()
     monkeypatch.setattr(keeping, "FACTOR_AGE", timedelta(days=1))
 

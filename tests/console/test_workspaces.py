@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -224,7 +225,8 @@ def test_what_names_no_workspace_is_refused(dora: Client, sent: dict[str, str]) 
 def test_b2_4_control_without_the_look_at_where_it_was_shown_it_is_fresh_everywhere(
     cast: Cast, dora: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(visits, "factor_shown_here", visits.factor_at)
+    everywhere = partial(visits.moments_shown, here=False)
+    monkeypatch.setattr(visits, "moments_shown", lambda *who, here: everywhere(*who))
     switch(dora, cast.carla.workspace)
 
     answer = dora.post("/roles/new/", {"name": "Rol nuevo", "starts": "from nothing"})

@@ -48,8 +48,8 @@ class Door:
     permission: str | None = None
     event: str | None = None
     """What a refusal is recorded as: the event that did not happen."""
-    is_fresh: bool = False
-    """Whether the second factor must have been shown a moment ago (B2.4)."""
+    fresh_for: str | None = None
+    """For which kind of act the second factor must have been shown a moment ago (B2.4)."""
     is_outside: bool = False
     """Whether it opens to members who may not come in now: to go elsewhere."""
     is_for_lens: bool = False
@@ -57,7 +57,7 @@ class Door:
     is about whoever is signed in, and that is nobody else's to see."""
 
     def opens_through_a_lens(self) -> bool:
-        return self.is_for_lens or (self.permission is not None and not self.is_fresh)
+        return self.is_for_lens or (self.permission is not None and self.fresh_for is None)
 
 
 EVERYBODY = Door(Opens.FOR_EVERYBODY)
@@ -70,9 +70,12 @@ def needs(permission: str, *, event: str, is_fresh: bool = False) -> Door:
     """A door for members who hold a permission in the workspace.
 
     With `is_fresh` it asks for the second factor again when that was shown more than five minutes
-    ago. What a form brought meanwhile is kept, and offered once more on the way back.
+    ago, or for acts of another kind (`keeping.act_of`). What a form brought meanwhile is kept, and
+    offered once more on the way back.
     """
-    return Door(Opens.FOR_MEMBERS, permission, event, is_fresh)
+    return Door(
+        Opens.FOR_MEMBERS, permission, event, keeping.act_of(permission) if is_fresh else None
+    )
 
 
 def also_through_a_lens(door: Door) -> Door:
@@ -199,8 +202,8 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
     if actor.lens is not None and door.permission is not None:
         name = request.resolver_match.view_name if request.resolver_match is not None else ""
         services.record_look(actor=actor, lens=actor.lens, page=name, checks=[door.permission])
-    if door.is_fresh:
-        return keeping.way_to_a_fresh_factor(request, person)
+    if door.fresh_for is not None:
+        return keeping.way_to_a_fresh_factor(request, person, door.fresh_for)
     return None
 
 

@@ -1,21 +1,35 @@
-"""What somebody sent to a door that asks for a fresh second factor, kept until they have shown it."""
+"""Doors that ask for a fresh second factor: for what it was shown, and what was sent meanwhile."""
 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypedDict, cast
+from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from portero.console import visits
 from portero.domain.accounts.models import Person
 
+FACTORS = "factors"
+"""Acts on what somebody signs in with, oneself or another."""
+_OF_PERMISSIONS = {"member:reset_factor": FACTORS, "member:view_as": "eyes"}
+_OF_RESOURCES = {
+    "access_request": "access",
+    "guardrail": "rules",
+    "limit": "rules",
+    "member": "access",
+    "role": "access",
+    "team": "access",
+}
 FACTOR_AGE = timedelta(minutes=5)
 """How old a second factor may be where a door asks for a fresh one (B2.4)."""
 _KEPT = visits.KEPT
+_TAKEN = "taken"
+_FOR, _FOR_MAX = "for", 40
 _KEPT_S = 10 * 60
 _KEPT_MAX = 64 * 1024  # characters; sessions are rows
 _NEVER = {"csrfmiddlewaretoken", "password"}
@@ -27,17 +41,66 @@ class Kept(TypedDict):
     at: float
 
 
-def way_to_a_fresh_factor(request: HttpRequest, person: Person) -> HttpResponseRedirect | None:
-    """Where to show the second factor again; None when that was done a moment ago."""
-    shown = visits.factor_shown_here(request, person)
-    if shown is not None and datetime.now(UTC) - shown < FACTOR_AGE:
+def act_of(permission: str) -> str:
+    """For which kind of act a factor is shown at a door: for one it is good, for no other (B2.4, R22).
+
+    Who is here and what they may do is one kind, what is taken from whoever asks another; anything
+    else is of its own resource's.
+    """
+    resource = permission.partition(":")[0]
+    return _OF_PERMISSIONS.get(permission) or _OF_RESOURCES.get(resource, resource)
+
+
+def way_to_a_fresh_factor(
+    request: HttpRequest, person: Person, act: str
+) -> HttpResponseRedirect | None:
+    """Where to show the second factor again; None when that was done for such an act a moment ago."""
+    if is_shown_for(request, person, act):
         if request.method == "POST":
             request.session.pop(_KEPT, None)
         return None
     if request.method != "POST":
         return redirect(visits.way_to_show_it_again(person, request.get_full_path()))
     _keep(request)
-    return redirect(visits.way_to_show_it_again(person, reverse("console:kept")))
+    return redirect(visits.way_to_show_it_again(person, f"{reverse('console:kept')}?{_FOR}={act}"))
+
+
+def is_shown_for(request: HttpRequest, person: Person, act: str, *, here: bool = True) -> bool:
+    """Whether a second factor was shown for such an act within five minutes.
+
+    One that was shown for nothing in particular, to sign in, is for the first act that asks. `here` =
+    in the workspace they are in; what one signs in with oneself is of none.
+    """
+    oldest = time.time() - FACTOR_AGE.total_seconds()
+    fresh = [at for at in visits.moments_shown(request, person, here=here) if at > oldest]
+    taken = _taken(request)
+    if any(taken.get(at) == act for at in fresh):
+        return True
+    free = [at for at in fresh if at not in taken]
+    if not free:
+        return False
+    _take(request, max(free), act)
+    return True
+
+
+def take_what_was_shown(request: HttpRequest, person: Person) -> None:
+    """Let the factor that was shown this moment be for the act that the page asked it for.
+
+    By the address of that page and nothing in the session: another window says nothing about it.
+    """
+    wanted = QueryDict(urlsplit(request.POST.get("next", "")).query).get(_FOR, "")
+    if wanted:
+        _take(request, max(visits.moments_shown(request, person, here=False)), wanted[:_FOR_MAX])
+
+
+def _taken(request: HttpRequest) -> dict[float, str]:
+    return {float(at): act for at, act in request.session.get(_TAKEN, [])}
+
+
+def _take(request: HttpRequest, at: float, act: str) -> None:
+    oldest = time.time() - FACTOR_AGE.total_seconds()
+    taken = {when: what for when, what in _taken(request).items() if when > oldest}
+    request.session[_TAKEN] = [*taken.items(), (at, act)]
 
 
 def _keep(request: HttpRequest) -> None:

@@ -34,7 +34,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from typing_extensions import override
 
-from portero.console import known_devices, visits
+from portero.console import keeping, known_devices, visits
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.services import throttling
@@ -136,11 +136,14 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
     def is_reauthentication_required(self, *, app: str) -> bool:
         """Not of who showed all they have a moment ago, which allauth would ask for once more."""
         request = context.request
-        methods = {"mfa"} if is_mfa_enabled(request.user) else {"mfa", "password"}
+        if is_mfa_enabled(request.user):
+            if keeping.is_shown_for(request, request.user, keeping.FACTORS, here=False):
+                return False
+            raise ReauthenticationRequired
         shown = [
             float(record["at"])
             for record in get_authentication_records(request, request.user)
-            if record["method"] in methods
+            if record["method"] in {"mfa", "password"}
         ]
         if not shown or time.time() - max(shown) >= settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
             # Answered with True, allauth would take a password that was shown again for enough.
@@ -208,10 +211,15 @@ def _a_new_factor_was_just_shown(
 
 @receiver(authenticator_used)
 def _shown_again(
-    sender: object, request: HttpRequest, reauthenticated: bool = False, **_more: Any
+    sender: object,
+    request: HttpRequest,
+    user: Person,
+    reauthenticated: bool = False,
+    **_more: Any,
 ) -> None:
     """A session that may do more from now on has another id (B2.1, A09)."""
     if reauthenticated:
+        keeping.take_what_was_shown(request, user)
         request.session.cycle_key()
 
 

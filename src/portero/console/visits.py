@@ -153,6 +153,19 @@ def _last_shown(
     return datetime.fromtimestamp(max(shown), UTC) if shown else None
 
 
+def moments_shown(request: HttpRequest, person: Person, *, here: bool) -> list[float]:
+    """When second factors were shown in this session, epoch seconds.
+
+    `here` = only since they came into the workspace they are in.
+    """
+    since = float(request.session.get(_ENTERED) or 0) if here else 0
+    return [
+        at
+        for record in get_authentication_records(request, person)
+        if record["method"] == "mfa" and (at := float(record["at"])) > since
+    ]
+
+
 def factor_shown_here(request: HttpRequest, person: Person) -> datetime | None:
     """When a second factor was last shown since they came into the workspace they are in.
 
