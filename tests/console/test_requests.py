@@ -11,12 +11,14 @@ from itertools import count
 from uuid import UUID
 
 import pytest
+from django.core import mail
 from django.db import connections
-from django.test import Client
+from django.test import Client, override_settings
 
 from cast import Cast, playing
 from console.visitors import person_of, signed_in, with_an_app
 from databases import Database
+from domain.working import work
 from portero.domain.access import queries
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
@@ -335,6 +337,44 @@ def test_what_a_guardrail_takes_away_is_not_asked_for(
 
     assert page.status_code == 403
     assert "/requests/new/" not in page.content.decode()
+
+
+def test_r24_who_may_not_see_roles_reads_no_name_of_one_that_is_the_workspaces_own(
+    cast: Cast, eva: Actor
+) -> None:
+    secret, needs = "Proyecto Cóndor", "guardrail:update"
+    role = access.create_role(actor=cast.ana, name=secret, cells={needs: Reach.ALL})
+    hers = signed_in(person_of(eva))
+    way = f"/requests/new/?permission={needs}"
+    form = {"role": str(role), "lasts": "3600", "reason": "One night", "permission": needs}
+
+    offered = hers.get(way).content.decode()
+    sent = hers.post("/requests/new/", form)
+    seen = [hers.get(one).content.decode() for one in (sent.headers["Location"], "/requests/")]
+    [request] = [one.id for one in queries.requests_of(actor=eva)]
+    with override_settings(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"):
+        work()
+        mail.outbox = []
+        access.refuse_request(actor=cast.ana, request=request, answer="Not now")
+        work()
+
+    assert "Not now" in mail.outbox[-1].body
+    assert str(role) in offered, "it is offered, and can be asked for"
+    for one in (offered, *seen, mail.outbox[-1].body):
+        assert secret not in one
+    owners = signed_in(person_of(cast.ana)).get(way).content.decode()
+    assert secret in owners, "control: who may see the roles reads it"
+
+
+def test_r24_what_somebody_has_they_are_offered_no_role_for(cast: Cast, eva: Actor) -> None:
+    hers = signed_in(person_of(eva))
+
+    held = hers.get("/requests/new/?permission=console:enter").content.decode()
+    has = queries.allowed(actor=eva, permissions=("send:text", "template:read"))
+    of_theirs = hers.get(f"/requests/new/?permission={min(has)}").content.decode()
+
+    for page in (held, of_theirs):
+        assert "<option" not in page.partition("<main")[2]
 
 
 def test_r24_who_may_not_see_roles_learns_of_one_by_asking(

@@ -508,6 +508,34 @@ def test_r24_who_may_not_see_people_does_not_leaf_through_them(cast: Cast) -> No
     assert exact.status_code == 200
 
 
+def test_r24_who_may_not_see_people_finds_none_by_a_part_of_a_name(cast: Cast) -> None:
+    team = access.create_team(actor=cast.ana, name="Caja")
+    leads = signed_in(person_of(member(cast, team__manage_members=Reach.ALL)))
+    way = f"/teams/{team}/"
+
+    for part in ("bet", "dor", "@example", "e"):
+        page = leads.get(way, {"q": part}).content.decode()
+        assert 'name="add"' not in page, part
+        assert "@example.com" not in page
+    for whole in ("beto", "BETO@example.com"):
+        assert str(cast.beto.principal) in leads.get(way, {"q": whole}).content.decode()
+    assert leads.post(way, {"add": str(cast.beto.principal)}).status_code == 302
+    owners = signed_in(person_of(cast.ana)).get(way, {"q": "dor"}).content.decode()
+    assert str(cast.dora.principal) in owners, "control: who sees people finds them"
+
+
+def test_r24_nor_who_answers_for_a_program(cast: Cast) -> None:
+    bot = accounts.create_service_account(
+        actor=cast.ana, name="bot", accountable=cast.ana.principal
+    )
+    maker = signed_in(person_of(member(cast, service_account__create=Reach.ALL)))
+    way = f"/people/{bot}/accountable/"
+
+    for part in ("", "bet", "e"):
+        assert str(cast.beto.principal) not in maker.get(way, {"q": part}).content.decode()
+    assert str(cast.beto.principal) in maker.get(way, {"q": "beto"}).content.decode()
+
+
 def test_no_name_leads_whoever_reads_a_mail_somewhere(cast: Cast) -> None:
     for name in ("Your account ends: https://evil.example/login", "Go to WWW.evil.example"):
         with pytest.raises(InvalidRule):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from portero.console import visits
 from portero.console.answers import beyond_own_rights, done
 from portero.console.forms import Form
+from portero.domain.access import queries as policy
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule, NameTaken
@@ -294,6 +295,23 @@ class Answering(Form):
     person = forms.UUIDField()
 
 
+def _sees_people(actor: Actor) -> bool:
+    return bool(policy.allowed(actor=actor, permissions=("member:read",)))
+
+
+def _found(actor: Actor, wanted: str, *, partly: bool) -> Sequence[Member]:
+    """Who has that in the name; without `partly` one whose name or address it is, and no other.
+
+    Who may not see the people here takes in whom they know, and does not leaf through the rest (R24).
+    """
+    if partly:
+        return queries.members(actor.workspace, containing=wanted).members
+    named = queries.askers(actor.workspace, wanted, partly=False)
+    only = [one for one in named if one.key is None] if len(named) == 1 else []
+    found = (queries.member(actor.workspace, one.principal) for one in only)
+    return [one for one in found if one is not None]
+
+
 def accountable(request: HttpRequest, account: UUID) -> HttpResponse:
     """Name somebody who answers for a service account; found by name, as for a team."""
     actor = visits.actor(request)
@@ -313,13 +331,15 @@ def accountable(request: HttpRequest, account: UUID) -> HttpResponse:
             names = {"person": named.name if named is not None else "", "account": found.name}
             return done(request, told % names, "console:person", account)
     wanted = request.GET.get("q", "").replace("\0", "").strip()
-    page = queries.members(actor.workspace, containing=wanted)
+    sees_people = _sees_people(actor)
+    matches = _found(actor, wanted, partly=sees_people)
     context = {
         "form": form,
         "account": found,
         "q": wanted,
+        "sees_people": sees_people,
         "matches": [
-            one for one in page.members if _is_person(one) and one.active and not one.is_awaited
+            one for one in matches if _is_person(one) and one.active and not one.is_awaited
         ][:_FOUND_MAX],
     }
     return render(request, "console/accountable.html", context, status=400 if form.errors else 200)
@@ -367,12 +387,14 @@ def team(request: HttpRequest, team: UUID) -> HttpResponse:
     wanted = request.GET.get("q", "").replace("\0", "").strip()
     inside = queries.ids_of_members(actor.workspace, team)
     here = queries.members_of(actor.workspace, team, containing=wanted)
-    matches = queries.members(actor.workspace, containing=wanted).members if wanted else ()
+    sees_people = _sees_people(actor)
+    matches = _found(actor, wanted, partly=sees_people) if wanted else ()
     context = {
         "team": found,
         "form": form,
         "here": here,
         "q": wanted,
+        "sees_people": sees_people,
         "matches": [
             one for one in matches if one.id not in inside and one.kind is not PrincipalKind.TEAM
         ][:_FOUND_MAX],

@@ -77,10 +77,12 @@ def ask(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("permission") or request.GET.get("permission", "")
     spec = PERMISSIONS.get(wanted)
     fitting = _fitting(access.roles(actor=actor), wanted if spec is not None else "")
-    if not _may_see_roles(request):
-        # Who may not see the roles learns of one: the smallest that has what they were refused.
-        fitting = fitting[:1] if spec is not None else []
-    roles = [(str(role.id), _(role.name) if role.builtin else role.name) for role in fitting]
+    sees_roles = _may_see_roles(request)
+    if not sees_roles:
+        # Who may not see the roles asks for one: the smallest that has what they lack.
+        lacks = spec is not None and not access.allowed(actor=actor, permissions=(wanted,))
+        fitting = fitting[:1] if lacks else []
+    roles = [(str(role.id), _called(role, sees_roles=sees_roles)) for role in fitting]
     form = Asking(
         request.POST or None,
         roles=roles,
@@ -103,6 +105,13 @@ def ask(request: HttpRequest) -> HttpResponse:
             return done(request, told, "console:request", made)
     context = {"form": form, "spec": spec, "is_possible": bool(roles)}
     return render(request, "console/ask.html", context, status=400 if form.errors else 200)
+
+
+def _called(role: RoleInUse, *, sees_roles: bool) -> str:
+    """A role's name. What a workspace calls its own is for who may see its roles (R24)."""
+    if role.builtin:
+        return _(role.name)
+    return role.name if sees_roles else _("The smallest role that has it")
 
 
 def _may_see_roles(request: HttpRequest) -> bool:

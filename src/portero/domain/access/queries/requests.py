@@ -38,6 +38,7 @@ class Asked:
     name: str
     role: UUID
     role_name: str
+    """Empty for who asked for a role of the workspace's own and may not see its roles."""
     is_builtin: bool
     scope: Scope
     lasts: timedelta
@@ -143,8 +144,10 @@ def _told(actor: Actor, state: State, rows: Iterable[AccessRequest]) -> Iterator
         ).values_list("id", "name")
     )
     cells = {role.id: role.cells for role in state.policy.roles}
+    sees_roles = decide(actor=actor, state=state, checks=[of_workspace("role:read")]).allowed
     for row in found:
         role, lasts = roles[row.role_id], timedelta(seconds=row.lasts_s)
+        is_mine = row.principal_id == actor.principal
         scope = scope_of(row)
         now = digest_of(
             row.principal_id, row.role_id, cells.get(str(row.role_id), {}), scope, lasts
@@ -155,7 +158,7 @@ def _told(actor: Actor, state: State, rows: Iterable[AccessRequest]) -> Iterator
             principal=row.principal_id,
             name=people.get(row.principal_id, ""),
             role=row.role_id,
-            role_name=role.name,
+            role_name="" if is_mine and not (sees_roles or role.builtin) else role.name,
             is_builtin=role.builtin,
             scope=scope,
             lasts=lasts,
@@ -168,5 +171,5 @@ def _told(actor: Actor, state: State, rows: Iterable[AccessRequest]) -> Iterator
             answer=row.answer,
             digest=now.hex(),
             is_changed=not compare_digest(now, row.digest),
-            is_mine=row.principal_id == actor.principal,
+            is_mine=is_mine,
         )
