@@ -21,7 +21,7 @@ from portero.domain.accounts.errors import InvalidLifetime
 from portero.domain.audit.models import Record, RecordOpen, in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.domain.workspaces.models import Resource
-from portero.engine import Conditions, Hours, PrincipalKind, Scope
+from portero.engine import Conditions, GuardrailKind, Hours, PrincipalKind, Scope
 from portero.project.cli import keys as commands
 from portero.project.cli.access import _account
 from portero.project.cli.output import write
@@ -29,6 +29,7 @@ from portero.project.cli.problems import ExitCode, Problem
 from portero.project.cli.work import keys
 from portero.project.cli.work.directory import Directory, directory
 from portero.project.cli.work.people import record_link
+from portero.project.cli.work.refusals import refusals_named
 from portero.project.cli.work.why import Question, answer
 from portero.project.demo.seed import with_dead_keys_told
 
@@ -154,6 +155,35 @@ def _idle(cast: Cast) -> str:
             actor=cast.ana, name="idle for keys", accountable=cast.ana.principal
         )
     return "idle for keys"
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "told"),
+    [
+        (GuardrailKind.REQUIRE_PASSKEY, {}, "asks for a passkey"),
+        (GuardrailKind.NETWORKS, {"networks": ["127.0.0.0/8"]}, "asks for a network"),
+    ],
+)
+def test_what_a_command_line_cannot_show_is_said_with_what_to_do_instead(
+    cast: Cast, kind: GuardrailKind, details: dict[str, list[str]], told: str
+) -> None:
+    rule = access.create_guardrail(
+        actor=cast.ana,
+        name="Shop only",
+        kind=kind,
+        permissions=["console:enter"],
+        principals=[cast.beto.principal],
+        **details,  # type: ignore[arg-type]  # networks are all there are
+    )
+
+    with pytest.raises(Problem) as raised, refusals_named(cast.workspace):
+        keys.create(cast.workspace, wanted(), acting="beto@example.com")
+    access.retire_guardrail(actor=cast.ana, guardrail=rule)
+
+    said = str(raised.value)
+    assert f"“Shop only” {told}" in said
+    assert "portero person let-in" in said
+    assert "can give" not in said, "nobody could give what is missing"
 
 
 def test_a_key_is_made_with_its_account_and_revoked_once(cast: Cast) -> None:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
+from portero.domain.access import queries as access
 from portero.domain.access.errors import AccessDenied, AccessError, NotConfirmed
 from portero.domain.accounts.errors import AccountsError
-from portero.engine import Check, Context, Resource
+from portero.engine import Check, Context, GuardrailKind, Resource
 from portero.project.cli.problems import Problem
 from portero.project.cli.work.directory import Directory, directory
 
@@ -21,7 +22,7 @@ def refusals_named(workspace: UUID) -> Iterator[None]:
         yield
     except AccessDenied as refusal:
         known = directory(workspace)
-        way_out = _way_out(known, refusal)
+        way_out = _what_it_cannot_show(known, refusal) or _way_out(known, refusal)
         raise Problem(f"refused: {known.in_words(refusal.sentence)}.{way_out}") from None
     except NotConfirmed:
         raise Problem(
@@ -31,6 +32,30 @@ def refusals_named(workspace: UUID) -> Iterator[None]:
     except (AccessError, AccountsError) as error:
         words = str(error.__doc__ or error.code).partition("\n")[0]
         raise Problem(f"not done: {str(error) or words} ({error.code})") from None
+
+
+# What a browser has and a command line has not.
+_OF_A_BROWSER = {
+    GuardrailKind.NETWORKS: "a network to come from",
+    GuardrailKind.REQUIRE_PASSKEY: "a passkey",
+    GuardrailKind.REQUIRE_FRESH_FACTOR: "a second factor",
+}
+
+
+def _what_it_cannot_show(known: Directory, refusal: AccessDenied) -> str:
+    """Which guardrails ask for what is shown in a browser only, and what to do; empty for none."""
+    rules = [
+        one
+        for one in known.state.policy.guardrails
+        if one.id in refusal.because and one.kind in _OF_A_BROWSER
+    ]
+    if not rules:
+        return ""
+    told = "; ".join(f"“{one.name}” asks for {_OF_A_BROWSER[one.kind]}" for one in rules)
+    ways = "do it in the console, or as somebody whom the rule does not hold (--as)"
+    if any(access.is_about_entry(one) for one in rules):
+        ways += "; when nobody can come in, `portero person let-in` takes rules on coming in away"
+    return f" {told}, and a command line has none: {ways}."
 
 
 def _way_out(known: Directory, refusal: AccessDenied) -> str:
