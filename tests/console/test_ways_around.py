@@ -42,9 +42,9 @@ from portero.domain.access.snapshot import state_now
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Session
 from portero.domain.accounts.services import Guest
-from portero.domain.accounts.sessions import end_sessions
+from portero.domain.accounts.sessions import SEEN, end_sessions
 from portero.domain.audit.models import in_workspace
-from portero.engine import Check, Context, GuardrailKind, Reach, Resource, Scope
+from portero.engine import Check, Conditions, Context, GuardrailKind, Reach, Resource, Scope
 
 PASSWORD = "tres gatos en el tejado azul"
 _numbers = count()
@@ -226,6 +226,58 @@ def test_b3_5_control_beside_an_owner_who_is_held_by_as_little_anybody_may(cast:
     access.create_binding(actor=cast.beto, principal=eva.principal, role=role)
 
     assert signed_in(person_of(cast.ana)).get("/people/").status_code == 200
+
+
+def test_b3_5_no_factor_is_demanded_that_nobody_can_show_in_time(cast: Cast) -> None:
+    with pytest.raises(InvalidRule):
+        access.create_guardrail(
+            actor=cast.beto,
+            name="Fresher than fresh",
+            kind=GuardrailKind.REQUIRE_FRESH_FACTOR,
+            permissions=["console:enter"],
+            principals=[cast.ana.principal],
+            fresh_factor_s=59,
+        )
+
+
+def sleeping(cast: Cast, member: UUID, **rule: Any) -> UUID:
+    """A team that was put out of action, with a member in it, and a guardrail on it."""
+    team = access.create_team(actor=cast.ana, name=f"Sleeping {next(_numbers)}")
+    access.add_to_team(actor=cast.ana, team=team, member=member)
+    access.disable_principal(actor=cast.ana, principal=team)
+    access.create_guardrail(
+        actor=cast.beto,
+        name=f"Rule {next(_numbers)}",
+        kind=GuardrailKind.DENY,
+        principals=[team],
+        **rule,
+    )
+    return team
+
+
+def test_b3_5_no_team_that_stays_out_comes_back_over_the_only_owner(cast: Cast) -> None:
+    team = sleeping(cast, cast.ana.principal, permissions=["console:enter"])
+
+    with pytest.raises(LocksItselfIn):
+        access.enable_principal(actor=cast.beto, principal=team)
+
+    assert signed_in(person_of(cast.ana)).get("/guardrails/").status_code == 200
+
+
+def test_b3_5_control_another_team_comes_back(cast: Cast) -> None:
+    team = sleeping(cast, cast.ana.principal, permissions=["send:text"])
+
+    access.enable_principal(actor=cast.beto, principal=team)
+
+    assert not may(cast, cast.ana.principal, "send:text")
+
+
+def test_b3_3_nobody_wakes_up_their_own_team(cast: Cast) -> None:
+    mallory = member(cast, role__assign=Reach.ALL, number__read=Reach.ALL)
+    team = sleeping(cast, mallory.principal, permissions=["send:text"])
+
+    with pytest.raises(OwnAccess):
+        access.enable_principal(actor=mallory, principal=team)
 
 
 def test_b3_5_who_never_came_is_no_owner(cast: Cast) -> None:
@@ -595,3 +647,45 @@ def test_what_is_no_count_is_refused(cast: Cast, written: str) -> None:
     form = {"amount": written, "metric": "messages", "per": "day", "whose": "workspace"}
 
     assert signed_in(person_of(cast.ana)).post("/limits/new/", form).status_code == 400
+
+
+def comes_back_after_twenty_minutes(who: Actor) -> bool:
+    browser = signed_in(person_of(who))
+    assert browser.get("/sessions/").status_code == 200
+    session = browser.session
+    session[SEEN] = time.time() - 20 * 60
+    session.save()
+    return browser.get("/sessions/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"kind": GuardrailKind.REQUIRE_FRESH_FACTOR, "fresh_factor_s": 60},
+        {"kind": GuardrailKind.NETWORKS, "networks": ["192.0.2.0/24"]},
+        {"kind": GuardrailKind.DENY},
+    ],
+)
+def test_b2_2_what_takes_a_critical_permission_away_lets_nobody_sit_longer(
+    cast: Cast, how: dict[str, Any]
+) -> None:
+    privileged, other = member(cast, role__update=Reach.ALL), member(cast)
+    assert not comes_back_after_twenty_minutes(privileged), "control: without a guardrail"
+    access.create_guardrail(actor=cast.ana, name="Not now", permissions=["role:update"], **how)
+
+    assert not comes_back_after_twenty_minutes(privileged)
+    assert comes_back_after_twenty_minutes(other), "control: who holds nothing of it sits on"
+
+
+def test_b2_2_nor_does_a_binding_for_some_numbers_or_hours(cast: Cast) -> None:
+    who = member(cast)
+    role = role_of(cast, "Editor", "role:update")
+    access.create_binding(
+        actor=cast.ana,
+        principal=who.principal,
+        role=role,
+        scope=Scope(countries=frozenset({"MX"})),
+        conditions=Conditions(fresh_factor_s=60),
+    )
+
+    assert not comes_back_after_twenty_minutes(who)

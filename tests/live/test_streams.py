@@ -277,6 +277,25 @@ def test_b2_2_an_owner_s_stream_ends_sooner(
     assert theirs.ended_at is None
 
 
+def test_b2_2_so_does_that_of_who_holds_what_is_critical(
+    cast: Cast, live: str, shared_database: Database
+) -> None:
+    reader, strong = Reader(cast), Reader(cast)
+    role = access.create_role(
+        actor=cast.ana, name=f"Makes keys {next(_numbers)}", cells={"api_key:create": Reach.ALL}
+    )
+    access.create_binding(actor=cast.ana, principal=strong.principal, role=role)
+    theirs, strongs = Screen(live, reader.ticket()), Screen(live, strong.ticket())
+    with psycopg.connect(shared_database.dsn()) as connection:
+        connection.execute(
+            "UPDATE session SET seen_at = clock_timestamp() - interval '16 min' WHERE person_id = ANY(%s)",
+            [[reader.person.pk, strong.person.pk]],
+        )
+
+    strongs.has_ended()
+    assert theirs.ended_at is None
+
+
 def test_a_limit_on_everything_ends_no_stream(cast: Cast, live: str) -> None:
     """It counts what goes through the gateway."""
     reader = Reader(cast)

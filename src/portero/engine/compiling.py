@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from portero.engine.catalogue import (
     ENTER_GATEWAY,
     ENTRIES,
     PERMISSIONS,
+    Risk,
     covers,
 )
 from portero.engine.compiled import UNRESTRICTED, Clause, Demand, Denial, Entry, Subject
@@ -165,6 +166,19 @@ class Compiler:
         fully = [role for role, reach in giving.items() if reach is Reach.ALL]
         given = self.bindings.giving(giving, fully, heeding=heeding)
         return holders(self.everybody.people, given, giving)
+
+    @cached_property
+    def critical_roles(self) -> frozenset[str]:
+        """Those with which somebody could do much harm, however far they reach."""
+        return frozenset(
+            id_
+            for id_, role in self._roles.items()
+            if any(
+                reach > Reach.NONE and spec.risk is Risk.CRITICAL
+                for key, reach in role.cells.items()
+                if (spec := PERMISSIONS.get(key)) is not None
+            )
+        )
 
     def denied(
         self, permission: str, resource: Resource, context: Context, *, heeding: bool

@@ -147,6 +147,22 @@ class Snapshot:
         """Name, by id, the guardrails that have a say when an active principal asks for a permission."""
         return self._compiler.concerning(self._subject(principal, None), permission)
 
+    def is_privileged(self, principal: str, now: float) -> bool:
+        """Say whether somebody owns the workspace, or holds a critical permission anywhere in it.
+
+        `now` is in epoch seconds. Guardrails, hours, networks and factors have no say: what keeps
+        somebody from it for a while makes them no less powerful.
+        """
+        known = self.principals.get(principal)
+        if known is None or not known.active:
+            return False
+        return known.owner or any(
+            binding.role in self._compiler.critical_roles
+            and (binding.since is None or binding.since <= now)
+            and (binding.until is None or now < binding.until)
+            for binding in self._subject(principal, None).bindings
+        )
+
     def grantors(self, check: Check, context: Context) -> tuple[str, ...]:
         """Name, sorted, the principals who could give somebody what `check` asks for.
 

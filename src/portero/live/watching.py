@@ -142,7 +142,7 @@ class Watch:
             return None
         async with self._inside(workspace, readonly=True) as connection:
             state, latest = await self._look(connection, workspace)
-            sitting = await _still_sitting(connection, workspace, [ticket])
+            sitting = await _still_sitting(connection, state, [ticket])
         if ticket not in sitting or not may_see(ticket, state):
             return None
         stream = Stream(ticket, state.version, latest, time.monotonic())
@@ -200,7 +200,7 @@ class Watch:
         began = time.monotonic()
         async with self._inside(workspace, readonly=True) as connection:
             state, latest = await self._look(connection, workspace)
-            sitting = await _still_sitting(connection, workspace, [one.ticket for one in streams])
+            sitting = await _still_sitting(connection, state, [one.ticket for one in streams])
         for stream in streams:
             if stream.ticket not in sitting or not may_see(stream.ticket, state):
                 stream.tell(Event.GONE)
@@ -278,18 +278,21 @@ def may_see(ticket: Ticket, state: State) -> bool:
 
 
 async def _still_sitting(
-    connection: Connection, workspace: UUID, tickets: Sequence[Ticket]
+    connection: Connection, state: State, tickets: Sequence[Ticket]
 ) -> set[Ticket]:
     """Those whose session is open, and whose person is still who they were in the workspace."""
+    now = datetime.now(UTC).timestamp()
+    people = {one.principal for one in tickets}
     keys = list({one.session for one in tickets})
     rows = await connection.fetch(
         STILL_SITTING,
-        workspace,
+        UUID(state.snapshot.workspace),
         keys,
         ABSOLUTE_S,
         IDLE_S,
         PRIVILEGED_ABSOLUTE_S,
         PRIVILEGED_IDLE_S,
+        [UUID(one) for one in people if state.snapshot.is_privileged(one, now)],
     )
     found = {(row["session_key"], str(row["id"])) for row in rows}
     return {one for one in tickets if (one.session, one.principal) in found}

@@ -19,9 +19,9 @@ SELECT s.session_key, p.id
    AND (p.signed_out_at IS NULL OR s.created_at > p.signed_out_at)
   JOIN workspace w ON w.id = p.workspace_id AND NOT w.suspended
  WHERE s.session_key = ANY($2) AND s.expire_date > clock_timestamp()
-   AND s.created_at > clock_timestamp() - make_interval(secs => CASE WHEN p.owner THEN $5::float8 ELSE $3::float8 END)
+   AND s.created_at > clock_timestamp() - make_interval(secs => CASE WHEN p.id = ANY($7) THEN $5::float8 ELSE $3::float8 END)
    AND coalesce(s.seen_at, s.created_at)
-       > clock_timestamp() - make_interval(secs => CASE WHEN p.owner THEN $6::float8 ELSE $4::float8 END)
+       > clock_timestamp() - make_interval(secs => CASE WHEN p.id = ANY($7) THEN $6::float8 ELSE $4::float8 END)
 """
 """Of these sessions those still open, with whom their person is in the workspace. Parameters:
-workspace, digests of sessions, `ABSOLUTE_S`, `IDLE_S`, and the same of the privileged."""
+workspace, digests of sessions, `ABSOLUTE_S`, `IDLE_S`, the same of the privileged, and their ids."""

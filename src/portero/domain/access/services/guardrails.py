@@ -12,6 +12,7 @@ from portero.domain.access.errors import InvalidRule, NotFound
 from portero.domain.access.models import Guardrail, Principal, Role
 from portero.domain.access.services.changes import changes_together, policy_change
 from portero.domain.access.services.validation import (
+    require_fresh_factor,
     require_hours,
     require_name,
     require_networks,
@@ -198,6 +199,7 @@ def _details(
 ) -> dict[str, Any]:
     details: dict[str, Any] = {}
     if fresh_factor_s is not None:
+        require_fresh_factor(fresh_factor_s)
         details["fresh_factor_s"] = fresh_factor_s
     if networks is not None:
         details["networks"] = sorted(networks)
@@ -207,6 +209,6 @@ def _details(
         details["hours"] = write_hours(hours)
     if threshold is not None:
         details["threshold"] = threshold
-    if any(isinstance(n, int) and n < 0 for n in details.values()):
-        raise InvalidRule("ages and thresholds are not negative")
+    if threshold is not None and threshold < 0:
+        raise InvalidRule("a threshold is not negative")
     return details

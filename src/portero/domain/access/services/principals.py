@@ -77,8 +77,7 @@ def _change_members(change: Change, team: UUID, to: Callable[[set[UUID]], set[UU
     _require_members(joining)
     if joining:
         _require_team_may_be_given(change, team, joining)
-        roles = {b.role for b in Bindings.among(change.state.policy.bindings).of(str(team))}
-        require_a_way_back(change, gained={str(one): {str(team), *roles} for one in joining})
+        require_a_way_back(change, gained=_called_by(change, team, joining))
     if leaving:
         _require_team_may_be_left(change, team, leaving)
     TeamMember.objects.filter(team_id=team, principal_id__in=leaving).delete()
@@ -116,8 +115,8 @@ def enable_principal(*, actor: Actor, principal: UUID) -> None:
     """Let a person, service account or team act again, with what it had.
 
     Nobody lets back what they do not hold themselves, nor a service account for which nobody
-    answers, nor two of a kind with one name. Raises AccessDenied (BeyondOwnRights, OwnAccess),
-    NameTaken, NobodyAnswers, NotFound.
+    answers, nor two of a kind with one name, nor a team of their own. Raises AccessDenied
+    (BeyondOwnRights, OwnAccess, OwnerNeeded), LocksItselfIn, NameTaken, NobodyAnswers, NotFound.
     """
     with policy_change(
         actor=actor, operation="enable_principal", event="principal.enabled"
@@ -128,6 +127,8 @@ def enable_principal(*, actor: Actor, principal: UUID) -> None:
             raise NotFound(str(principal))
         change.require_not_for_self({str(principal)})
         require_all_held(change=change, principal=str(principal))
+        if found.kind == PrincipalKind.TEAM:
+            _require_team_may_come_back(change, principal)
         if found.alone_since is not None:
             raise NobodyAnswers(str(principal))
         if found.kind != PrincipalKind.PERSON:
@@ -320,6 +321,19 @@ def _require_team_may_be_given(change: Change, team: UUID, joining: set[UUID]) -
                 change.require_held_in_teams(
                     Gift(cells, binding.scope, binding.conditions, binding.until), {str(team)}
                 )
+
+
+def _require_team_may_come_back(change: Change, team: UUID) -> None:
+    """Its members get what it has, and come under its guardrails, as if they joined it (B3.3, B3.5)."""
+    members = TeamMember.objects.filter(team_id=team).values_list("principal_id", flat=True)
+    _require_team_may_be_given(change, team, set(members))
+    require_a_way_back(change, gained=_called_by(change, team, members))
+
+
+def _called_by(change: Change, team: UUID, members: Iterable[UUID]) -> dict[str, set[str]]:
+    """What guardrails call members of a team by: the team, and the roles it has."""
+    roles = {b.role for b in Bindings.among(change.state.policy.bindings).of(str(team))}
+    return {str(one): {str(team), *roles} for one in members}
 
 
 def _require_team_may_be_left(change: Change, team: UUID, leaving: set[UUID]) -> None:

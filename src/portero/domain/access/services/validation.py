@@ -15,6 +15,8 @@ from portero.engine.networks import parse_network
 from portero.store import keys
 
 MINUTES = 24 * 60
+FRESHEST_S = 60
+"""A second factor is asked for again after this at the soonest: it takes a while to go on from it."""
 _LONGEST_NAME = 200
 _ADDRESS = re.compile(r"://|\bwww\.", re.IGNORECASE)
 
@@ -81,8 +83,14 @@ def require_conditions(conditions: Conditions) -> None:
         require_hours(conditions.hours)
     if conditions.networks is not None:
         require_networks(conditions.networks)
-    if conditions.fresh_factor_s is not None and conditions.fresh_factor_s <= 0:
-        raise InvalidRule("the second factor's age is a positive number of seconds")
+    if conditions.fresh_factor_s is not None:
+        require_fresh_factor(conditions.fresh_factor_s)
+
+
+def require_fresh_factor(age_s: int) -> None:
+    """Raises InvalidRule for an age that nobody's second factor can have in time."""
+    if age_s < FRESHEST_S:
+        raise InvalidRule(f"the second factor's age is {FRESHEST_S} seconds or more")
 
 
 def require_hours(hours: Iterable[Hours]) -> None:
