@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,12 +18,24 @@ from portero.domain.accounts import services as accounts
 from portero.domain.accounts.errors import InvalidLifetime
 from portero.domain.accounts.models import ApiKey
 from portero.domain.audit.models import RecordOpen, in_workspace
-from portero.engine import Check, Conditions, Context, Decision, Reach, Resource, Scope
+from portero.engine import (
+    Check,
+    Conditions,
+    Context,
+    Decision,
+    HolderKind,
+    Metric,
+    Per,
+    Reach,
+    Resource,
+    Scope,
+)
 from portero.store import keys
 from portero.store.ids import uuid7
 
 ON_ONE = Scope(numbers=frozenset({"1"}))
 SENDS = {"send:text": Reach.ALL, "send:image": Reach.ALL}
+AT_NOON = Context(now=NOW.timestamp(), weekday=2, minute=600)
 
 
 @pytest.fixture
@@ -47,12 +60,18 @@ def keymaker(cast: Cast) -> Actor:
     return Actor(cast.workspace, principal, NOW)
 
 
-def decide(cast: Cast, account: UUID, key: UUID, permission: str, number: str) -> Decision:
+def decide(
+    cast: Cast,
+    account: UUID,
+    key: UUID,
+    permission: str,
+    number: str,
+    context: Context = AT_NOON,
+) -> Decision:
     with in_workspace(cast.workspace):
         lock_policy(exclusive=False)
         snapshot = current_state().snapshot
     check = Check(permission, Resource("number", number=number))
-    context = Context(now=NOW.timestamp(), weekday=2, minute=600)
     return snapshot.decide(str(account), [check], context, credential=str(key))
 
 
@@ -240,3 +259,130 @@ def test_a_key_that_can_mean_nothing_is_refused(
         accounts.create_key(
             actor=cast.ana, service_account=account, name="k", scope=scope, conditions=conditions
         )
+
+
+def test_a_key_keeps_only_the_permissions_it_was_made_with(cast: Cast, account: UUID) -> None:
+    new = accounts.create_key(
+        actor=cast.ana, service_account=account, name="k", permissions=["send:text", "send:video"]
+    )
+
+    assert decide(cast, account, new.id, "send:text", "1").allowed
+    refused = decide(cast, account, new.id, "send:image", "1")
+    assert (refused.allowed, refused.reason) == (False, "permission_missing")
+    assert not decide(cast, account, new.id, "send:video", "1").allowed
+
+
+@pytest.mark.parametrize("permissions", [[], ["send:nonsense"], ["send:*"]])
+def test_what_a_key_is_to_keep_is_named_one_by_one(
+    cast: Cast, account: UUID, permissions: list[str]
+) -> None:
+    with pytest.raises(InvalidRule):
+        accounts.create_key(
+            actor=cast.ana, service_account=account, name="k", permissions=permissions
+        )
+
+
+def test_b5_3_who_holds_less_makes_a_key_that_keeps_less(
+    cast: Cast, account: UUID, keymaker: Actor
+) -> None:
+    with pytest.raises(BeyondOwnRights):
+        accounts.create_key(actor=keymaker, service_account=account, name="k", scope=ON_ONE)
+
+    accounts.create_key(
+        actor=keymaker,
+        service_account=account,
+        name="k",
+        scope=ON_ONE,
+        permissions=["send:text"],
+    )
+
+
+def test_k06_both_keys_work_until_the_old_one_ends(cast: Cast, account: UUID) -> None:
+    old = accounts.create_key(
+        actor=cast.ana, service_account=account, name="k", scope=ON_ONE, permissions=["send:text"]
+    )
+
+    new = accounts.roll_key(actor=cast.ana, key=old.id, overlap=timedelta(hours=1))
+
+    with in_workspace(cast.workspace):
+        before, after = ApiKey.objects.get(id=old.id), ApiKey.objects.get(id=new.id)
+    assert before.expires_at == NOW + timedelta(hours=1)
+    assert after.expires_at == NOW + timedelta(days=90)
+    assert (after.name, after.permissions, after.scope) == ("k", ["send:text"], before.scope)
+    assert before.name == f"k ({old.public_id[-4:]})"
+    for key in (old, new):
+        assert decide(cast, account, key.id, "send:text", "1").allowed
+        assert not decide(cast, account, key.id, "send:text", "2").allowed
+        assert not decide(cast, account, key.id, "send:image", "1").allowed
+    later = replace(AT_NOON, now=NOW.timestamp() + 3600)
+    assert not decide(cast, account, old.id, "send:text", "1", later).allowed
+    assert decide(cast, account, new.id, "send:text", "1", later).allowed
+
+
+def test_k06_without_an_overlap_the_old_key_is_revoked_at_once(cast: Cast, account: UUID) -> None:
+    old = accounts.create_key(actor=cast.ana, service_account=account, name="k")
+
+    new = accounts.roll_key(actor=cast.ana, key=old.id, overlap=timedelta())
+
+    assert not decide(cast, account, old.id, "send:text", "1").allowed
+    assert decide(cast, account, new.id, "send:text", "1").allowed
+
+
+@pytest.mark.parametrize("overlap", [timedelta(seconds=-1), timedelta(days=7, seconds=1)])
+def test_k06_an_overlap_is_a_week_at_most(cast: Cast, account: UUID, overlap: timedelta) -> None:
+    old = accounts.create_key(actor=cast.ana, service_account=account, name="k")
+
+    with pytest.raises(InvalidLifetime):
+        accounts.roll_key(actor=cast.ana, key=old.id, overlap=overlap)
+
+
+def test_k06_an_overlap_lets_no_key_live_longer(cast: Cast, account: UUID) -> None:
+    old = accounts.create_key(
+        actor=cast.ana, service_account=account, name="k", lifetime=timedelta(hours=1)
+    )
+
+    accounts.roll_key(actor=cast.ana, key=old.id, overlap=timedelta(days=7))
+
+    with in_workspace(cast.workspace):
+        assert ApiKey.objects.get(id=old.id).expires_at == NOW + timedelta(hours=1)
+
+
+def test_a_rolled_key_begins_no_new_day_of_its_limits(cast: Cast, account: UUID) -> None:
+    first = accounts.create_key(actor=cast.ana, service_account=account, name="k")
+    limit = access.create_limit(
+        actor=cast.ana,
+        holder_kind=HolderKind.KEY,
+        holder=first.id,
+        metric=Metric.MESSAGES,
+        per=Per.DAY,
+        amount=5,
+    )
+
+    second = accounts.roll_key(actor=cast.ana, key=first.id, overlap=timedelta(hours=1))
+    third = accounts.roll_key(actor=cast.ana, key=second.id, overlap=timedelta(hours=1))
+
+    for key in (first, second, third):
+        taken = decide(cast, account, key.id, "send:text", "1").obligations
+        assert [one.name for one in taken] == [str(limit)]
+
+
+def test_b5_3_nobody_rolls_a_key_that_may_more_than_they(
+    cast: Cast, account: UUID, keymaker: Actor
+) -> None:
+    wide = accounts.create_key(actor=cast.ana, service_account=account, name="k")
+    role = access.create_role(actor=cast.ana, name="Ends", cells={"api_key:revoke": Reach.ALL})
+    access.create_binding(actor=cast.ana, principal=keymaker.principal, role=role)
+
+    with pytest.raises(BeyondOwnRights):
+        accounts.roll_key(actor=keymaker, key=wide.id, overlap=timedelta(hours=1))
+
+    assert decide(cast, account, wide.id, "send:text", "1").allowed
+
+
+def test_what_has_ended_is_not_rolled(cast: Cast, account: UUID) -> None:
+    old = accounts.create_key(actor=cast.ana, service_account=account, name="k")
+    accounts.revoke_key(actor=cast.ana, key=old.id)
+
+    for gone in (old.id, uuid7()):
+        with pytest.raises(NotFound):
+            accounts.roll_key(actor=cast.ana, key=gone, overlap=timedelta(hours=1))

@@ -89,6 +89,12 @@ def give(change: Change, case: Case) -> Case:
         return Case(policy, case.asked)
     known = {r.id: r.cells for r in policy.roles}
     [credential] = [c for c in policy.credentials if c.id == change.id]
+    kept = credential.permissions
+    if kept is not None:
+        case = rewrite(change, case, lambda c: replace(c, permissions=kept | {change.permission}))
+        policy = case.policy
+    if credential.role is None:
+        return case
     role = replace(role, cells={**known.get(credential.role, {}), **role.cells})
     policy = replace(policy, roles=(*policy.roles, role))
     return rewrite(change, Case(policy, case.asked), lambda c: replace(c, role=role.id))

@@ -405,6 +405,16 @@ def a_key_does_not_narrow_the_role(patch: pytest.MonkeyPatch) -> None:
 
 
 @fault
+def a_key_does_not_narrow_the_permissions(patch: pytest.MonkeyPatch) -> None:
+    narrow_less(patch, permissions=None)
+
+
+@fault
+def a_key_begins_a_new_day(patch: pytest.MonkeyPatch) -> None:
+    narrow_less(patch, counts_as=None)
+
+
+@fault
 def a_key_does_not_narrow_the_scope(patch: pytest.MonkeyPatch) -> None:
     narrow_less(patch, scope=Scope())
 

@@ -70,7 +70,7 @@ def policy(random: Random, version: int) -> Policy:
     bindings = [binding(random, f"b{n}") for n in range(random.choice([0, 3, 6, 9, 9]))]
     holders = [(HolderKind.WORKSPACE, ""), *((HolderKind.BINDING, b.id) for b in bindings)]
     holders += [(HolderKind.PRINCIPAL, name) for name in PEOPLE + BOTS + TEAMS]
-    holders += [(HolderKind.KEY, name) for name in KEYS * 3]
+    holders += [(HolderKind.KEY, name) for name in KEYS * 6]
     return Policy(
         workspace="w",
         version=version,
@@ -149,7 +149,14 @@ def credential(random: Random, name: str) -> Credential:
         conditions=conditions(random),
         until=NOON + random.choice([-60, 0, 0, 3600]) if often(random, 0.35) else None,
         active=often(random, 0.85),
+        permissions=kept(random) if often(random, 0.12) else None,
+        counts_as=random.choice([None, *KEYS, *KEYS]),
     )
+
+
+def kept(random: Random) -> frozenset[str]:
+    """Most of them, so that something is left to be decided; seldom none."""
+    return frozenset(random.sample(PERMISSIONS, random.choice([0, 2, 3, 4, 4])))
 
 
 def scope(random: Random) -> Scope:

@@ -193,6 +193,8 @@ def credential_failures(
     check: Check,
     context: Context,
 ) -> list[str]:
+    if credential.permissions is not None and check.permission not in credential.permissions:
+        return ["permission_missing"]
     reach = Reach.ALL
     if credential.role is not None:
         reach = reach_of(policy, credential.role, check.permission)
@@ -430,7 +432,7 @@ def limit_holds(
     limit: Limit, principal: Principal, credential: Credential | None, because: set[str]
 ) -> bool:
     if limit.holder_kind == HolderKind.KEY:
-        return credential is not None and limit.holder == credential.id
+        return credential is not None and limit.holder in (credential.id, credential.counts_as)
     if limit.holder_kind == HolderKind.PRINCIPAL:
         return limit.holder == principal.id or limit.holder in principal.teams
     if limit.holder_kind == HolderKind.BINDING:

@@ -281,8 +281,10 @@ class Compiler:
         credential = self._credentials[credential_id]
         role = credential.role
         reach = () if role is None else self._reach(role, principal, permission)
+        kept = credential.permissions
+        is_other = reach is None or (kept is not None and permission not in kept)
         restrictions = (
-            *((OtherPermission(permission),) if reach is None else ()),
+            *((OtherPermission(permission),) if is_other else ()),
             *places(credential.scope),
             *(reach or ()),
             *moments(credential.conditions),
@@ -309,6 +311,9 @@ class Compiler:
             limits += self._limits[HolderKind.PRINCIPAL].get(holder, ())
         if credential_id is not None:
             limits += self._limits[HolderKind.KEY].get(credential_id, ())
+            before = self._credentials[credential_id].counts_as
+            if before is not None and before != credential_id:
+                limits += self._limits[HolderKind.KEY].get(before, ())
         return tuple(sorted(_takes(limits, permission)))
 
 

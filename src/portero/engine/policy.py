@@ -200,6 +200,10 @@ class Credential:
     until: float | None = None
     """Exclusive."""
     active: bool = True
+    permissions: frozenset[str] | None = None
+    """Which it keeps of what the account and the role give; `None` = all."""
+    counts_as: str | None = None
+    """The key it came in the place of, whose limits it shares: a new key begins no new day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class WithinReach:
 
 @dataclass(frozen=True, slots=True)
 class OtherPermission:
-    """Never holds: the credential's role gives other permissions than `wanted`."""
+    """Never holds: the credential, or its role, gives other permissions than `wanted`."""
 
     wanted: str
     dimension: ClassVar[str] = "permission"

@@ -358,6 +358,7 @@ def _key(key: Credential, roles: Mapping[str, Role]) -> Iterator[str]:
     """Write what a key takes away from what its account may; whose it is stands with the account."""
     narrowed = [
         *([_of_role(roles.get(key.role))] if key.role is not None else []),
+        *([_of_these(key.permissions)] if key.permissions is not None else []),
         *_inside(key.scope),
         *_circumstances(key.conditions),
     ]
@@ -370,6 +371,10 @@ def _key(key: Credential, roles: Mapping[str, Role]) -> Iterator[str]:
         yield _statement(
             "forbid", {"id": f"key/{key.id}"}, "principal", (), when=[used], unless=unless
         )
+
+
+def _of_these(permissions: frozenset[str]) -> str:
+    return f"action in {_set('Action', permissions)}" if permissions else _NEVER
 
 
 def _of_role(role: Role | None) -> str:

@@ -85,7 +85,7 @@ POLICY_QUERIES: Mapping[str, str] = {
                (SELECT coalesce(json_agg(key), '[]') FROM (
                     SELECT id, public_id, name, encode(digest, 'hex') AS digest, pepper_version,
                            principal_id AS principal, role_id AS role, scope::text, conditions::text,
-                           url_compatible, expires_at, revoked_at, disabled_reason
+                           permissions::text, counts_as, url_compatible, expires_at, revoked_at, disabled_reason
                       FROM api_key WHERE workspace_id = $1) AS key)::text AS keys
           FROM policy_head AS head JOIN workspace ON workspace.id = head.workspace_id
          WHERE head.workspace_id = $1
@@ -538,6 +538,8 @@ def _credential(row: Row) -> Credential:
     active = row["revoked_at"] is None and row["disabled_reason"] is None
     try:
         scope, conditions = read_scope(row["scope"]), read_conditions(row["conditions"])
+        kept = row["permissions"]
+        permissions = None if kept is None else read_names(orjson.loads(kept))
     except MalformedRule:
         return Credential(row["id"], row["principal"], active=False)
     return Credential(
@@ -548,6 +550,8 @@ def _credential(row: Row) -> Credential:
         conditions=conditions,
         until=datetime.fromisoformat(row["expires_at"]).timestamp(),
         active=active,
+        permissions=permissions,
+        counts_as=row["counts_as"],
     )
 
 

@@ -160,6 +160,10 @@ class ApiKey(WorkspaceModel):
     digest = models.BinaryField()
     pepper_version = models.IntegerField()
     role_id = models.UUIDField(null=True)
+    permissions = models.JSONField(null=True)
+    """Which permissions it keeps of its account's, a list; NULL = all."""
+    counts_as = models.UUIDField(null=True)
+    """The first of the keys in whose place it came; what is used of their limits is used of its."""
     scope = models.JSONField(default=dict)
     conditions = models.JSONField(default=dict)
     url_compatible = models.BooleanField(db_default=False)

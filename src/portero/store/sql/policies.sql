@@ -65,7 +65,7 @@ BEGIN
         ('access_request',      'SELECT, INSERT, UPDATE (state, decided_at, decided_by, answer, binding_id)', 'SELECT', 'listed',   NULL),
         ('stream_ticket',       'SELECT, INSERT, DELETE',                   '',                                'listed',       NULL),
         ('policy_head',         'SELECT, INSERT, UPDATE (version, xid, changed_at, people)', 'SELECT, UPDATE (version, xid, changed_at)', 'every',       NULL),
-        ('api_key',             'SELECT, INSERT, UPDATE (name, revoked_at, disabled_reason)', 'SELECT, UPDATE (last_used_at, revoked_at)', 'every', NULL),
+        ('api_key',             'SELECT, INSERT, UPDATE (name, revoked_at, disabled_reason, expires_at)', 'SELECT, UPDATE (last_used_at, revoked_at)', 'every', NULL),
         -- secrets: written by the app, read by the gateway
         ('credential',          'INSERT',                                   'SELECT',                          'listed',       NULL),
         ('meta_app',            'INSERT',                                   'SELECT',                          'every',       NULL),

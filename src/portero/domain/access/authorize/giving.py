@@ -154,6 +154,7 @@ def gifts_of_key(policy: Policy, key: Credential) -> Iterator[Gift]:
             cells={
                 permission: reach if own is None else min(reach, own.get(permission, Reach.NONE))
                 for permission, reach in cells_of.get(binding.role, {}).items()
+                if key.permissions is None or permission in key.permissions
             },
             scope=scope,
             conditions=stricter(binding.conditions, key.conditions),

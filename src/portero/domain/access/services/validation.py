@@ -49,6 +49,16 @@ def require_cells(cells: Mapping[str, Reach]) -> dict[str, str]:
     return {key: reach.name.lower() for key, reach in cells.items() if reach > Reach.NONE}
 
 
+def require_permissions(permissions: Iterable[str]) -> frozenset[str]:
+    """Accept permission keys, at least one, and no patterns. Raises InvalidRule."""
+    wanted = frozenset(permissions)
+    if not wanted:
+        raise InvalidRule("no permission means nothing: choose at least one")
+    if unknown := sorted(wanted.difference(PERMISSIONS)):
+        raise InvalidRule(f"there is no permission {unknown[0]!r}")
+    return wanted
+
+
 def require_patterns(patterns: Iterable[str], *, also: Collection[str] = ()) -> list[str]:
     """Accept permission keys, `resource:*` and what is named `also`. Raises InvalidRule."""
     resources = {key.partition(":")[0] for key in PERMISSIONS}

@@ -19,7 +19,13 @@ from portero.domain.accounts.services.invitations import (
     invite,
     invite_again,
 )
-from portero.domain.accounts.services.keys import NewKey, create_key, revoke_key
+from portero.domain.accounts.services.keys import (
+    LONGEST_OVERLAP,
+    NewKey,
+    create_key,
+    revoke_key,
+    roll_key,
+)
 from portero.domain.accounts.services.links import (
     Bearer,
     bearer_of,
@@ -43,6 +49,7 @@ from portero.domain.accounts.services.preferences import THEMES, prefer
 from portero.domain.accounts.services.streams import open_stream_ticket
 
 __all__ = [
+    "LONGEST_OVERLAP",
     "NEVER",
     "THEMES",
     "Bearer",
@@ -72,6 +79,7 @@ __all__ = [
     "remove",
     "reset_factors",
     "revoke_key",
+    "roll_key",
     "stays_until",
     "suspend",
     "undo",
