@@ -196,6 +196,37 @@ def test_what_somebody_does_in_another_workspace_is_not_told_here(cast: Cast, an
     assert here in [who for who, _name, _address in named]
 
 
+def test_a_person_of_many_bindings_is_told_page_by_page(cast: Cast, ana: Client) -> None:
+    member = accounts.add_person(actor=cast.ana, email="many@here.example", name="Many Roles")
+    role = access.create_role(actor=cast.ana, name="Many", cells={"send:text": Reach.ALL})
+    made = {
+        str(
+            access.create_binding(
+                actor=cast.ana,
+                principal=member,
+                role=role,
+                scope=Scope(labels=frozenset({f"l{n}"})),
+            )
+        )
+        for n in range(53)
+    }
+    ended = re.compile(r'href="/bindings/([0-9a-f-]{36})/end/"')
+    page = ana.get(f"/people/{member}/").content.decode()
+
+    assert len(ended.findall(page)) == 50
+    [more] = re.findall(r'href="(\?after=[^"]+)"', page)
+    second = ana.get(f"/people/{member}/{more}").content.decode()
+    assert {*ended.findall(page), *ended.findall(second)} == made
+    assert page.count("labels: ") == 50 + 3
+    assert "and 50 more" in page
+
+    ways = ana.get(f"/people/{member}/?what=send%3Atext").content.decode()
+    [more] = re.findall(r'href="(\?what=[^"]+&amp;after=[^"]+)"', ways)
+    last = ana.get(f"/people/{member}/" + more.replace("&amp;", "&")).content.decode()
+    assert ways.count("labels: ") == 50 + 50
+    assert last.count("labels: ") == 50 + 3
+
+
 @pytest.mark.parametrize("query", ["?behind=x&name=a", "?behind=&name="])
 def test_a_strange_place_in_the_list_is_not_found(ana: Client, query: str) -> None:
     assert ana.get(f"/people/{query}").status_code == 404
