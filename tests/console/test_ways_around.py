@@ -350,9 +350,15 @@ def test_r01_the_role_of_a_key_is_not_widened_beyond_its_editor(cast: Cast) -> N
     assert may(cast, bot, "send:text", key.id, number="222"), "control: whoever holds it may"
 
 
-def test_r01_a_reach_of_ones_teams_is_not_given_in_another_team(cast: Cast) -> None:
+def two_teams(cast: Cast) -> tuple[UUID, UUID, UUID]:
+    """A role that reaches its holder's teams, and two teams."""
     reads = role_of(cast, "Reads the team", "send:text", Reach.TEAM)
     ventas, soporte = (access.create_team(actor=cast.ana, name=n) for n in ("Ventas", "Soporte"))
+    return reads, ventas, soporte
+
+
+def test_r01_a_reach_of_ones_teams_is_not_given_in_another_team(cast: Cast) -> None:
+    reads, ventas, soporte = two_teams(cast)
     lead = member(cast, role__assign=Reach.ALL, team__manage_members=Reach.ALL)
     mine, theirs = member(cast), member(cast)
     access.create_binding(actor=cast.ana, principal=lead.principal, role=reads)
@@ -364,6 +370,91 @@ def test_r01_a_reach_of_ones_teams_is_not_given_in_another_team(cast: Cast) -> N
         access.create_binding(actor=lead, principal=theirs.principal, role=reads)
     with pytest.raises(BeyondOwnRights):
         access.add_to_team(actor=lead, team=soporte, member=mine.principal)
+
+
+def test_r01_no_role_of_another_team_is_widened_by_it(cast: Cast) -> None:
+    reads, ventas, soporte = two_teams(cast)
+    editor = member(cast, role__update=Reach.ALL, number__read=Reach.ALL)
+    friend = member(cast)
+    used = role_of(cast, "In support", "number:read")
+    access.create_binding(actor=cast.ana, principal=editor.principal, role=reads)
+    access.create_binding(actor=cast.ana, principal=friend.principal, role=used)
+    access.add_to_team(actor=cast.ana, team=ventas, member=editor.principal)
+    access.add_to_team(actor=cast.ana, team=soporte, member=friend.principal)
+    assert not may(cast, editor.principal, "send:text", team=str(soporte))
+
+    with pytest.raises(BeyondOwnRights):
+        access.update_role(
+            actor=editor, role=used, cells={"number:read": Reach.ALL, "send:text": Reach.TEAM}
+        )
+
+
+def test_r01_no_role_of_ones_team_reaches_the_other_teams_of_who_joins(cast: Cast) -> None:
+    reads, ventas, soporte = two_teams(cast)
+    access.create_binding(actor=cast.ana, principal=ventas, role=reads)
+    lead, friend = member(cast, team__manage_members=Reach.ALL), member(cast)
+    access.add_to_team(actor=cast.ana, team=ventas, member=lead.principal)
+    access.add_to_team(actor=cast.ana, team=soporte, member=friend.principal)
+    assert not may(cast, lead.principal, "send:text", team=str(soporte))
+
+    signed_in(person_of(lead)).post(f"/teams/{ventas}/", {"add": str(friend.principal)})
+
+    assert not may(cast, friend.principal, "send:text", team=str(soporte))
+
+
+def test_r01_no_key_of_an_account_in_another_team(cast: Cast) -> None:
+    reads, ventas, soporte = two_teams(cast)
+    bot = accounts.create_service_account(
+        actor=cast.ana, name="bot", accountable=cast.ana.principal
+    )
+    access.create_binding(actor=cast.ana, principal=bot, role=reads)
+    access.add_to_team(actor=cast.ana, team=soporte, member=bot)
+    maker = member(cast, api_key__create=Reach.ALL)
+    access.create_binding(actor=cast.ana, principal=maker.principal, role=reads)
+    access.add_to_team(actor=cast.ana, team=ventas, member=maker.principal)
+    assert not may(cast, maker.principal, "send:text", team=str(soporte))
+
+    with pytest.raises(BeyondOwnRights):
+        accounts.create_key(actor=maker, service_account=bot, name="theirs")
+
+
+@override_settings(PORTERO_SENDS_MAIL=False)
+def test_a16_no_link_is_handed_over_into_another_team(cast: Cast) -> None:
+    reads, ventas, soporte = two_teams(cast)
+    helper = member(cast, member__invite=Reach.ALL)
+    access.create_binding(actor=cast.ana, principal=helper.principal, role=reads)
+    access.add_to_team(actor=cast.ana, team=ventas, member=helper.principal)
+    [guest] = accounts.invite(actor=cast.ana, guests=[Guest("new@ways.example", "New", reads)])
+    access.add_to_team(actor=cast.ana, team=soporte, member=guest)
+    assert may(cast, guest, "send:text", team=str(soporte))
+    assert not may(cast, helper.principal, "send:text", team=str(soporte))
+
+    page = signed_in(person_of(helper)).post(f"/people/{guest}/invite/").content.decode()
+
+    assert "/welcome/" not in page
+
+
+def test_b3_3_nobody_lets_back_into_another_team(cast: Cast) -> None:
+    reads, ventas, soporte = two_teams(cast)
+    helper, friend = member(cast, member__suspend=Reach.ALL), member(cast)
+    for team, one in ((ventas, helper), (soporte, friend)):
+        access.create_binding(actor=cast.ana, principal=one.principal, role=reads)
+        access.add_to_team(actor=cast.ana, team=team, member=one.principal)
+    accounts.suspend(actor=cast.ana, principal=friend.principal)
+
+    signed_in(person_of(helper)).post(f"/people/{friend.principal}/let-back/", {"reason": ""})
+
+    assert not may(cast, friend.principal, "send:text", team=str(soporte))
+
+
+def test_r12_of_a_form_for_a_team_all_is_done_or_nothing(cast: Cast) -> None:
+    team = access.create_team(actor=cast.ana, name="Before")
+    browser = signed_in(person_of(cast.ana))
+
+    browser.post(f"/teams/{team}/", {"name": "After", "add": str(cast.carla.principal)})
+
+    found = queries.access_of(actor=cast.ana, principal=team)
+    assert found.principal.name == "Before"
 
 
 def test_r16_taking_one_in_does_not_bring_another_back(cast: Cast) -> None:
@@ -603,6 +694,16 @@ def test_no_name_leads_whoever_reads_a_mail_somewhere(cast: Cast) -> None:
 def test_r03_no_role_looks_like_a_built_in_one(cast: Cast, name: str) -> None:
     with pytest.raises(NameTaken):
         role_of(cast, name, "number:read")
+
+
+def test_no_new_name_of_a_role_is_a_fault(cast: Cast) -> None:
+    role_of(cast, "stra\u00dfe", "number:read")
+    other = role_of(cast, "strasse", "number:read")
+
+    with pytest.raises(NameTaken):
+        access.update_role(
+            actor=cast.ana, role=other, cells={"number:read": Reach.ALL}, name="stra\u00dfe"
+        )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from portero.domain.access.authorize import Gift, exceeding, narrowed, resources_in, stricter
@@ -31,6 +31,8 @@ from portero.engine import (
 
 NOW = 1_000_000.0
 MAKER, FRIEND = "maker", "friend"
+AT_HOME = frozenset({"team"})
+OF_TEAM = {"send:text": Reach.TEAM}
 PERMISSIONS = ("send:text", "send:image", "number:read")
 
 names = st.sampled_from(["1", "2"])
@@ -79,7 +81,10 @@ def holdings(draw: st.DrawFn) -> tuple[tuple[Role, ...], tuple[Binding, ...]]:
     return tuple(roles), tuple(bindings)
 
 
-gifts = st.builds(Gift, cells=cells, scope=scopes, conditions=conditions, until=ends)
+teams = st.sampled_from(
+    [frozenset[str](), *map(frozenset, ({"team"}, {"other"}, {"team", "other"}))]
+)
+gifts = st.builds(Gift, cells=cells, scope=scopes, conditions=conditions, until=ends, teams=teams)
 
 
 @st.composite
@@ -95,6 +100,7 @@ def holdings_and_gifts(
         "scope": near.scope,
         "conditions": near.conditions,
         "until": near.until,
+        "teams": AT_HOME,
     }
     changed = draw(st.sampled_from(sorted(parts)))
     return (roles, bindings), replace(
@@ -103,15 +109,19 @@ def holdings_and_gifts(
 
 
 def policy_of(
-    held: tuple[tuple[Role, ...], tuple[Binding, ...]], guards: tuple[Guardrail, ...] = ()
+    held: tuple[tuple[Role, ...], tuple[Binding, ...]],
+    guards: tuple[Guardrail, ...] = (),
+    *,
+    friends_teams: frozenset[str] = frozenset(),
 ) -> Policy:
     return Policy(
         workspace="w",
         version=1,
         principals=(
-            Principal(MAKER, PrincipalKind.PERSON, "maker", teams=frozenset({"team"})),
-            Principal(FRIEND, PrincipalKind.PERSON, "friend", teams=frozenset({"team"})),
+            Principal(MAKER, PrincipalKind.PERSON, "maker", teams=AT_HOME),
+            Principal(FRIEND, PrincipalKind.PERSON, "friend", teams=friends_teams),
             Principal("team", PrincipalKind.TEAM, "team"),
+            Principal("other", PrincipalKind.TEAM, "other"),
         ),
         roles=held[0],
         bindings=held[1],
@@ -120,12 +130,12 @@ def policy_of(
 
 
 def with_gift(gift: Gift) -> Snapshot:
-    """What the gift alone allows, to a stranger with the maker's team and nothing else."""
+    """What the gift alone allows, to a stranger in the gift's teams who has nothing else."""
     held = (
         (Role("gift", "gift", gift.cells),),
         (Binding("gift", FRIEND, "gift", gift.scope, gift.conditions, until=gift.until),),
     )
-    return compile_policy(policy_of(held))
+    return compile_policy(policy_of(held, friends_teams=gift.teams))
 
 
 def requests() -> list[tuple[Resource, Context]]:
@@ -154,6 +164,13 @@ REQUESTS = requests()
 
 @settings(max_examples=300, deadline=None)
 @given(holdings_and_gifts(), guardrails)
+@example(
+    (
+        ((Role("r", "r", OF_TEAM),), (Binding("b", MAKER, "r", Scope(), Conditions()),)),
+        Gift(OF_TEAM, Scope(), Conditions(), None, frozenset({"team", "other"})),
+    ),
+    (),
+)
 def test_r01_what_is_called_held_gives_nothing_the_maker_may_not_do(
     case: tuple[tuple[tuple[Role, ...], tuple[Binding, ...]], Gift],
     guards: tuple[Guardrail, ...],
@@ -195,7 +212,7 @@ def test_giving_exactly_what_one_holds_is_giving_what_one_holds(
     binding: Binding, cells: dict[str, Reach]
 ) -> None:
     policy = policy_of(((Role("r", "r", cells),), (binding,)))
-    gift = Gift(cells, binding.scope, binding.conditions, binding.until)
+    gift = Gift(cells, binding.scope, binding.conditions, binding.until, AT_HOME)
 
     assert exceeding(policy, MAKER, gift, NOW) == ()
 
@@ -207,9 +224,11 @@ def test_k04_a_key_allows_nothing_outside_of_the_gift_it_is_counted_as(
 ) -> None:
     """A key allows where its account's binding *and* the key itself hold; the gift covers that."""
     everything = dict.fromkeys(PERMISSIONS, Reach.ALL)
-    one = with_gift(Gift(everything, outer, first, None))
-    other = with_gift(Gift(everything, inner, second, None))
-    counted = with_gift(Gift(everything, narrowed(outer, inner), stricter(first, second), None))
+    one = with_gift(Gift(everything, outer, first, None, AT_HOME))
+    other = with_gift(Gift(everything, inner, second, None, AT_HOME))
+    counted = with_gift(
+        Gift(everything, narrowed(outer, inner), stricter(first, second), None, AT_HOME)
+    )
 
     for resource, context in REQUESTS:
         check = [Check("send:text", resource)]

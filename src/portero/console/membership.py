@@ -404,10 +404,13 @@ def team(request: HttpRequest, team: UUID) -> HttpResponse:
 
 def _change_team(request: HttpRequest, found: Member, form: Members) -> HttpResponse:
     actor, asked = visits.actor(request), form.cleaned_data
-    if asked["name"] and asked["name"] != found.name:
-        access.rename_team(actor=actor, team=found.id, name=asked["name"])
-    if asked["add"]:
-        access.add_to_team(actor=actor, team=found.id, member=asked["add"])
-    if asked["leave"]:
-        access.take_from_team(actor=actor, team=found.id, member=asked["leave"])
+    with access.changes_together(
+        actor=actor, operation="change_team", event="team.members_changed"
+    ):
+        if asked["name"] and asked["name"] != found.name:
+            access.rename_team(actor=actor, team=found.id, name=asked["name"])
+        if asked["add"]:
+            access.add_to_team(actor=actor, team=found.id, member=asked["add"])
+        if asked["leave"]:
+            access.take_from_team(actor=actor, team=found.id, member=asked["leave"])
     return done(request, _("Saved. It holds from now on."), "console:team", found.id)

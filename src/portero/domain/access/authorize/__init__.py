@@ -11,20 +11,24 @@ from portero.domain.access.authorize.deciding import (
     visible,
 )
 from portero.domain.access.authorize.giving import (
+    OF_TEAMS,
     Gift,
     Holding,
     exceeding,
     gifts_by_template_set,
+    gifts_of,
     gifts_of_key,
     narrowed,
     require_held,
     require_held_somewhere,
     resources_in,
     stricter,
+    teams_reached,
 )
 from portero.domain.access.authorize.recording import record_act, record_refusal
 
 __all__ = [
+    "OF_TEAMS",
     "Actor",
     "Gift",
     "Holding",
@@ -35,6 +39,7 @@ __all__ = [
     "digest_of",
     "exceeding",
     "gifts_by_template_set",
+    "gifts_of",
     "gifts_of_key",
     "narrowed",
     "of_workspace",
@@ -45,5 +50,6 @@ __all__ = [
     "resources_in",
     "scope_of",
     "stricter",
+    "teams_reached",
     "visible",
 ]

@@ -23,6 +23,7 @@ from portero.engine import (
     Guardrail,
     Policy,
     Principal,
+    PrincipalKind,
     Reach,
     Resource,
     Scope,
@@ -30,6 +31,8 @@ from portero.engine import (
 )
 
 MAX_PLACES = 1000
+OF_TEAMS = frozenset({Reach.QUEUE, Reach.TEAM})
+"""Reaches that are about whichever teams somebody is in."""
 _ATTRIBUTE_OF: Mapping[str, str] = {
     "wabas": "waba",
     "numbers": "number",
@@ -51,6 +54,8 @@ class Gift:
     scope: Scope
     conditions: Conditions
     until: float | None
+    teams: frozenset[str]
+    """All teams of whoever receives it: a reach of one's own teams is one over these."""
 
 
 def require_held(policy: Policy, maker: str, gift: Gift, now: float) -> None:
@@ -110,6 +115,8 @@ class Holding:
             return tuple(sorted(cells))
         if maker.owner:
             return ()
+        # The receiver's own teams are others than the maker's: to reach those takes everything.
+        elsewhere = gift is not None and not gift.teams <= maker.teams
         held = [mine for binding, mine in self._held if gift is None or _covers(binding, gift)]
         return tuple(
             sorted(
@@ -118,7 +125,11 @@ class Holding:
                 if reach > Reach.NONE
                 and (
                     _taken_away(self._guardrails, self._me, permission)
-                    or not any(mine.get(permission, Reach.NONE) >= reach for mine in held)
+                    or not any(
+                        mine.get(permission, Reach.NONE)
+                        >= (Reach.ALL if elsewhere and reach in OF_TEAMS else reach)
+                        for mine in held
+                    )
                 )
             )
         )
@@ -141,6 +152,27 @@ def _bindings_of(policy: Policy, principal: Principal) -> Iterator[Binding]:
         yield from bindings.of(holder)
 
 
+def teams_reached(policy: Policy, receiver: Principal) -> frozenset[str]:
+    """The teams that a reach of one's teams is about, given to a principal.
+
+    What a team is given its members have, in every team of theirs.
+    """
+    if receiver.kind is not PrincipalKind.TEAM:
+        return receiver.teams
+    members = (one.teams for one in policy.principals if receiver.id in one.teams)
+    return frozenset({receiver.id}).union(*members)
+
+
+def gifts_of(policy: Policy, holder: str) -> Iterator[Gift]:
+    """What a principal has by itself and by its teams, as if it were given now."""
+    cells_of = {role.id: role.cells for role in policy.roles}
+    known = next(one for one in policy.principals if one.id == holder)
+    teams = teams_reached(policy, known)
+    for binding in _bindings_of(policy, known):
+        cells = cells_of.get(binding.role, {})
+        yield Gift(cells, binding.scope, binding.conditions, binding.until, teams)
+
+
 def gifts_of_key(policy: Policy, key: Credential) -> Iterator[Gift]:
     """What a key can do now: each binding of its account, as far as the key leaves it."""
     cells_of = {role.id: role.cells for role in policy.roles}
@@ -159,6 +191,7 @@ def gifts_of_key(policy: Policy, key: Credential) -> Iterator[Gift]:
             scope=scope,
             conditions=stricter(binding.conditions, key.conditions),
             until=_earlier(binding.until, key.until),
+            teams=account.teams,
         )
 
 
@@ -168,10 +201,16 @@ def gifts_by_template_set(policy: Policy, template_set: str) -> Iterator[Gift]:
     The template is in no set of the maker's yet, so each gift is one of every template.
     """
     cells_of = {role.id: role.cells for role in policy.roles}
+    known = {one.id: one for one in policy.principals}
     for binding in policy.bindings:
         if template_set in (binding.scope.template_sets or ()):
-            anywhere = replace(binding.scope, template_sets=None)
-            yield Gift(cells_of.get(binding.role, {}), anywhere, binding.conditions, binding.until)
+            yield Gift(
+                cells_of.get(binding.role, {}),
+                replace(binding.scope, template_sets=None),
+                binding.conditions,
+                binding.until,
+                teams_reached(policy, known[binding.principal]),
+            )
     for key in policy.credentials:
         if key.active and template_set in (key.scope.template_sets or ()):
             yield from gifts_of_key(

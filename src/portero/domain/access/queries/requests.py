@@ -132,7 +132,14 @@ def _decidable(
 def _gift(row: AccessRequest, state: State, at: datetime) -> Gift:
     """What would be given if it were approved now."""
     cells = next((one.cells for one in state.policy.roles if one.id == str(row.role_id)), {})
-    return Gift(cells, scope_of(row), Conditions(), at.timestamp() + row.lasts_s)
+    asking = state.snapshot.principals.get(str(row.principal_id))
+    return Gift(
+        cells,
+        scope_of(row),
+        Conditions(),
+        at.timestamp() + row.lasts_s,
+        asking.teams if asking is not None else frozenset(),
+    )
 
 
 def _told(actor: Actor, state: State, rows: Iterable[AccessRequest]) -> Iterator[Asked]:

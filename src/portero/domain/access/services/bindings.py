@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from portero.domain.access.authorize import Actor, Gift
+from portero.domain.access.authorize import Actor, Gift, teams_reached
 from portero.domain.access.errors import InvalidRule, NotFound
 from portero.domain.access.models import Binding, Principal, Role, TeamMember
 from portero.domain.access.services.changes import Change, changes_together, policy_change
@@ -104,11 +104,10 @@ def bind(
     change.require_not_for_self({str(principal)})
     cells = next(known.cells for known in change.state.policy.roles if known.id == str(role))
     ends = until.timestamp() if until else None
-    gift = Gift(cells, scope, conditions, ends)
-    change.require_held(gift)
-    known = next(one for one in change.state.policy.principals if one.id == str(principal))
+    policy = change.state.policy
+    known = next(one for one in policy.principals if one.id == str(principal))
+    change.require_held(Gift(cells, scope, conditions, ends, teams_reached(policy, known)))
     is_team = known.kind == PrincipalKind.TEAM
-    change.require_held_in_teams(gift, {known.id} if is_team else known.teams)
     members = TeamMember.objects.filter(team_id=principal) if is_team else ()
     receivers = {str(principal), *(str(one.principal_id) for one in members)}
     require_a_way_back(change, gained={one: {str(role)} for one in receivers})

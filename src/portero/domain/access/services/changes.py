@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
@@ -70,23 +70,11 @@ class Change(Edit):
         return decision
 
     def require_held(self, gift: Gift) -> None:
-        """Demand that the actor holds what they give. Raises BeyondOwnRights."""
-        require_held(self.state.policy, self.actor.id, gift, self.actor.at.timestamp())
-
-    def require_held_in_teams(self, gift: Gift, teams: Collection[str]) -> None:
-        """Demand `all` of what reaches the receiver's teams, unless they are the actor's own too.
+        """Demand that the actor holds what they give, in the receiver's teams too.
 
         Raises BeyondOwnRights.
         """
-        me = next((p for p in self.state.policy.principals if p.id == self.actor.id), None)
-        if me is not None and not set(teams).difference(me.teams):
-            return
-        as_far = {
-            permission: Reach.ALL
-            for permission, reach in gift.cells.items()
-            if reach in (Reach.QUEUE, Reach.TEAM)
-        }
-        self.require_held(replace(gift, cells=as_far))
+        require_held(self.state.policy, self.actor.id, gift, self.actor.at.timestamp())
 
     def require_held_somewhere(self, cells: Mapping[str, Reach]) -> None:
         """Demand that the actor holds these cells at all. Raises BeyondOwnRights."""

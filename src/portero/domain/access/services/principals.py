@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from django.db.models import Value
 from django.db.models.functions import Lower
 
-from portero.domain.access.authorize import Actor, Gift
+from portero.domain.access.authorize import OF_TEAMS, Actor, gifts_of
 from portero.domain.access.errors import (
     InvalidRule,
     LastOwner,
@@ -278,16 +279,11 @@ def require_all_held(*, change: Change, principal: str) -> None:
     Raises BeyondOwnRights, OwnerNeeded.
     """
     policy = change.state.policy
-    roles = {role.id: role.cells for role in policy.roles}
     [known] = [one for one in policy.principals if one.id == principal]
     if known.owner:
         _require_owner(change)
-    bindings = Bindings.among(policy.bindings)
-    for holder in (known.id, *known.teams):
-        for binding in bindings.of(holder):
-            change.require_held(
-                Gift(roles.get(binding.role, {}), binding.scope, binding.conditions, binding.until)
-            )
+    for gift in gifts_of(policy, principal):
+        change.require_held(gift)
 
 
 def _require_team(team: UUID) -> None:
@@ -306,21 +302,16 @@ def _require_members(members: set[UUID]) -> None:
 def _require_team_may_be_given(change: Change, team: UUID, joining: set[UUID]) -> None:
     policy = change.state.policy
     change.require_not_for_self({str(member) for member in joining})
-    roles = {role.id: role.cells for role in policy.roles}
-    for binding in Bindings.among(policy.bindings).of(str(team)):
-        change.require_held(
-            Gift(roles.get(binding.role, {}), binding.scope, binding.conditions, binding.until)
-        )
-    # What a joiner holds as far as their teams reaches this one from now on.
-    bindings = Bindings.among(policy.bindings)
     known = {one.id: one for one in policy.principals}
+    of_team = list(gifts_of(policy, str(team)))
     for joiner in map(str, joining):
-        for holder in (joiner, *known[joiner].teams):
-            for binding in bindings.of(holder):
-                cells = roles.get(binding.role, {})
-                change.require_held_in_teams(
-                    Gift(cells, binding.scope, binding.conditions, binding.until), {str(team)}
-                )
+        # What the team has reaches whichever teams the joiner is in.
+        for gift in of_team:
+            change.require_held(replace(gift, teams=known[joiner].teams | {str(team)}))
+        # What the joiner holds as far as their teams reaches this one from now on.
+        for gift in gifts_of(policy, joiner):
+            in_teams = {one: reach for one, reach in gift.cells.items() if reach in OF_TEAMS}
+            change.require_held(replace(gift, cells=in_teams, teams=frozenset({str(team)})))
 
 
 def _require_team_may_come_back(change: Change, team: UUID) -> None:

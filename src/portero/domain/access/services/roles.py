@@ -8,9 +8,11 @@ from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Value
+from django.db.models.functions import Lower
 from django.utils.translation import gettext, override
 
-from portero.domain.access.authorize import Actor, Gift, gifts_of_key
+from portero.domain.access.authorize import Actor, Gift, gifts_of_key, teams_reached
 from portero.domain.access.errors import NameTaken, NotFound, RoleIsBuiltIn, StaleRole
 from portero.domain.access.models import Role, RoleVersion
 from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
@@ -82,14 +84,16 @@ def update_role(
 def _renamed(role: Role, name: str) -> str:
     called = require_name(name)
     if called != role.name:
-        if called.casefold() != role.name.casefold():
-            _require_free(called)
+        _require_free(called, but=role.id)
         Role.objects.filter(id=role.id).update(name=called)
     return called
 
 
-def _require_free(name: str) -> None:
-    if Role.objects.filter(name__iexact=name).exists() or _looks_built_in(name):
+def _require_free(name: str, *, but: UUID | None = None) -> None:
+    # As the database compares them: it knows no other spelling of ß, which Python folds.
+    namesakes = Role.objects.alias(lower=Lower("name")).filter(lower=Lower(Value(name)))
+    taken = any(one != but for one in namesakes.values_list("id", flat=True))
+    if taken or _looks_built_in(name):
         raise NameTaken(f"there is a role called “{name}” already")
 
 
@@ -164,10 +168,12 @@ def _cells_now(change: Change, role: UUID) -> Mapping[str, Reach]:
 
 
 def _require_held_wherever_given(change: Change, role: UUID, raised: Mapping[str, Reach]) -> None:
-    given = list(Bindings.among(change.state.policy.bindings).to(str(role)))
-    for binding in given:
-        change.require_held(Gift(raised, binding.scope, binding.conditions, binding.until))
     policy = change.state.policy
+    given = list(Bindings.among(policy.bindings).to(str(role)))
+    known = {one.id: one for one in policy.principals}
+    for binding in given:
+        teams = teams_reached(policy, known[binding.principal])
+        change.require_held(Gift(raised, binding.scope, binding.conditions, binding.until, teams))
     roles = tuple(
         replace(one, cells={**one.cells, **raised}) if one.id == str(role) else one
         for one in policy.roles
