@@ -85,6 +85,7 @@ def running(
     live: int | None = None,
     host: str = HOST,
     spoilt: Mapping[str, str] | None = None,
+    lasts: timedelta = timedelta(days=1),
 ) -> Iterator[Proxy]:
     """Run nginx or Caddy with its shipped configuration in front of these ports.
 
@@ -94,7 +95,7 @@ def running(
     folder = Path(tempfile.mkdtemp(prefix="portero-proxy-", dir="/tmp"))
     proxy = Proxy(name, host, port, folder)
     try:
-        _write_certificate(folder, host)
+        _write_certificate(folder, host, lasts)
         arguments = _CONFIGURED[name](proxy, {**_ports(gateway, console, live), **(spoilt or {})})
         _give_away(folder)
         with _process([program, *arguments], folder):
@@ -185,7 +186,7 @@ def _await(proxy: Proxy) -> None:
     raise AssertionError(f"the proxy does not start:\n{proxy.logged()}")
 
 
-def _write_certificate(folder: Path, host: str) -> None:
+def _write_certificate(folder: Path, host: str, lasts: timedelta) -> None:
     """A certificate for this run, signed by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
@@ -198,7 +199,7 @@ def _write_certificate(folder: Path, host: str) -> None:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + lasts)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,7 @@ from typing_extensions import override
 from databases import Database
 from gateway.house import WABA, Workspace, free_port
 from portero.project.configuration import Configuration, create_secrets
-from portero.project.doctor import Finding, examine
+from portero.project.doctor import Finding, examine, machine
 from portero.project.logins import ROLE_OF
 from portero.store.sealing import KeyRing
 
@@ -31,14 +32,19 @@ def installation(database: Database, monkeypatch: pytest.MonkeyPatch) -> Databas
     monkeypatch.setenv("PORTERO_DATABASE", database.name)
     monkeypatch.setenv("PORTERO_GATEWAY_LISTEN", f"127.0.0.1:{free_port()}")
     monkeypatch.setenv("PORTERO_LIVE_LISTEN", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("PORTERO_CONSOLE_LISTEN", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("PORTERO_GRAPH_URL", f"http://127.0.0.1:{free_port()}")
     configuration = Configuration.from_environment()
     Workspace(database, configuration.kek, configuration.pepper).create()
     return database
 
 
+PROCESSES = ("gateway", "streams", "console", "worker")
+
+
 def wrong() -> list[Finding]:
     """What the doctor finds wrong, but the processes, which these tests do not run."""
-    return [f for f in examine() if not f.ok and f.check not in ("gateway", "streams")]
+    return [f for f in examine() if not f.ok and f.check not in PROCESSES]
 
 
 def execute(database: Database, statement: str) -> None:
@@ -52,9 +58,11 @@ def test_a_sound_installation_has_nothing_wrong_but_what_is_not_started(
     findings = examine()
 
     missing = {f.check: f.remedy for f in findings if not f.ok}
-    assert list(missing) == ["gateway", "streams"]
+    assert set(missing) == set(PROCESSES)
     assert missing["gateway"].startswith("Start it with `portero serve gateway`")
     assert missing["streams"].startswith("Start them with `portero serve live`")
+    assert missing["console"].startswith("Start it with `portero serve console`")
+    assert missing["worker"].startswith("Start one with `portero worker`")
     looked_at = {f.check for f in findings}
     assert looked_at >= {"configuration", "secrets", "migrations", "row policies", "database clock"}
     assert looked_at >= {f"database as {login}" for login in ROLE_OF}
@@ -208,6 +216,7 @@ def test_a_database_that_is_away_is_found_as_each_login(
         path = tmp_path / "secrets" / f"postgres-{login}"
         path.touch(mode=0o600)
     monkeypatch.setenv("PORTERO_STATE", str(tmp_path))
+    monkeypatch.setenv("PORTERO_GRAPH_URL", "http://localhost:1")
 
     found = {f.check: f for f in wrong()}
 
@@ -330,3 +339,117 @@ def test_where_no_mail_is_sent_nothing_is_wrong_with_it(
 
         assert found.ok
         assert found.message.startswith("none is sent")
+
+
+def test_a_worker_that_runs_is_seen(installation: Database) -> None:
+    execute(installation, "INSERT INTO procrastinate_workers DEFAULT VALUES")
+
+    [found] = [f for f in examine() if f.check == "worker"]
+
+    assert (found.ok, found.message) == (True, "1 run, 0 jobs wait")
+
+
+def test_jobs_that_wait_for_no_worker_are_counted(installation: Database) -> None:
+    execute(
+        installation,
+        "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '5 min');"
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at)"
+        " VALUES ('q', 't', '{}', now() - interval '5 min')",
+    )
+
+    [found] = [f for f in examine() if f.check == "worker"]
+
+    assert found.message == "none runs, and 1 jobs wait: no mail is sent"
+
+
+def test_a_database_that_takes_no_writes_is_found(installation: Database) -> None:
+    closed = f"ALTER DATABASE {installation.name} SET default_transaction_read_only = on"
+    execute(installation, closed)
+
+    [found] = wrong()
+
+    assert found.check == "database server"
+    assert found.message.startswith("it takes no writes")
+
+
+def test_a_password_that_is_not_the_servers_is_found(installation: Database) -> None:
+    path = installation.cluster.state / "secrets" / "postgres-app"
+    text = path.read_text()
+    path.write_text("another")
+    try:
+        [found] = wrong()
+    finally:
+        path.write_text(text)
+
+    assert found.check == "database as app"
+    assert "bring the file back, or remove it and run `portero migrate`" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("damage", "repair", "remedy"),
+    [
+        ("ALTER ROLE portero_log NOLOGIN", "ALTER ROLE portero_log LOGIN", "portero_log LOGIN;"),
+        ("ALTER ROLE portero_log CONNECTION LIMIT 0", "ALTER ROLE portero_log CONNECTION LIMIT -1",
+         "max_connections"),
+        ("REVOKE CONNECT ON DATABASE {} FROM portero_log", "SELECT", "GRANT CONNECT"),
+    ],
+)  # fmt: skip
+def test_what_keeps_a_login_out_is_told_apart(
+    installation: Database, damage: str, repair: str, remedy: str
+) -> None:
+    execute(installation, damage.format(installation.name))
+    try:
+        [found] = wrong()
+    finally:
+        execute(installation, repair)
+
+    assert found.check == "database as log"
+    assert remedy in found.remedy
+
+
+def test_a_database_of_another_name_is_found(
+    installation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORTERO_DATABASE", "spelt_wrong")
+
+    found = wrong()
+
+    assert {f.check for f in found} == {f"database as {login}" for login in ROLE_OF}
+    assert {f.remedy for f in found} == {
+        "Run `portero migrate`, or look at PORTERO_DATABASE: that database is not there."
+    }
+
+
+def test_a_disk_that_is_nearly_full_is_found(
+    installation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "LEAST_FREE", 1 << 60)
+
+    [found] = wrong()
+
+    assert found.check == "disk"
+    assert str(installation.cluster.state) in found.message
+
+
+def test_packages_that_are_not_the_locked_ones_are_named(
+    installation: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lock = tmp_path / "runtime.lock"
+    lock.write_text("django==1.2.3 \\\n    --hash=x\nnever-there==1 ; sys_platform == 'win32' \\\n")
+    monkeypatch.setattr(machine, "_LOCK", lock)
+
+    [found] = wrong()
+
+    assert found.check == "packages"
+    assert found.message.endswith(f"tested with: django {version('django')} instead of 1.2.3")
+
+
+def test_an_installation_that_meta_cannot_reach_is_told_so(
+    installation: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PORTERO_GRAPH_URL")
+
+    [found] = wrong()
+
+    assert found.check == "public address"
+    assert "docs/how-to/install.md" in found.remedy

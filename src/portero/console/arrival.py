@@ -38,9 +38,9 @@ class Arrivals:
         return refusal or self._get_response(request)
 
 
-def question() -> str:
+def question(secret_key: str) -> str:
     """For `seen`; only who holds this installation's secrets can make one."""
-    return signing.dumps("", salt=_SALT)
+    return signing.dumps("", key=secret_key, salt=_SALT)
 
 
 def seen(request: HttpRequest, asked: str) -> HttpResponse:
@@ -71,8 +71,8 @@ def _by_proxy(request: HttpRequest) -> HttpResponse | None:
     scheme = meta.pop(_PROTO, None)
     for header in _FORWARDED:
         meta.pop(header, None)
-    if chain is None and scheme is None and request.path == HEALTH:
-        return None
+    if request.path == HEALTH:  # through the proxy it is the gateway's
+        return None if chain is None and scheme is None else _told("not found\n", status=404)
     if not settings.PORTERO_PROXIES.is_one(peer):
         return _told(f"The console answers at {settings.PORTERO_CONSOLE_URL}\n")
     if chain is None or scheme != "https":
@@ -80,7 +80,7 @@ def _by_proxy(request: HttpRequest) -> HttpResponse | None:
             "The proxy before the console must say X-Forwarded-Proto: https, and the client's"
             " address in X-Forwarded-For.\n"
         )
-    if split_domain_port(request.get_host())[0] != origin.hostname:
+    if split_domain_port(meta.get("HTTP_HOST", ""))[0] != origin.hostname:
         return _told(f"The console answers at {settings.PORTERO_CONSOLE_URL}\n", status=421)
     meta["REMOTE_ADDR"] = str(settings.PORTERO_PROXIES.client(peer, [chain.encode("latin-1")]))
     meta["wsgi.url_scheme"] = origin.scheme

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,13 @@ from portero.project.configuration import (
     is_loopback,
     secret_file,
 )
+from portero.project.doctor import machine, outside
+from portero.project.doctor.finding import Finding, well, wrong
 from portero.project.listening import answers
 from portero.project.logins import OWNER, ROLE_OF, Login
 from portero.project.migrate import known_migrations, policies
-from portero.project.programs import GATEWAY_HEALTH, LIVE_HEALTH
+from portero.project.postgres import OLDEST_MAJOR
+from portero.project.programs import CONSOLE_HEALTH, GATEWAY_HEALTH, LIVE_HEALTH
 from portero.store.sealing import CannotOpen
 from portero.store.workspace_keys import WorkspaceKeys
 
@@ -34,18 +37,9 @@ CLOCK_TOLERANCE_S = 2.0
 _TIMEOUT_S = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. `remedy` is empty when all is well."""
-
-    check: str
-    ok: bool
-    message: str
-    remedy: str = ""
-
-
 def examine() -> list[Finding]:
     """Look at everything that can be looked at; never raises for what is wrong."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
     try:
         configuration = Configuration.from_environment()
     except ConfigurationError as error:
@@ -62,6 +56,9 @@ def examine() -> list[Finding]:
     if all(finding.ok for finding in reachable):
         findings += _database(configuration)
     findings += [_gateway(configuration), _live(configuration), _mail(configuration)]
+    findings.append(_console(configuration))
+    findings += outside.examine(configuration)
+    findings += machine.examine(configuration)
     return findings
 
 
@@ -131,13 +128,67 @@ def _login(configuration: Configuration, login: Login) -> Finding:
         remedy = "Make it readable for the account that runs Portero, and for no other."
         return Finding(check, ok=False, message=str(error), remedy=remedy)
     except psycopg.OperationalError as error:
-        remedy = "Start it with `portero db start`, or check DATABASE_URL and its server's log."
-        return Finding(check, ok=False, message=first_line(error), remedy=remedy)
+        return wrong(check, first_line(error), _remedy_of_login(login, str(error)))
     if row is None or row["too_much"]:
         role = ROLE_OF[login]
         remedy = f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS;"
         return Finding(check, ok=False, message=f"{role} passes row-level security", remedy=remedy)
     return Finding(check, ok=True, message="answers")
+
+
+def _remedy_of_login(login: Login, said: str) -> str:
+    """By the server's own words, which have one form in every version."""
+    role = ROLE_OF[login]
+    if "password authentication failed" in said:
+        return (
+            f"The password in secrets/postgres-{login} is not the server's: bring the file back, or"
+            f" remove it and run `portero migrate`, which gives {role} a new one."
+        )
+    if "does not exist" in said:
+        return "Run `portero migrate`, or look at PORTERO_DATABASE: that database is not there."
+    if "too many" in said or "remaining connection slots" in said:
+        return "Raise the server's max_connections, or run fewer processes."
+    if "not permitted to log in" in said:
+        return f"ALTER ROLE {role} LOGIN;"
+    if "permission denied for database" in said:
+        return f"GRANT CONNECT ON DATABASE … TO {role};"
+    return "Start it with `portero db start`, or check DATABASE_URL and its server's log."
+
+
+def _server(configuration: Configuration) -> Iterator[Finding]:
+    with _connected(configuration, "app") as connection:
+        major = connection.info.server_version // 10_000
+        row = connection.execute(
+            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool AS closed"
+        ).fetchone()
+    if row is not None and row["closed"]:
+        yield wrong(
+            "database server",
+            "it takes no writes: it is a copy, or was set so",
+            "Name the one that writes in DATABASE_URL; without writes nothing is sent.",
+        )
+    elif major < OLDEST_MAJOR:
+        yield wrong(
+            "database server",
+            f"PostgreSQL {major} is older than {OLDEST_MAJOR}",
+            f"Move to PostgreSQL {OLDEST_MAJOR} or newer: docs/how-to/backup.md.",
+        )
+    else:
+        yield well("database server", f"PostgreSQL {major}, no extension is needed")
+
+
+def _worker(configuration: Configuration) -> Iterator[Finding]:
+    with _connected(configuration, "app") as connection:
+        row = connection.execute(_JOBS).fetchone()
+    assert row is not None  # noqa: S101 - counts are one row
+    if row["workers"]:
+        yield well("worker", f"{row['workers']} run, {row['late']} jobs wait")
+    else:
+        yield wrong(
+            "worker",
+            f"none runs, and {row['late']} jobs wait: no mail is sent",
+            "Start one with `portero worker`.",
+        )
 
 
 def _migrations(configuration: Configuration) -> Iterator[Finding]:
@@ -265,6 +316,13 @@ def _live(configuration: Configuration) -> Finding:
     return Finding("streams", ok=False, message=f"nothing answers on {url}", remedy=remedy)
 
 
+def _console(configuration: Configuration) -> Finding:
+    url = configuration.console_listen.url
+    if answers(url + CONSOLE_HEALTH):
+        return well("console", f"answers on {url}")
+    return wrong("console", f"nothing answers on {url}", "Start it with `portero serve console`.")
+
+
 def _mail(configuration: Configuration) -> Finding:
     """Says good day to the mail server, as far as it takes to know that it is one; sends nothing."""
     server = configuration.mail
@@ -316,11 +374,19 @@ _MAKE_LOGINS = (
 )
 _Look = Callable[[Configuration], Iterator[Finding]]
 _IN_DATABASE: Mapping[str, _Look] = {
+    "database server": _server,
+    "worker": _worker,
     "row policies": _policies,
     "record partitions": _partitions,
     "database clock": _clock,
     "Meta tokens": _credentials,
 }
+# A worker says every five seconds that it is there.
+_JOBS = """
+SELECT (SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - interval '30 s') AS workers,
+       (SELECT count(*) FROM procrastinate_jobs
+         WHERE status = 'todo' AND coalesce(scheduled_at, now()) < now() - interval '30 s') AS late
+"""
 _KEYS = (
     "SELECT id, purpose, version, wrapped FROM workspace_key"
     " WHERE workspace_id = %s AND retired_at IS NULL"
