@@ -246,6 +246,32 @@ def test_a06_new_codes_end_the_old_ones(person: Person) -> None:
     assert "_auth_user_id" not in other.session
 
 
+def shows_codes(browser: Client) -> int:
+    """How many stand on the page."""
+    answer = browser.get("/factors/recovery-codes/")
+    assert answer.status_code == 200
+    return answer.content.count(b"<li><code>")
+
+
+def test_a15_recovery_codes_are_shown_once(person: Person) -> None:
+    with_an_app(person)
+    owner = signed_in(person)
+    owner.post("/factors/recovery-codes/generate/")
+    assert shows_codes(owner) == 10
+
+    assert shows_codes(signed_in(person)) == 0, "to a thief, by a cookie"
+    assert "10 of them still work" in owner.get("/factors/recovery-codes/").content.decode()
+
+
+def test_a15_nor_are_those_shown_at_which_nobody_has_looked_for_long(person: Person) -> None:
+    with_a_passkey(person)
+    codes = Authenticator.objects.filter(user_id=person.pk, type="recovery_codes")
+    assert codes.exists(), "they are made with the first factor"
+    codes.update(created_at=timezone.now() - timedelta(minutes=11))
+
+    assert shows_codes(signed_in(person)) == 0
+
+
 FACTOR_DOORS = ("/factors/totp/deactivate/", "/factors/recovery-codes/generate/")
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.core import mail
 from django.db import connections
 from django.test import Client, override_settings
@@ -231,6 +232,66 @@ def test_b1_10_no_job_holds_the_link(person: Person) -> None:
     for job in ProcrastinateJob.objects.all():
         assert "/undo/" not in str(job.args)
         assert ":" not in str(job.args.get("undoes"))
+
+
+def codes_of(person: Person) -> list[str]:
+    codes: list[str] = RecoveryCodes.activate(person).get_unused_codes()
+    return codes
+
+
+def comes_in_by(person: Person, code: str) -> bool:
+    browser = at_the_door()
+    browser.post("/login/", {"login": person.email, "password": PASSWORD})
+    browser.post("/factors/authenticate/", {"code": code})
+    return "_auth_user_id" in browser.session
+
+
+def test_b1_10_new_recovery_codes_are_told_and_taken_back(person: Person) -> None:
+    old = codes_of(person)
+    owner, thief = signed_in(person), signed_in(person)
+    before = thief.cookies["portero_session"].value
+
+    assert thief.post("/factors/recovery-codes/generate/").status_code == 302
+
+    new = codes_of(person)
+    assert new != old
+    assert thief.cookies["portero_session"].value != before
+    assert owner.get("/sessions/").status_code == 302
+    way = undo_in_the_last_mail()
+    assert [one.to for one in mail.outbox] == [[person.email]]
+    at_the_door().post(way)
+    assert not comes_in_by(person, new[0])
+    assert comes_in_by(person, old[0])
+
+
+def test_a06_taking_a_change_back_brings_no_code_back_that_was_used_after_it(
+    person: Person,
+) -> None:
+    used, unused, *_ = codes_of(person)
+    with_a_passkey(person)
+    first = undo_in_the_last_mail()
+    assert comes_in_by(person, used)
+    signed_in(person).post("/factors/recovery-codes/generate/")
+
+    at_the_door().post(first)
+
+    assert not comes_in_by(person, used)
+    assert comes_in_by(person, unused)
+
+
+def test_a06_nor_does_taking_two_changes_back_one_after_the_other(person: Person) -> None:
+    used, *_ = codes_of(person)
+    with_a_passkey(person)
+    first = undo_in_the_last_mail()
+    signed_in(person).post("/factors/recovery-codes/generate/")
+    second = undo_in_the_last_mail()
+    at_the_door().post(second)
+    assert comes_in_by(person, used)
+    signed_in(person).post("/factors/recovery-codes/generate/")
+
+    at_the_door().post(first)
+
+    assert not comes_in_by(person, used)
 
 
 def reset(browser: Client, cast: Cast, person: Person) -> int:

@@ -22,7 +22,12 @@ from allauth.core import context
 from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
-from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_used
+from allauth.mfa.signals import (
+    authenticator_added,
+    authenticator_removed,
+    authenticator_reset,
+    authenticator_used,
+)
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -223,7 +228,7 @@ def _shown_again(
         request.session.cycle_key()
 
 
-@receiver([authenticator_added, authenticator_removed])
+@receiver([authenticator_added, authenticator_removed, authenticator_reset])
 def _other_sessions_end(
     sender: object,
     signal: Signal,
@@ -239,16 +244,11 @@ def _other_sessions_end(
     is_told = getattr(request, "factor_told", False)
     visits.attributes(request).factor_told = True
     if user.last_login is not None and not is_told:
-        notices.tell(Letter(user.pk, "factor_changed", undoes=_before(signal, user, authenticator)))
-
-
-def _before(signal: Signal, user: Person, changed: Authenticator) -> UUID | None:
-    """What there was before a change that has happened."""
-    now = accounts.factors_of(user.pk)
-    if signal is authenticator_removed:
-        return accounts.remember(person=user.pk, factors=[*now, changed])
-    before = [one for one in now if one.pk != changed.pk]
-    return accounts.remember(person=user.pk, factors=before)
+        if signal is authenticator_added:
+            undoes = accounts.remember(person=user.pk, but=authenticator.pk)
+        else:  # what is gone was remembered before it went
+            undoes = request.sign_in_before  # type: ignore[attr-defined]  # by `console.factors`
+        notices.tell(Letter(user.pk, "factor_changed", undoes=undoes))
 
 
 @receiver(user_logged_in)

@@ -355,6 +355,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "factors/webauthn/keys/<int:pk>/remove/", factors.remove_passkey, name="mfa_remove_webauthn"
     ),
+    path("factors/recovery-codes/", factors.codes, name="mfa_view_recovery_codes"),
+    path(
+        "factors/recovery-codes/generate/",
+        factors.make_codes,
+        name="mfa_generate_recovery_codes",
+    ),
     path("factors/", include("allauth.mfa.urls")),
 ]
 require_declarations(urlpatterns)

@@ -175,6 +175,7 @@ MFA_TOTP_ISSUER = "Portero"
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # whoever follows an invitation reads that mailbox
 MFA_TOTP_TOLERANCE = 1
 MFA_RECOVERY_CODE_DIGITS = 20  # at least 64 bits (B1.6)
+MFA_RECOVERY_CODES_SHOW_ONCE = True  # else whoever comes in for a moment takes them along, unseen
 # A key that only asks to be touched is no second factor, and must not sign anybody in alone.
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_FORMS = {

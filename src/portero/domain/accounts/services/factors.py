@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -54,21 +53,26 @@ def stays_until(*, person: UUID, factor: int) -> datetime | None:
     return settled if settled > timezone.now() else None
 
 
-def remember(*, person: UUID, factors: Iterable[Authenticator]) -> UUID | None:
+def remember(*, person: UUID, but: int | None = None) -> UUID | None:
     """Keep what somebody signs in with before it changes; returns what `undo_token` takes.
 
-    None when there was no second factor: to go back to that would let a mailbox alone open the door.
+    `but` is a factor that was added already. Holds the rows, so that no code is used up between this
+    look and a change in the same transaction. None when there was no second factor: to go back to
+    that would let a mailbox alone open the door.
     """
-    before = list(factors)
-    if not any(one.type in FACTORS for one in before):
-        return None
-    SignInChange.objects.filter(made_at__lt=timezone.now() - UNDO_FOR).delete()
-    return SignInChange.objects.create(
-        id=uuid7(),
-        person_id=person,
-        password=Person.objects.values_list("password", flat=True).get(id=person),
-        factors=[_kept(one) for one in before],
-    ).id
+    with transaction.atomic():
+        password = Person.objects.select_for_update().get(id=person).password
+        rows = Authenticator.objects.select_for_update().filter(user_id=person).exclude(pk=but)
+        before = list(rows.order_by("created_at", "id"))
+        if not any(one.type in FACTORS for one in before):
+            return None
+        SignInChange.objects.filter(made_at__lt=timezone.now() - UNDO_FOR).delete()
+        return SignInChange.objects.create(
+            id=uuid7(),
+            person_id=person,
+            password=password,
+            factors=[_kept(one) for one in before],
+        ).id
 
 
 def undo_token(change: UUID) -> str:
@@ -99,15 +103,17 @@ def undo(*, token: str) -> Person:
     with transaction.atomic():
         person = Person.objects.select_for_update().get(id=change_of(token).person_id)
         change = change_of(token)  # of two at once, the second finds it undone
-        SignInChange.objects.filter(person_id=person.id, made_at__gte=change.made_at).update(
-            undone_at=timezone.now()
-        )
+        since = SignInChange.objects.filter(person_id=person.id, made_at__gte=change.made_at)
+        # As each was last seen: a code that was used up after the change stays used up (A06).
+        last = {
+            one["id"]: one for later in since.order_by("made_at", "id") for one in later.factors
+        }
+        since.update(undone_at=timezone.now())
         kept = {one["id"] for one in change.factors}
         there = {one.pk for one in factors_of(person.id)}
         Authenticator.objects.filter(user_id=person.id).exclude(id__in=kept).delete()
-        for one in change.factors:
-            if one["id"] not in there:
-                Authenticator.objects.create(user_id=person.id, **_restored(one))
+        for gone in kept - there:
+            Authenticator.objects.create(user_id=person.id, **_restored(last[gone]))
         person.password = change.password
         person.save(update_fields=["password"])
         end_sessions(person.id, but=None)
@@ -121,7 +127,7 @@ def begin_again(*, person: UUID) -> UUID | None:
     """
     with transaction.atomic():
         Person.objects.select_for_update().get(id=person)
-        before = remember(person=person, factors=factors_of(person))
+        before = remember(person=person)
         Authenticator.objects.filter(user_id=person).delete()
         SignInLink.objects.filter(person_id=person, used_at=None, invites_to=None).update(
             used_at=timezone.now()
@@ -143,6 +149,7 @@ def _kept(one: Authenticator) -> dict[str, Any]:
 
 def _restored(one: dict[str, Any]) -> dict[str, Any]:
     return {
+        "id": one["id"],  # by which later changes know it
         "type": one["type"],
         "data": one["data"],
         "created_at": parse_datetime(one["created_at"]),

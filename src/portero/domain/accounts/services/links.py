@@ -16,7 +16,7 @@ from portero.domain.access.models import Principal
 from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import Person, SignInLink
 from portero.domain.accounts.queries import memberships
-from portero.domain.accounts.services.factors import factors_of, remember
+from portero.domain.accounts.services.factors import remember
 from portero.domain.accounts.sessions import end_sessions
 from portero.domain.audit.models import in_workspace
 from portero.store.ids import uuid7
@@ -84,7 +84,7 @@ def choose_password(*, token: str, password: str) -> Chosen:
     validate_password(password, person)
     with transaction.atomic():
         use_up(token)
-        change = remember(person=person.id, factors=factors_of(person.id))
+        change = remember(person=person.id)
         # An invitation to another workspace stays: it gives no password to who has one.
         SignInLink.objects.filter(person_id=person.id, used_at=None, invites_to=None).update(
             used_at=timezone.now()
