@@ -63,6 +63,13 @@ def looking(cast: Cast) -> Client:
     return looks(signed_in_as(cast.ana), person=cast.beto.principal)
 
 
+def test_whoever_puts_on_a_lens_lands_on_a_page_that_opens_for_both(looking: Client) -> None:
+    landed = looking.get("/home/", follow=True)
+
+    assert landed.status_code == 200
+    assert landed.redirect_chain
+
+
 def text_of(client: Client, url: str, status: int = 200) -> str:
     answer = client.get(url)
     assert answer.status_code == status, (url, answer.status_code)

@@ -312,6 +312,26 @@ def test_seen_with_other_eyes_nothing_can_be_changed(owner: Walk) -> None:
     expect(owner.page.locator("aside.lens")).to_have_count(0)
 
 
+def test_another_kind_of_act_asks_once_more_and_goes_on_with_what_was_sent(owner: Walk) -> None:
+    owner.go("/people/?q=Beto")
+    owner.page.get_by_role("link", name="Beto Salas").click()
+    owner.page.locator("details summary").last.click()
+    owner.page.locator("a[href$='/end-sessions/']").click()
+    owner.page.locator("main form button").first.click()
+    owner.sees("%(name)s is signed out in every browser.", name="Beto Salas")
+    owner.tap("See the console with their eyes")
+    owner.tap("Look")
+
+    owner.heads("Is it still you?")
+    owner.tap("Use my passkey or security key")
+    owner.heads("It is you")
+    owner.looks_well("kept")
+    owner.tap("Go on")
+
+    expect(owner.page.locator("aside.lens")).to_contain_text("Beto Salas")
+    owner.tap("Back to your own eyes")
+
+
 def test_language_and_appearance_are_ones_own(owner: Walk) -> None:
     owner.go("/preferences/")
     owner.looks_well("preferences")

@@ -50,7 +50,7 @@ from portero.console.doors import (
 app_name = "console"
 _ours: list[URLPattern] = [
     route("", views.show_activity, "activity", GET=needs("audit:read", event="page.opened")),
-    route("home/", home.home, "home", GET=MEMBERS),
+    route("home/", home.home, "home", GET=also_through_a_lens(MEMBERS)),
     route("people/", people.people, "people", GET=needs("member:read", event="page.opened")),
     route(
         "people/invite/",
