@@ -323,6 +323,7 @@ def test_another_kind_of_act_asks_once_more_and_goes_on_with_what_was_sent(owner
     owner.tap("Look")
 
     owner.heads("Is it still you?")
+    owner.page.wait_for_load_state()  # the button is a script's
     owner.tap("Use my passkey or security key")
     owner.heads("It is you")
     owner.looks_well("kept")
