@@ -33,9 +33,10 @@ def deliver(workspace: str, event: str, subjects: list[str]) -> None:
     services.deliver(workspace=workspace, event=event, subjects=subjects)
 
 
-@app.task(name=listening.SEND, queue=listening.QUEUE, retry=_PATIENCE)
+@app.task(name=listening.SEND, queue=listening.QUEUE, retry=_PATIENCE, pass_context=True)
 @_job()
 def send(
+    context: procrastinate.JobContext,
     person: str,
     name: str,
     facts: dict[str, str | list[str]],
@@ -51,6 +52,7 @@ def send(
         invites_to=UUID(invites_to) if invites_to is not None else None,
         undoes=UUID(undoes) if undoes is not None else None,
         lets_back=lets_back,
+        job=context.job.id,
     )
 
 
