@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -302,6 +305,27 @@ def test_b3_1_r13_a_route_without_a_declaration_does_not_start() -> None:
 
     with pytest.raises(ImproperlyConfigured, match="undeclared"):
         require_declarations([*urlpatterns, undeclared])
+
+
+def test_b3_1_r13_the_console_does_not_start_with_a_route_that_says_nothing() -> None:
+    """What is asked is asked where it starts: every declaration is lost, and it does not."""
+    code = (
+        "import django_ready\n"
+        "from portero.console import doors\n"
+        "doors.adopt = lambda *_names, **_doors: None\n"
+        "from portero.console import urls\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "ImproperlyConfigured: routes without a declaration" in done.stderr
 
 
 def test_b3_1_control_without_the_doorkeeper_a_page_opens_for_everybody(

@@ -425,7 +425,7 @@ def test_a16_control_a_member_who_was_not_asked_is_in_at_once(cast: Cast) -> Non
 
 
 def test_a16_nobody_accepts_what_is_somebody_else_s(cast: Cast, carlas: tuple[str, Client]) -> None:
-    link, _ = carlas
+    link, browser = carlas
     dora = signed_in(person_of(cast.dora))
 
     page = dora.get(link).content.decode()
@@ -434,6 +434,7 @@ def test_a16_nobody_accepts_what_is_somebody_else_s(cast: Cast, carlas: tuple[st
     half_signed_in(person_of(cast.carla)).post(link)
 
     assert "you are signed in as somebody else" in page
+    assert browser.get(link).status_code == 200, "nor is it used up for whose it is"
     assert cast.workspace not in {
         one.workspace for one in queries.memberships(person_of(cast.carla).pk)
     }
