@@ -48,6 +48,7 @@ def playing(database: Database, *, kek: KeyRing | None = None) -> Iterator[Cast]
     settings.PORTERO_CONSOLE_URL, settings.PORTERO_SENDS_MAIL = "https://console.example", True
     settings.PORTERO_LIVE_ORIGIN = "http://localhost:8003"
     settings.PORTERO_GRAPH_URL = settings.PORTERO_PUBLIC_URL = "https://meta.example"
+    settings.PORTERO_GRAPH_VERSION = "v23.0"
     with django_on(database.dsn("app")):
         yield play()
 

@@ -59,13 +59,14 @@ def cast(shared_database: Database) -> Iterator[Cast]:
 
 def make_things(cast: Cast) -> None:
     """One of each thing that a route is about, in the first workspace."""
+    account = accounts.create_service_account(
+        actor=cast.ana, name="Thing", accountable=cast.ana.principal
+    )
     THINGS.update(
         principal=cast.dora.principal,
         role=access.create_role(actor=cast.ana, name="Thing", cells={"send:text": Reach.OWN}),
         team=access.create_team(actor=cast.ana, name="Thing"),
-        account=accounts.create_service_account(
-            actor=cast.ana, name="Thing", accountable=cast.ana.principal
-        ),
+        account=account,
         request_id=access.request_access(
             actor=cast.dora,
             role=cast.role("Analyst"),
@@ -90,6 +91,7 @@ def make_things(cast: Cast) -> None:
             principals=[cast.role("Analyst")],
             networks=["127.0.0.0/8"],
         ),
+        api_key=accounts.create_key(actor=cast.ana, service_account=account, name="Thing").id,
         limit=access.create_limit(
             actor=cast.ana,
             holder_kind=HolderKind.WORKSPACE,

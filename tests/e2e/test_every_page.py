@@ -28,6 +28,7 @@ pytestmark = pytest.mark.e2e
 UUID = r"[0-9a-f-]{36}"
 WHERE: dict[str, tuple[str, str]] = {
     "principal": ("/people/?q=Beto", rf"/people/({UUID})/"),
+    "api_key": ("/keys/", rf"/keys/({UUID})/\">orders-bot<"),
     "account": ("/people/?q=orders-bot", rf"/people/({UUID})/"),
     "team": ("/people/?q=Ventas", rf"/people/({UUID})/"),
     "role": ("/roles/", rf"/roles/({UUID})/\">Reader<"),

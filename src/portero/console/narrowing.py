@@ -129,7 +129,7 @@ class Times(Form):
         return Conditions(
             hours=self.hours,
             networks=tuple(found["networks"]) or None,
-            fresh_factor_s=int(found["factor"]) if found["factor"] else None,
+            fresh_factor_s=int(found["factor"]) if found.get("factor") else None,
         )
 
 

@@ -10,7 +10,11 @@ from django.utils.translation import gettext as _
 from portero.engine import PERMISSIONS
 
 
-def grouped_permissions() -> list[tuple[str, list[tuple[str, str]]]]:
+Groups = list[tuple[str, list[tuple[str, str]]]]
+"""Names of groups, each with keys and sentences of permissions."""
+
+
+def grouped_permissions() -> Groups:
     """Every permission as a choice, in the catalogue's groups."""
     return [
         (_(group), [(spec.key, _(spec.sentence)) for spec in specs])
@@ -18,11 +22,13 @@ def grouped_permissions() -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-def picked(field: forms.BoundField) -> list[tuple[str, list[tuple[str, str, bool]], int]]:
+def picked(
+    field: forms.BoundField, offered: Groups | None = None
+) -> list[tuple[str, list[tuple[str, str, bool]], int]]:
     """Groups of permissions with what is chosen in each."""
     chosen = set(field.value() or ())
     groups = [
         (group, [(key, sentence, key in chosen) for key, sentence in some])
-        for group, some in grouped_permissions()
+        for group, some in (grouped_permissions() if offered is None else offered)
     ]
     return [(group, some, sum(is_chosen for *_one, is_chosen in some)) for group, some in groups]

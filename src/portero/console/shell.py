@@ -60,6 +60,7 @@ PLACES: tuple[Place, ...] = (
     Place(gettext_lazy("Guardrails"), "console:guardrails", Group.ACCESS, "shield"),
     Place(gettext_lazy("Coming in"), "console:coming_in", Group.ACCESS, "door"),
     Place(gettext_lazy("Limits"), "console:limits", Group.ACCESS, "gauge"),
+    Place(gettext_lazy("Keys"), "console:keys", Group.ACCESS, "key"),
     Place(
         gettext_lazy("Requests"),
         "console:requests",

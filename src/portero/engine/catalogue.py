@@ -177,6 +177,7 @@ limit:update | ! | - | Create and change limits | 500 messages a day for a bot.
 team:manage_members | ! | - | Add people to teams and remove them | Beto joins *Soporte*.
 service_account:create | !! | - | Create service accounts | One for the order system.
 service_account:disable | ! | - | Disable service accounts | The order system was retired.
+api_key:read | . | - | See keys and what they may do, never their secrets | Which keys has the order system?
 api_key:create | !! | - | Create keys of service accounts | A key for the order system.
 api_key:revoke | ! | - | Revoke keys | A key found in a log file.
 access:explain | ! | - | Ask why anybody may do something, and who can | Why can Beto not send this?

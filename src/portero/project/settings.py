@@ -57,6 +57,7 @@ else:
         EMAIL_USE_SSL = _configuration.mail.is_tls
         EMAIL_USE_TLS = not _configuration.mail.is_tls and not is_loopback(EMAIL_HOST)
         EMAIL_TIMEOUT = 20
+    PORTERO_GRAPH_VERSION = _configuration.graph_version
     PORTERO_PUBLIC_URL = _configuration.public_url or _configuration.gateway_listen.url
     DATABASES = {"default": database_settings(_configuration.dsn("app"))}
 

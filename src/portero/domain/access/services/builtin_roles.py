@@ -46,6 +46,7 @@ BUILTIN_ROLES: Mapping[str, Mapping[str, Reach]] = {
             "report:read_delivery",
             "service_account:create",
             "service_account:disable",
+            "api_key:read",
             "api_key:create",
             "api_key:revoke",
         ],

@@ -60,7 +60,14 @@ READY_MADE: Mapping[str, ReadyMade] = {
             "Builds bots and flows, and makes their keys.",
             {
                 **BUILTIN_ROLES["Developer"],
-                **_all(["api_key:create", "service_account:create", "webhook:read_subscription"]),
+                **_all(
+                    [
+                        "api_key:read",
+                        "api_key:create",
+                        "service_account:create",
+                        "webhook:read_subscription",
+                    ]
+                ),
             },
         ),
         ReadyMade(

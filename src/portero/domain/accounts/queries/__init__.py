@@ -1,6 +1,17 @@
 """Who people are, where they are members, who else is there, and whom a rule would keep out."""
 
 from portero.domain.accounts.queries.admission import KeptOutside, kept_outside
+from portero.domain.accounts.queries.keys import (
+    Key,
+    KeyPage,
+    KeyState,
+    ServiceAccount,
+    gifts_of,
+    gifts_of_one_like,
+    key,
+    keys,
+    service_accounts,
+)
 from portero.domain.accounts.queries.members import (
     FACTORS,
     PAGE,
@@ -29,18 +40,27 @@ __all__ = [
     "Inside",
     "Invitation",
     "KeptOutside",
+    "Key",
+    "KeyPage",
+    "KeyState",
     "Member",
     "Membership",
     "Page",
+    "ServiceAccount",
     "askers",
+    "gifts_of",
+    "gifts_of_one_like",
     "ids_of_members",
     "invitation",
     "kept_outside",
+    "key",
+    "keys",
     "living_keys",
     "member",
     "members",
     "members_of",
     "memberships",
     "places_of",
+    "service_accounts",
     "some_members_of",
 ]
