@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from cast import Cast, playing
@@ -109,3 +110,29 @@ def test_a08_a_link_gets_nobody_past_their_second_factor(beto: Person) -> None:
 
     assert answer.headers["Location"].startswith("/factors/authenticate/")
     assert client.get("/").headers["Location"].startswith("/login/")
+
+
+@pytest.mark.parametrize("way", ["welcome", "undo"])
+def test_k12_no_log_holds_a_link_that_still_opens(
+    cast: Cast, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    accounts.add_person(actor=cast.ana, email=f"{way}@links.example", name="Eva")
+    person = Person.objects.get_by_natural_key(f"{way}@links.example")
+    with_an_app(person)
+    if way == "welcome":
+        token = accounts.make_sign_in_link(person=person.id)
+    else:
+        change = accounts.remember(person=person.id)
+        assert change is not None
+        token = accounts.undo_token(change)
+    browser = Client(
+        REMOTE_ADDR="127.0.0.1", headers={"host": "localhost"}, enforce_csrf_checks=True
+    )
+
+    assert browser.post(f"/{way}/{token}", {"password": PASSWORD}).status_code == 403
+    assert browser.options(f"/{way}/{token}").status_code == 405
+    assert browser.get(f"/{way}/{token}/").status_code == 404
+
+    assert browser.get(f"/{way}/{token}").status_code == 200, "control: it still opens"
+    assert f"/{way}/-" in caplog.text
+    assert token not in caplog.text

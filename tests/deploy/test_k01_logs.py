@@ -1,4 +1,4 @@
-"""K01, G03: no log of a proxy holds a key, a link that opens a file, or who was written to."""
+"""K01, G03: no log of a proxy holds a key, a link that opens a file or a door, or who was written to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def test_k01_g03_no_log_holds_a_key_wherever_it_stood(origin: Origin) -> None:
         assert client.post(f"{path}/messages", data=form).status_code == 200
         referer = {"Referer": f"https://{HOST}/?k={key.text}", "User-Agent": key.text}
         client.get(f"/people?access_token={key.text}", headers={**referer, "Cookie": key.text})
-        client.get(f"/media/{key.text}")
+        for opens in ("media", "welcome", "undo"):
+            client.get(f"/{opens}/{key.text}")
     speak(
         origin.proxy,
         f"GET {path}?access_token={key.text} HTTP/1.1\r\nHost: {HOST}\r\n\0: x\r\n\r\n".encode(),
@@ -45,6 +46,8 @@ def test_k01_g03_nor_when_the_gateway_is_away(proxy_name: str) -> None:
             for path in (
                 f"/v23.0/1?access_token={secret}",
                 f"/media/{secret}",
+                f"/welcome/{secret}",
+                f"/undo/{secret}",
                 f"/?k={secret}",
                 f"/live/events?ticket={secret}",
             ):
