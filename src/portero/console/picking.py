@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 
 from portero.engine import PERMISSIONS
 
-
 Groups = list[tuple[str, list[tuple[str, str]]]]
 """Names of groups, each with keys and sentences of permissions."""
 
