@@ -120,7 +120,7 @@ class LimitForm(Form):
             self.add_error("one", _("Name whose it is."))
             return
         try:
-            one = called(self._actor.workspace, text)
+            one = called(self._actor, text)
         except forms.ValidationError as error:
             self.add_error("one", error)
             return

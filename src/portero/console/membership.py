@@ -295,10 +295,6 @@ class Answering(Form):
     person = forms.UUIDField()
 
 
-def _sees_people(actor: Actor) -> bool:
-    return bool(policy.allowed(actor=actor, permissions=("member:read",)))
-
-
 def _found(actor: Actor, wanted: str, *, partly: bool) -> Sequence[Member]:
     """Who has that in the name; without `partly` one whose name or address it is, and no other.
 
@@ -331,7 +327,7 @@ def accountable(request: HttpRequest, account: UUID) -> HttpResponse:
             names = {"person": named.name if named is not None else "", "account": found.name}
             return done(request, told % names, "console:person", account)
     wanted = request.GET.get("q", "").replace("\0", "").strip()
-    sees_people = _sees_people(actor)
+    sees_people = policy.sees_people(actor=actor)
     matches = _found(actor, wanted, partly=sees_people)
     context = {
         "form": form,
@@ -387,7 +383,7 @@ def team(request: HttpRequest, team: UUID) -> HttpResponse:
     wanted = request.GET.get("q", "").replace("\0", "").strip()
     inside = queries.ids_of_members(actor.workspace, team)
     here = queries.members_of(actor.workspace, team, containing=wanted)
-    sees_people = _sees_people(actor)
+    sees_people = policy.sees_people(actor=actor)
     matches = _found(actor, wanted, partly=sees_people) if wanted else ()
     context = {
         "team": found,

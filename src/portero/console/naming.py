@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,14 +16,21 @@ from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.queries import Asker
 
 _OFFERED = 5
+LINES_MAX = 50
+"""Different lines that a rule may name; each is looked up."""
 
 
-def called(workspace: UUID, text: str) -> Asker:
+def called(actor: Actor, text: str) -> Asker:
     """The one that is called so; an account before a key of its name.
 
-    Raises ValidationError for nobody, and for several.
+    For who may not see people, by the whole name, the address or the id: a part of a name would let
+    them leaf through everybody (R24). Raises ValidationError for nobody, and for several.
     """
-    found = accounts.askers(workspace, text)
+    sees_people = access.sees_people(actor=actor)
+    return _one_of(accounts.askers(actor.workspace, text, partly=sees_people), text)
+
+
+def _one_of(found: Sequence[Asker], text: str) -> Asker:
     exact = [one for one in found if one.name.casefold() == text.casefold()]
     for fitting in (
         [one for one in exact if one.key is None],
@@ -52,13 +59,23 @@ class Named:
 
 
 def named_in_a_rule(actor: Actor, lines: str) -> Iterator[Named]:
-    """One for each line. Raises ValidationError, also for a key: rules hold whoever has it."""
-    roles = access.role_names(actor=actor)
-    for line in filter(None, map(str.strip, lines.splitlines())):
+    """One for each different line.
+
+    Raises ValidationError for more than LINES_MAX, and for a key: rules hold whoever has it.
+    """
+    different = {line.casefold(): line for line in map(str.strip, lines.splitlines()) if line}
+    if len(different) > LINES_MAX:
+        raise forms.ValidationError(
+            _("These are more than %(most)s names. Put people into a team, and name the team.")
+            % {"most": LINES_MAX}
+        )
+    roles, sees_people = access.role_names(actor=actor), access.sees_people(actor=actor)
+    for line in different.values():
         found = [one.id for one in roles if line.casefold() in _names_of(one)]
+        people = accounts.askers(actor.workspace, line, partly=sees_people)
         if not found:
-            yield Named(_principal(actor.workspace, line))
-        elif len(found) == 1 and not _is_somebody(actor.workspace, line):
+            yield Named(_principal(people, line))
+        elif len(found) == 1 and not _is_somebody(people, line):
             yield Named(found[0], is_role=True)
         else:
             raise forms.ValidationError(
@@ -73,13 +90,12 @@ def _names_of(role: RoleName) -> Collection[str]:
     return names | {_(role.name).casefold()} if role.builtin else names
 
 
-def _is_somebody(workspace: UUID, name: str) -> bool:
-    found = accounts.askers(workspace, name)
+def _is_somebody(found: Sequence[Asker], name: str) -> bool:
     return any(one.key is None and one.name.casefold() == name.casefold() for one in found)
 
 
-def _principal(workspace: UUID, line: str) -> UUID:
-    one = called(workspace, line)
+def _principal(found: Sequence[Asker], line: str) -> UUID:
+    one = _one_of(found, line)
     if one.key is not None:
         raise forms.ValidationError(
             _("“%(name)s” is a key. Name the service account that has it.") % {"name": line}

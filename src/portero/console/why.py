@@ -44,13 +44,14 @@ def why(request: HttpRequest) -> HttpResponse:
     form = WhyForm(request.GET, choices=choices)
     if not form.is_valid():
         return _page(request, form)
-    sees_people = bool(access.allowed(actor=actor, permissions=("member:read",)))
+    sees_people = access.sees_people(actor=actor)
     found = accounts.askers(actor.workspace, form.cleaned_data["who"], partly=sees_people)
     if not sees_people:
         found = found if len(found) == 1 else ()
     if len(found) == 1 and found[0].kind is PrincipalKind.TEAM:
         members = accounts.some_members_of(actor.workspace, found[0].principal)
-        return _page(request, form, team=found[0], offered=_offered(request, members))
+        offered = _offered(request, members) if sees_people else []
+        return _page(request, form, team=found[0], offered=offered, is_empty=not members)
     if len(found) != 1:
         if not found:
             form.add_error(
@@ -247,6 +248,7 @@ def who(request: HttpRequest) -> HttpResponse:
         "form": form,
         "page": page,
         "able": able,
+        "unnamed": page.counts[able],
         "tabs": [(one, page.counts[one], urlencode({**said, "able": one})) for one in Able],
         "shown": [_shown(one, page.teams, page.roles, names, said) for one in page.shown],
         "more": page.following

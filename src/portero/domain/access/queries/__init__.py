@@ -14,6 +14,7 @@ from portero.domain.access.queries.asking import (
     require,
     role_names,
     roles,
+    sees_people,
     version_now,
     who_can_give,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "role_names",
     "roles",
     "roles_of",
+    "sees_people",
     "version_now",
     "who_can_decide",
     "who_can_give",

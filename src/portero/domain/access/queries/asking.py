@@ -32,6 +32,7 @@ from portero.engine import (
     having,
 )
 
+SEES_PEOPLE = "member:read"
 _NAMED = 3
 _HOLDERS_NAMED = 50
 
@@ -83,6 +84,11 @@ def allowed(*, actor: Actor, permissions: tuple[str, ...]) -> frozenset[str]:
             for permission in permissions
             if decide(actor=actor, state=state, checks=[of_workspace(permission)]).allowed
         )
+
+
+def sees_people(*, actor: Actor) -> bool:
+    """Whether the actor may know who is here: what counts people to others names them only to such."""
+    return bool(allowed(actor=actor, permissions=(SEES_PEOPLE,)))
 
 
 def refusal(*, actor: Actor, permission: str) -> AccessDenied | None:
@@ -205,11 +211,14 @@ class Holders:
 
     count: int
     named: tuple[tuple[UUID, str, PrincipalKind], ...]
+    """Nobody for who may not see people."""
 
 
 def holders_of(*, actor: Actor, role: UUID) -> Holders:
     state = state_now(actor.workspace)
     known = state.snapshot.principals
     found = [known[one] for one in having(state.policy, [str(role)]) if one in known]
+    if not sees_people(actor=actor):
+        return Holders(len(found), ())
     first = nsmallest(_HOLDERS_NAMED, found, key=lambda one: (one.name.casefold(), one.id))
     return Holders(len(found), tuple((UUID(one.id), one.name, one.kind) for one in first))

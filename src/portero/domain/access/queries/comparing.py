@@ -13,6 +13,7 @@ from uuid import UUID
 
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import NotFound
+from portero.domain.access.queries.asking import sees_people
 from portero.domain.access.snapshot import policy_now
 from portero.engine import (
     Binding,
@@ -51,6 +52,7 @@ class Consequences:
     losing: int
     concerned: int
     named: tuple[Concerned, ...]
+    """For who may not see people, only those that the change itself names."""
 
 
 def if_role_had(*, actor: Actor, role: UUID, cells: Mapping[str, Reach]) -> Consequences:
@@ -71,7 +73,7 @@ def if_role_had(*, actor: Actor, role: UUID, cells: Mapping[str, Reach]) -> Cons
             Role(one.id, one.name, cells) if one.id == before.id else one for one in policy.roles
         ),
     )
-    return _consequences(policy, after, members_of(policy, holders), changed, actor)
+    return _consequences(policy, after, members_of(policy, holders), changed, actor, ())
 
 
 def if_given(
@@ -129,8 +131,8 @@ def _if_bound_otherwise(
     after = replace(
         policy, bindings=Bindings.among(policy.bindings).changed(ended=ended, begun=begun)
     )
-    holders = members_of(policy, {one.principal for one in (*ended, *begun)})
-    return _consequences(policy, after, holders, permissions, actor)
+    holders = {one.principal for one in (*ended, *begun)}
+    return _consequences(policy, after, members_of(policy, holders), permissions, actor, holders)
 
 
 def _consequences(
@@ -139,6 +141,7 @@ def _consequences(
     principals: Collection[str],
     permissions: Collection[str],
     actor: Actor,
+    spoken_of: Collection[str],
 ) -> Consequences:
     counts: Counter[str] = Counter()
     people = {one.id: one for one in after.principals}
@@ -159,7 +162,9 @@ def _consequences(
             counts["losing"] += any(one.is_loss for one in mine)
             yield people[who].name.casefold(), who, mine
 
-    named = nsmallest(NAMED, by_name(), key=itemgetter(0, 1))
+    is_open = sees_people(actor=actor)
+    shown = (one for one in by_name() if is_open or one[1] in spoken_of)
+    named = nsmallest(NAMED, shown, key=itemgetter(0, 1))
     return Consequences(
         counts["gaining"],
         counts["losing"],

@@ -12,6 +12,7 @@ from portero.domain.access import models
 from portero.domain.access.authorize import Actor, decide, of_workspace
 from portero.domain.access.errors import NotFound
 from portero.domain.access.models import Principal, UsageLimit
+from portero.domain.access.queries.asking import sees_people
 from portero.domain.access.snapshot import policy_now, state_now
 from portero.domain.audit.models import in_workspace
 from portero.engine import (
@@ -56,7 +57,7 @@ class Held:
 
     count: int
     named: tuple[tuple[UUID, str, PrincipalKind], ...]
-    """The first by name."""
+    """The first by name; nobody for who may not see people."""
 
 
 def guardrails(*, actor: Actor) -> list[Standing[Guardrail]]:
@@ -125,6 +126,8 @@ def held_by(
         and (one.owner or one.id in able or one.kind in entering)
         and (named is None or one.id in named)
     ]
+    if not sees_people(actor=actor):
+        return Held(len(held), ())
     held.sort(key=lambda one: (one.name.casefold(), one.id))
     return Held(len(held), tuple((UUID(one.id), one.name, one.kind) for one in held[:NAMED]))
 

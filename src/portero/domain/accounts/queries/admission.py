@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from portero.domain.access.authorize import Actor, decide, of_workspace
 from portero.domain.access.models import Principal
+from portero.domain.access.queries import sees_people
 from portero.domain.access.snapshot import state_now
 from portero.domain.accounts.models import Session
 from portero.domain.audit.models import in_workspace
@@ -27,7 +28,7 @@ class KeptOutside:
 
     count: int
     named: tuple[tuple[UUID, str, str], ...]
-    """The first by name, with the address they were last seen at."""
+    """The first by name, with the address they were last seen at; nobody for who may not see people."""
 
 
 def kept_outside(*, actor: Actor, rule: Guardrail) -> KeptOutside:
@@ -61,6 +62,8 @@ def kept_outside(*, actor: Actor, rule: Guardrail) -> KeptOutside:
             checks=[of_workspace(ENTER_CONSOLE)],
         ).because
     ]
+    if not sees_people(actor=actor):
+        return KeptOutside(len(found), ())
     found.sort()
     return KeptOutside(len(found), tuple((who, name, at) for _, who, name, at in found[:NAMED]))
 

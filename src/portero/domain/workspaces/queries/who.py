@@ -43,6 +43,7 @@ class WhoPage:
     counts: Mapping[Able, int]
     """Exact."""
     shown: tuple[Ways, ...]
+    """Nobody for who may not see people: they learn how many there are."""
     following: tuple[str, str] | None
     """After which name and id the next page begins; None on the last."""
     teams: Mapping[str, str]
@@ -71,7 +72,10 @@ def who(
         lock_policy(exclusive=False)
         state = current_state()
         checks = checks_of(permissions, replace(thing, whose=whose), actor.id)
-    return page_of(state, checks, when.context(state.zone), able, after)
+    page = page_of(state, checks, when.context(state.zone), able, after)
+    if not access.sees_people(actor=actor):
+        return replace(page, shown=(), following=None, teams={})
+    return page
 
 
 def page_of(
