@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -15,7 +15,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.core import mail, signing
-from django.db import connections
+from django.db import connections, transaction
 from django.test import Client, override_settings
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -23,7 +23,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from cast import Cast, playing
 from console.test_factors import with_a_passkey
 from console.test_inviting import work
-from console.visitors import at_the_door, half_signed_in, person_of, signed_in, with_an_app
+from console.visitors import at_the_door, person_of, signed_in, with_an_app
 from databases import Database
 from portero.domain.access import services as access
 from portero.domain.access.models import Principal
@@ -129,11 +129,8 @@ def test_a15_control_without_the_day_a_thief_puts_their_own_in_its_place(
     assert kinds(person) == ["webauthn"]
 
 
-def test_a15_of_two_removed_at_once_one_stays(
-    person: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_a_passkey(person)
-    age(person)
+@pytest.fixture
+def _both_count_before_one_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     both, counts = Barrier(2), factors.factors_of
 
     def counted_together(one: UUID) -> list[Authenticator]:
@@ -143,22 +140,48 @@ def test_a15_of_two_removed_at_once_one_stays(
         return found
 
     monkeypatch.setattr(factors, "factors_of", counted_together)
-    [key] = Authenticator.objects.filter(user_id=person.pk, type="webauthn")
-    browsers = [
-        (half_signed_in(person), APP),
-        (half_signed_in(person), f"/factors/webauthn/keys/{key.pk}/remove/"),
-    ]
-    browsers = [(signed_in(person), path) for _, path in browsers]
 
-    def remove(one: tuple[Client, str]) -> None:
+
+def at_once(*acts: Callable[[], object]) -> None:
+    def run(act: Callable[[], object]) -> None:
         try:
-            one[0].post(one[1])
+            act()
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(remove, browsers))
+    with ThreadPoolExecutor(len(acts)) as threads:
+        list(threads.map(run, acts))
 
+
+@pytest.mark.usefixtures("_both_count_before_one_goes")
+def test_a15_of_two_removed_at_once_one_stays(person: Person) -> None:
+    with_a_passkey(person)
+    age(person)
+    [key] = Authenticator.objects.filter(user_id=person.pk, type="webauthn")
+    one, other = signed_in(person), signed_in(person)
+
+    at_once(lambda: one.post(APP), lambda: other.post(f"/factors/webauthn/keys/{key.pk}/remove/"))
+
+    assert len(kinds(person)) == 1
+
+
+@pytest.mark.usefixtures("_both_count_before_one_goes")
+def test_a15_of_two_removed_at_once_the_second_is_told_to_stay(person: Person) -> None:
+    """Without a page, whose session ends with the first removal."""
+    with_a_passkey(person)
+    age(person)
+    may_go = []
+
+    def remove(kind: str) -> None:
+        with transaction.atomic():
+            one = Authenticator.objects.get(user_id=person.pk, type=kind)
+            if accounts.stays_until(person=person.pk, factor=one.pk) is None:
+                may_go.append(kind)
+                one.delete()
+
+    at_once(lambda: remove("totp"), lambda: remove("webauthn"))
+
+    assert len(may_go) == 1
     assert len(kinds(person)) == 1
 
 
