@@ -443,12 +443,12 @@ def test_a16_nobody_accepts_what_is_somebody_else_s(cast: Cast, carlas: tuple[st
 def test_a16_who_was_handed_a_link_takes_over_no_place_elsewhere(cast: Cast) -> None:
     """Two workspaces invite the same newcomer; one of them keeps the link for itself."""
     address = "newcomer@guests.example"
-    [wanted] = accounts.invite(
-        actor=cast.ana, guests=[accounts.Guest(address, "New", cast.role("Administrator"))]
-    )
     with in_workspace(cast.carla.workspace):
         role = Role.objects.get(name="Agent").id
     [held] = accounts.invite(actor=cast.carla, guests=[accounts.Guest(address, "New", role)])
+    [wanted] = accounts.invite(
+        actor=cast.ana, guests=[accounts.Guest(address, "New", cast.role("Administrator"))]
+    )
     work()
     link = accounts.invitation_link(actor=cast.carla, principal=held)
 

@@ -426,3 +426,11 @@ def test_t06_one_workspace_does_not_open_another(cast: Cast, person: Person) -> 
 
     assert reset(signed_in(person_of(cast.ana)), cast, person) == 400
     assert kinds(person) == ["totp"]
+
+
+def test_t06_not_even_one_that_has_suspended_them(cast: Cast, person: Person) -> None:
+    there = accounts.add_person(actor=cast.carla, email=person.email, name="There")
+    accounts.suspend(actor=cast.carla, principal=there, reason="on leave")
+
+    assert reset(signed_in(person_of(cast.ana)), cast, person) == 400
+    assert kinds(person) == ["totp"]

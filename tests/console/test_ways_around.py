@@ -44,6 +44,7 @@ from portero.domain.accounts.models import Session
 from portero.domain.accounts.services import Guest
 from portero.domain.accounts.sessions import SEEN, end_sessions
 from portero.domain.audit.models import in_workspace
+from portero.domain.workspaces.models import Workspace
 from portero.engine import Check, Conditions, Context, GuardrailKind, Reach, Resource, Scope
 
 PASSWORD = "tres gatos en el tejado azul"
@@ -495,6 +496,58 @@ def test_a16_a_link_is_handed_over_by_who_holds_what_it_opens_and_ends_the_one_b
     assert "/welcome/" not in refused.content.decode()
     assert at_the_door().get(first).status_code == 404
     assert at_the_door().get(second).status_code == 200
+
+
+@override_settings(PORTERO_SENDS_MAIL=False)
+def test_a16_a_link_opens_no_more_than_when_it_was_handed_over(cast: Cast) -> None:
+    helper = member(cast, member__invite=Reach.ALL, role__assign=Reach.ALL, number__read=Reach.ALL)
+    little = role_of(cast, "Little", "number:read")
+    guest = Guest("later.boss@ways.example", "Later", little)
+    [boss] = accounts.invite(actor=helper, guests=[guest])
+    page = signed_in(person_of(helper)).post(f"/people/{boss}/invite/").content.decode()
+    link = link_in(page)
+    access.create_binding(actor=cast.ana, principal=boss, role=cast.role("Administrator"))
+
+    thief = at_the_door()
+    thief.post(link, {"password": PASSWORD})
+
+    assert "_auth_user_id" not in thief.session
+
+    another = accounts.invitation_link(actor=cast.ana, principal=boss)
+    guest = at_the_door()
+    guest.post(f"/welcome/{another}", {"password": PASSWORD})
+    assert "_auth_user_id" in guest.session, "control: whose link opens no more than they have"
+
+
+@override_settings(PORTERO_SENDS_MAIL=False)
+def test_a16_a_link_of_another_workspace_gives_no_password_to_who_is_invited_here(
+    cast: Cast,
+) -> None:
+    address = "boss@ways.example"
+    [here] = accounts.invite(actor=cast.ana, guests=[Guest(address, "Boss", cast.role("Agent"))])
+    link = accounts.invitation_link(actor=cast.ana, principal=here)
+    with in_workspace(cast.carla.workspace):
+        theirs = Role.objects.get(name="Agent").id
+    [there] = accounts.invite(actor=cast.carla, guests=[Guest(address, "Boss", theirs)])
+    thief = at_the_door()
+    token = accounts.invitation_link(actor=cast.carla, principal=there)
+    thief.post(f"/welcome/{token}", {"password": PASSWORD})
+
+    real = at_the_door()
+    real.post(f"/welcome/{link}", {"password": "cuatro perros en la azotea verde"})
+
+    assert "_auth_user_id" in real.session, "who is invited here cannot come in any more"
+
+
+def test_no_invitation_to_a_suspended_workspace_is_a_fault(cast: Cast) -> None:
+    [guest] = accounts.invite(
+        actor=cast.ana, guests=[Guest("n@ways.example", "N", cast.role("Agent"))]
+    )
+    link = accounts.invitation_link(actor=cast.ana, principal=guest)
+    with in_workspace(cast.workspace):
+        Workspace.objects.filter(id=cast.workspace).update(suspended=True)
+
+    assert at_the_door().get(f"/welcome/{link}").status_code == 404
 
 
 @override_settings(PORTERO_SENDS_MAIL=False)

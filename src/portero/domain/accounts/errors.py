@@ -22,7 +22,7 @@ class AlreadyIn(AccountsError):
 
 
 class AtHomeElsewhere(AccountsError):
-    """A member of another workspace too: no one workspace changes how they sign in."""
+    """A member of another workspace too, be it suspended: no one workspace changes how they sign in."""
 
     code = "at_home_elsewhere"
 

@@ -115,6 +115,8 @@ class SignInLink(models.Model):
     person_id = models.UUIDField()
     invites_to = models.UUIDField(null=True)
     """The workspace, of an invitation."""
+    handed_over_by = models.UUIDField(null=True)
+    """The principal of that workspace who was shown the link, where it was not mailed."""
     made_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)

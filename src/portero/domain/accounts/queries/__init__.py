@@ -22,6 +22,7 @@ from portero.domain.accounts.queries.members import (
     Membership,
     Page,
     askers,
+    first_to_invite,
     ids_of_members,
     invitation,
     living_keys,
@@ -31,6 +32,7 @@ from portero.domain.accounts.queries.members import (
     memberships,
     places_of,
     some_members_of,
+    workspaces_joined,
 )
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "Page",
     "ServiceAccount",
     "askers",
+    "first_to_invite",
     "gifts_of",
     "gifts_of_one_like",
     "ids_of_members",
@@ -63,4 +66,5 @@ __all__ = [
     "places_of",
     "service_accounts",
     "some_members_of",
+    "workspaces_joined",
 ]

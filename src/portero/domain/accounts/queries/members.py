@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from portero.domain.access.models import Principal, TeamMember
 from portero.domain.access.queries import roles_of
+from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import ApiKey, Person, Session
 from portero.domain.audit.models import in_workspace
 from portero.engine import PrincipalKind
@@ -208,7 +210,11 @@ class Invitation:
 
 
 def invitation(workspace: UUID, person: UUID) -> Invitation:
-    [place] = [one for one, _ in _all_memberships(person) if one.workspace == workspace]
+    """Raises LinkNotValid where there is none any more."""
+    places = (one for one, _ in _all_memberships(person) if one.workspace == workspace)
+    place = next(places, None)
+    if place is None:
+        raise LinkNotValid
     with in_workspace(workspace):
         return Invitation(place.workspace_name, tuple(roles_of(place.principal)))
 
@@ -242,14 +248,32 @@ def places_of(person: UUID) -> list[UUID]:
     return [one.workspace for one, _ in _all_memberships(person)]
 
 
+def first_to_invite(person: UUID) -> UUID | None:
+    """The workspace that has waited longest for a person to come in, if any does."""
+    awaited = [one for one, is_invited in _all_memberships(person) if is_invited]
+    first = min(awaited, key=lambda one: one.principal, default=None)  # ids are in order of time
+    return first.workspace if first is not None else None
+
+
+def workspaces_joined(person: UUID) -> set[UUID]:
+    """Where a person has come in and is a member still, be it suspended, or the workspace."""
+    return {row[0] for row in _of_person(person, _JOINED)}
+
+
 def _all_memberships(person: UUID) -> list[tuple[Membership, bool]]:
+    return [(Membership(*row), is_invited) for *row, is_invited in _of_person(person, _MEMBERSHIPS)]
+
+
+def _of_person(person: UUID, query: str) -> list[tuple[Any, ...]]:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         # Before a workspace is chosen none is set; this lets somebody see where they are a member.
         cursor.execute("SELECT set_config('portero.person', %s, true)", [str(person)])
-        cursor.execute(_MEMBERSHIPS, [person])
-        return [(Membership(*row), is_invited) for *row, is_invited in cursor.fetchall()]
+        cursor.execute(query, [person])
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
+_JOINED = "SELECT workspace_id FROM principal WHERE person_id = %s AND NOT invited"
 _MEMBERSHIPS = """
 SELECT w.id, w.name, p.id, p.name, p.owner, p.signed_out_at, p.invited
   FROM principal p JOIN workspace w ON w.id = p.workspace_id

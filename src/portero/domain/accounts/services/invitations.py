@@ -111,7 +111,9 @@ def invitation_link(*, actor: Actor, principal: UUID) -> str:
             checks=("member:invite",),
             touched=(Touched("principal", principal),),
         )
-        return make_sign_in_link(person=person.id, workspace=actor.workspace)
+        return make_sign_in_link(
+            person=person.id, workspace=actor.workspace, handed_over_by=actor.principal
+        )
 
 
 def _who_waits(actor: Actor, principal: UUID) -> Person:

@@ -12,10 +12,14 @@ from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 from django.utils import timezone
 
+from portero.domain.access import services as access
+from portero.domain.access.authorize import Actor
+from portero.domain.access.errors import AccessDenied
 from portero.domain.access.models import Principal
+from portero.domain.access.snapshot import lock_policy
 from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import Person, SignInLink
-from portero.domain.accounts.queries import memberships
+from portero.domain.accounts.queries import first_to_invite, places_of, workspaces_joined
 from portero.domain.accounts.services.factors import remember
 from portero.domain.accounts.sessions import end_sessions
 from portero.domain.audit.models import in_workspace
@@ -32,22 +36,35 @@ class Bearer:
     person: Person
     workspace: UUID | None
     is_at_home: bool = False
-    """Whether they have come in to some workspace already."""
+    """Whether they have come in to some workspace already, also if they are suspended there."""
+    is_anybodys: bool = False
+    """Whether it was handed over while another workspace had invited the address before."""
 
     @property
     def chooses(self) -> bool:
-        """Whether the link gives a password: an invitation gives none to who has one."""
-        return self.workspace is None or not (self.person.password or self.is_at_home)
+        """Whether the link gives a password: an invitation gives none to who has one.
+
+        One that was handed over proves no address, so it gives none before that of an earlier one.
+        """
+        if self.workspace is None:
+            return True
+        return not (self.person.password or self.is_at_home or self.is_anybodys)
 
 
-def make_sign_in_link(*, person: UUID, workspace: UUID | None = None) -> str:
-    """Make a link's secret part. It is given this once, and works once within three days."""
+def make_sign_in_link(
+    *, person: UUID, workspace: UUID | None = None, handed_over_by: UUID | None = None
+) -> str:
+    """Make a link's secret part. It is given this once, and works once within three days.
+
+    One that a principal of the workspace hands over works for as long as they hold what it opens.
+    """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     SignInLink.objects.create(
         id=uuid7(),
         digest=_digest(token),
         person_id=person,
         invites_to=workspace,
+        handed_over_by=handed_over_by,
         expires_at=timezone.now() + LIFE,
     )
     return token
@@ -61,7 +78,13 @@ def bearer_of(token: str) -> Bearer:
     if link is None or not _still_invited(link):
         raise LinkNotValid
     person = Person.objects.get(id=link.person_id)
-    return Bearer(person, link.invites_to, is_at_home=bool(memberships(person.id)))
+    is_second = link.invites_to is not None and link.invites_to != first_to_invite(person.id)
+    return Bearer(
+        person,
+        link.invites_to,
+        is_at_home=bool(workspaces_joined(person.id)),
+        is_anybodys=link.handed_over_by is not None and is_second,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +138,26 @@ def void_links(*, person: UUID, workspace: UUID) -> None:
 def _still_invited(link: SignInLink) -> bool:
     if link.invites_to is None:
         return True
+    if link.invites_to not in places_of(link.person_id):
+        return False
+    if link.handed_over_by is None:
+        return True
     with in_workspace(link.invites_to):
-        return Principal.objects.filter(person_id=link.person_id, active=True).exists()
+        lock_policy(exclusive=False)
+        return _is_held(link, link.invites_to, link.handed_over_by)
+
+
+def _is_held(link: SignInLink, workspace: UUID, maker: UUID) -> bool:
+    """Whether who was shown a link holds what it opens by now: they could come in by it (A16)."""
+    guest = Principal.objects.filter(person_id=link.person_id, active=True).first()
+    if guest is None:
+        return False
+    actor = Actor(workspace, maker, timezone.now())
+    try:
+        access.require_all_held_now(actor=actor, principal=guest.id)
+    except AccessDenied:
+        return False
+    return True
 
 
 def _digest(token: str) -> bytes:

@@ -13,7 +13,7 @@ from portero.domain.access.models import Principal
 from portero.domain.access.snapshot import lock_policy
 from portero.domain.accounts import sessions
 from portero.domain.accounts.errors import AtHomeElsewhere
-from portero.domain.accounts.queries import memberships
+from portero.domain.accounts.queries import memberships, workspaces_joined
 from portero.domain.accounts.services.factors import begin_again
 from portero.domain.accounts.services.links import void_links
 from portero.domain.audit.models import in_workspace
@@ -99,7 +99,8 @@ def reset_factors(*, actor: Actor, principal: UUID, reason: str = "") -> None:
     to who may do more, nor to themselves. Raises AccessDenied (BeyondOwnRights, OwnAccess,
     OwnerNeeded), AtHomeElsewhere, NotFound.
     """
-    person, is_elsewhere = _whose(actor, principal)
+    person = _person(actor, principal)
+    joined = workspaces_joined(person) if person is not None else set()
     with access.policy_change(
         actor=actor, operation="reset_factors", event="factors.reset"
     ) as change:
@@ -110,7 +111,7 @@ def reset_factors(*, actor: Actor, principal: UUID, reason: str = "") -> None:
         if principal == actor.principal:
             raise OwnAccess
         access.require_all_held(change=change, principal=str(principal))
-        if is_elsewhere:
+        if joined - {actor.workspace}:
             raise AtHomeElsewhere(str(principal))
         before = begin_again(person=person)
         change.note(
