@@ -28,6 +28,7 @@ from portero.domain.access import queries
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import (
+    AccessDenied,
     BeyondOwnRights,
     InvalidRule,
     LocksItselfIn,
@@ -45,7 +46,18 @@ from portero.domain.accounts.services import Guest
 from portero.domain.accounts.sessions import SEEN, end_sessions
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.models import Workspace
-from portero.engine import Check, Conditions, Context, GuardrailKind, Reach, Resource, Scope
+from portero.engine import (
+    Check,
+    Conditions,
+    Context,
+    GuardrailKind,
+    HolderKind,
+    Metric,
+    Per,
+    Reach,
+    Resource,
+    Scope,
+)
 
 PASSWORD = "tres gatos en el tejado azul"
 _numbers = count()
@@ -325,6 +337,57 @@ def test_r02_nor_by_ending_the_binding_of_the_role(cast: Cast) -> None:
 
     with pytest.raises(OwnAccess):
         access.revoke_binding(actor=mallory, binding=binding)
+
+
+@pytest.mark.parametrize("named", ["person", "team", "role"])
+def test_r02_nor_a_friends_by_taking_them_in_anew(cast: Cast, named: str) -> None:
+    external, friend = role_of(cast, "External", "number:read"), member(cast)
+    team = access.create_team(actor=cast.ana, name="Externals")
+    access.create_binding(actor=cast.ana, principal=team, role=external)
+    access.add_to_team(actor=cast.ana, team=team, member=friend.principal)
+    whom = {"person": friend.principal, "team": team, "role": external}[named]
+    deny(cast, "block_list:manage", whom)
+    mallory = member(
+        cast, member__suspend=Reach.ALL, member__invite=Reach.ALL, role__assign=Reach.ALL
+    )
+
+    with pytest.raises(AccessDenied):
+        accounts.remove(actor=mallory, principal=friend.principal)
+
+    accounts.suspend(actor=mallory, principal=friend.principal)
+    accounts.remove(actor=cast.beto, principal=friend.principal)
+
+
+@pytest.mark.parametrize("door", ["remove", "revoke"])
+def test_r02_nor_a_limit(cast: Cast, door: str) -> None:
+    friend = member(cast)
+    binding = access.create_binding(
+        actor=cast.ana, principal=friend.principal, role=role_of(cast, "Reads", "number:read")
+    )
+    held = {
+        "remove": (HolderKind.PRINCIPAL, friend.principal),
+        "revoke": (HolderKind.BINDING, binding),
+    }
+    kind, holder = held[door]
+    access.create_limit(
+        actor=cast.ana,
+        holder_kind=kind,
+        holder=holder,
+        metric=Metric.MESSAGES,
+        per=Per.DAY,
+        amount=10,
+    )
+
+    def does(actor: Actor) -> None:
+        if door == "remove":
+            accounts.remove(actor=actor, principal=friend.principal)
+        else:
+            access.revoke_binding(actor=actor, binding=binding)
+
+    rights = {"member__suspend": Reach.ALL, "role__assign": Reach.ALL}
+    with pytest.raises(AccessDenied):
+        does(member(cast, **rights))
+    does(member(cast, **rights, limit__update=Reach.ALL))
 
 
 def test_r01_the_role_of_a_key_is_not_widened_beyond_its_editor(cast: Cast) -> None:

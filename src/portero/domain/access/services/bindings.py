@@ -148,10 +148,7 @@ def revoke_binding(*, actor: Actor, binding: UUID, reason: str = "") -> None:
             change.authorize("role:assign")
             raise NotFound(str(binding))
         change.authorize("role:assign", at=known.scope)
-        if any(known.role in (one.principals or ()) for one in change.state.policy.guardrails):
-            # With the role goes what was taken from whoever has it.
-            change.authorize("guardrail:update")
-            change.require_not_for_self({known.principal})
+        change.require_may_shed({known.role, known.id}, whose={known.principal})
         Binding.objects.filter(id=binding, valid_to=None).update(valid_to=change.version)
         change.note(
             Touched("binding", binding),

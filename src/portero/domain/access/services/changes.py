@@ -93,6 +93,23 @@ class Change(Edit):
         if not mine.union(*(p.teams for p in known)).isdisjoint(principals):
             raise OwnAccess
 
+    def require_may_shed(self, names: Collection[str], *, whose: Collection[str]) -> None:
+        """Demand what lifting the rules on these names takes, when somebody is called so no more.
+
+        `names` are ids of principals, roles and bindings. What was taken from whoever is called so
+        comes back to `whose`: that is for those who set such rules, and not for oneself. Raises
+        AccessDenied (OwnAccess).
+        """
+        policy = self.state.policy
+        guarded = any(not (one.principals or set()).isdisjoint(names) for one in policy.guardrails)
+        limited = any(limit.holder in names for limit in policy.limits)
+        if guarded:
+            self.authorize("guardrail:update")
+        if limited:
+            self.authorize("limit:update")
+        if guarded or limited:
+            self.require_not_for_self(whose)
+
     def _person_behind(self) -> set[str]:
         """The person who acts, or answers for who does, with every account they answer for."""
         me = Principal.objects.get(id=self.actor.principal)

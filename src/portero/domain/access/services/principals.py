@@ -141,8 +141,8 @@ def enable_principal(*, actor: Actor, principal: UUID) -> None:
 def remove_person(*, actor: Actor, principal: UUID, reason: str = "") -> UUID:
     """End a membership with everything derived from it (B3.6); returns whose it was.
 
-    The name stays, for the log; whoever comes again begins from nothing. Service accounts they
-    answered for go on for `GRACE`. Raises AccessDenied (OwnAccess), LastOwner, NotFound, OwnerNeeded.
+    The name stays, for the log; whoever comes again begins from nothing, so guardrails and limits
+    on them take who may lift those. Service accounts they answered for go on for `GRACE`. Raises AccessDenied (OwnAccess), LastOwner, NotFound, OwnerNeeded.
     """
     with policy_change(actor=actor, operation="remove_person", event="person.removed") as change:
         change.authorize("member:suspend")
@@ -152,6 +152,7 @@ def remove_person(*, actor: Actor, principal: UUID, reason: str = "") -> UUID:
         if found.owner:
             _require_another_owner(change, principal)
         change.require_not_for_self({str(principal)})
+        _require_person_may_be_removed(change, principal)
         person: UUID = found.person_id
         Binding.objects.filter(principal_id=principal, valid_to=None).update(
             valid_to=change.version
@@ -332,16 +333,20 @@ def _require_team_may_be_left(change: Change, team: UUID, leaving: set[UUID]) ->
 
     `leaving` holds the team itself when everybody leaves it.
     """
+    roles = {b.role for b in Bindings.among(change.state.policy.bindings).of(str(team))}
+    change.require_may_shed({str(team), *roles}, whose=set(map(str, leaving)))
+
+
+def _require_person_may_be_removed(change: Change, principal: UUID) -> None:
+    """Whoever is taken in anew is somebody else to every guardrail and limit there is."""
     policy = change.state.policy
-    named = {str(team), *(b.role for b in Bindings.among(policy.bindings).of(str(team)))}
-    guarded = any(not named.isdisjoint(one.principals or ()) for one in policy.guardrails)
-    limited = any(limit.holder == str(team) for limit in policy.limits)
-    if guarded:
-        change.authorize("guardrail:update")
-    if limited:
-        change.authorize("limit:update")
-    if guarded or limited:
-        change.require_not_for_self({str(principal) for principal in leaving})
+    [known] = [one for one in policy.principals if one.id == str(principal)]
+    bindings = Bindings.among(policy.bindings)
+    names = {known.id, *known.teams}
+    for holder in (known.id, *known.teams):
+        names.update(binding.role for binding in bindings.of(holder))
+    names.update(binding.id for binding in bindings.of(known.id))
+    change.require_may_shed(names, whose={known.id})
 
 
 def _stopping(found: Principal | None) -> str:
