@@ -14,14 +14,24 @@ from uuid import UUID
 
 import pytest
 from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
 from django.core.cache import cache
 from django.test import Client, override_settings
+from django.utils import timezone
 
 from cast import Cast, playing
 from console.authenticators import Soft
-from console.visitors import BACKEND, at_the_door, has_shown, person_of, signed_in, with_an_app
+from console.visitors import (
+    BACKEND,
+    at_the_door,
+    half_signed_in,
+    has_shown,
+    person_of,
+    signed_in,
+    with_an_app,
+)
 from databases import Database
 from portero.console import visits
 from portero.domain.access import queries
@@ -41,7 +51,7 @@ from portero.domain.access.errors import (
 from portero.domain.access.models import Role, TeamMember
 from portero.domain.access.snapshot import state_now
 from portero.domain.accounts import services as accounts
-from portero.domain.accounts.models import Session
+from portero.domain.accounts.models import Person, Session
 from portero.domain.accounts.services import Guest
 from portero.domain.accounts.sessions import SEEN, end_sessions
 from portero.domain.audit.models import in_workspace
@@ -713,6 +723,84 @@ def test_a15_a_passkey_made_on_the_spot_with_a_phished_code_is_no_passkey_today(
     assert makes_a_passkey(thief, cast) == 302
 
     assert thief.get("/people/").status_code == 403
+
+
+@pytest.fixture
+def thief_of_beto(cast: Cast) -> Client:
+    """In with a password and a code, where passkeys are demanded and the owner has one since long ago."""
+    cache.clear()
+    beto = person_of(cast.beto)
+    beto.set_password(PASSWORD)
+    beto.save(update_fields=["password"])
+    secret = with_an_app(beto)
+    own = signed_in(beto)
+    assert makes_a_passkey(own, cast) == 302
+    aged(beto)
+    access.create_guardrail(
+        actor=replace(cast.ana, passkey_at=cast.ana.at),
+        name="Passkeys only",
+        kind=GuardrailKind.REQUIRE_PASSKEY,
+        permissions=["console:enter"],
+    )
+    assert own.get("/people/").status_code == 200, "control: the owner comes in"
+    thief = at_the_door()
+    thief.post("/login/", {"login": beto.email, "password": PASSWORD})
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    thief.post("/factors/authenticate/", {"code": code})
+    return thief
+
+
+def aged(person: Person) -> None:
+    made = timezone.now() - timedelta(days=30)
+    Authenticator.objects.filter(user_id=person.pk).update(created_at=made)
+
+
+def removes_the_passkey(browser: Client, cast: Cast) -> int:
+    passkeys = Authenticator.objects.filter(user_id=person_of(cast.beto).pk, type="webauthn")
+    path = f"/factors/webauthn/keys/{passkeys.earliest('created_at').pk}/remove/"
+    return int(browser.post(path).status_code)
+
+
+def test_a15_nor_does_it_become_the_first_by_taking_the_owners_away(
+    cast: Cast, thief_of_beto: Client
+) -> None:
+    assert makes_a_passkey(thief_of_beto, cast) == 302
+    assert thief_of_beto.get("/people/").status_code == 403, "control: a young one does not count"
+
+    assert removes_the_passkey(thief_of_beto, cast) == 409
+
+    assert thief_of_beto.get("/people/").status_code == 403
+
+
+def test_a15_nor_by_taking_the_owners_away_before(cast: Cast, thief_of_beto: Client) -> None:
+    assert removes_the_passkey(thief_of_beto, cast) == 302, "beside an app the only one may go"
+    assert makes_a_passkey(thief_of_beto, cast) == 302
+
+    assert thief_of_beto.get("/people/").status_code == 403
+
+
+def test_a15_control_who_begins_again_comes_in_with_a_new_passkey_at_once(
+    cast: Cast, thief_of_beto: Client
+) -> None:
+    accounts.begin_again(person=person_of(cast.beto).pk)
+    beto = person_of(cast.beto)
+    anew = half_signed_in(beto)
+    has_shown(anew, beto, method="password")
+
+    assert makes_a_passkey(anew, cast) == 302
+
+    assert anew.get("/people/").status_code == 200
+
+
+def test_a15_control_so_does_who_made_an_app_first(cast: Cast, thief_of_beto: Client) -> None:
+    accounts.begin_again(person=person_of(cast.beto).pk)
+    beto = person_of(cast.beto)
+    with_an_app(beto)
+    anew = signed_in(beto)
+
+    assert makes_a_passkey(anew, cast) == 302
+
+    assert anew.get("/people/").status_code == 200
 
 
 def test_b1_6_no_code_after_a_later_one(cast: Cast) -> None:

@@ -24,7 +24,7 @@ from portero.domain.access.authorize import Actor, Lens
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
-from portero.domain.accounts.services.factors import SETTLED_AFTER, has_factor
+from portero.domain.accounts.services.factors import has_factor, young_passkeys
 from portero.domain.accounts.sessions import ADDRESS, AGENT, BEGAN, SEEN, WORKSPACE, note_seen
 from portero.store.sittings import (
     ABSOLUTE_S,
@@ -126,17 +126,13 @@ def factor_at(request: HttpRequest, person: Person) -> datetime | None:
 def passkey_at(request: HttpRequest, person: Person) -> datetime | None:
     """When a passkey was last shown in this session, in whichever workspace.
 
-    One that was made today beside another counts from tomorrow: whoever has somebody's password and a
-    code of theirs could make it on the spot.
+    One that was made today beside another, or in the place of one, counts from tomorrow: whoever has
+    somebody's password and a code of theirs could make it on the spot.
     """
     kind = Authenticator.Type.WEBAUTHN.value
     if _last_shown(request, person, kind) is None:
         return None
-    passkeys = Authenticator.objects.filter(user_id=person.pk, type=kind)
-    made = dict(passkeys.values_list("id", "created_at"))
-    first, settled = min(made.values(), default=None), datetime.now(UTC) - SETTLED_AFTER
-    young = {one for one, at in made.items() if at != first and at > settled}
-    return _last_shown(request, person, kind, but=young)
+    return _last_shown(request, person, kind, but=young_passkeys(person.pk))
 
 
 def _last_shown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -42,15 +43,49 @@ def stays_until(*, person: UUID, factor: int) -> datetime | None:
     """Until when a second factor cannot be removed; None when it may go now, NEVER for the only one.
 
     What stays must have been there for a day: whoever gets in for a moment cannot put a factor of
-    their own in the place of the owner's. Holds the person's row, so that of two factors removed at
+    their own in the place of the owner's. Of passkeys a passkey must stay that has, else the new one
+    were the first (`young_passkeys`). Holds the person's row, so that of two factors removed at
     once one stays; call it in the transaction that removes.
     """
     Person.objects.select_for_update().get(id=person)
-    others = [one for one in factors_of(person) if one.type in FACTORS and one.pk != factor]
+    present = [one for one in factors_of(person) if one.type in FACTORS]
+    others = [one for one in present if one.pk != factor]
     if not others:
         return NEVER
-    settled = others[0].created_at + SETTLED_AFTER
+    [kind] = [one.type for one in present if one.pk == factor]
+    passkeys = [one for one in others if one.type == kind == Authenticator.Type.WEBAUTHN]
+    settled = (passkeys or others)[0].created_at + SETTLED_AFTER
     return settled if settled > timezone.now() else None
+
+
+def young_passkeys(person: UUID) -> set[int]:
+    """Those that count as passkeys from tomorrow: whoever has a password and a code can make one.
+
+    One that was made where there was no factor counts at once, and so does the first one, unless it is
+    the first because another was removed within the day.
+    """
+    present = [one for one in factors_of(person) if one.type in FACTORS]
+    passkeys = [one for one in present if one.type == Authenticator.Type.WEBAUTHN]
+    late = timezone.now() - SETTLED_AFTER
+    young = {one.pk for one in passkeys if one.created_at > late}
+    if not young:
+        return young
+    if present[0].pk in young or not _lost_a_passkey(person, present, since=late):
+        young.discard(passkeys[0].pk)
+    return young
+
+
+def _lost_a_passkey(person: UUID, present: Iterable[Authenticator], *, since: datetime) -> bool:
+    """Whether a passkey was removed and another factor stayed: whoever begins again has lost none."""
+    there = {one.pk: one.created_at for one in present}
+    return any(
+        one["type"] == Authenticator.Type.WEBAUTHN and one["id"] not in there
+        for change in SignInChange.objects.filter(
+            person_id=person, made_at__gt=since, undone_at=None
+        )
+        if any(at < change.made_at for at in there.values())
+        for one in change.factors
+    )
 
 
 def remember(*, person: UUID, but: int | None = None) -> UUID | None:
