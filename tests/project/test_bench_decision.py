@@ -34,6 +34,7 @@ def test_everything_is_measured(report):
 
     assert set(beside.figures) == {
         decision.OURS, decision.FLOOR, decision.WARM, decision.FLOOR_WARM,
+        decision.BY_ROLE, decision.BY_TEST,
         decision.BEST, decision.BOUND, decision.PLAIN, decision.CASBIN,
     }  # fmt: skip
     assert len(whole.figures) == 4

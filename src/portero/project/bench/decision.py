@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import compress
+from operator import not_
 
 from portero.engine import Check, Context, Snapshot, compile_policy
 from portero.project.bench import engines, full
@@ -17,13 +19,15 @@ from portero.project.bench.database import DATABASE, server, write_policy
 from portero.project.bench.machine import machine
 from portero.project.bench.measuring import Contestant, NotMeasured, Results, take_turns
 from portero.project.bench.report import Report
+from portero.project.bench.workload import Among, Workload, checks_of, policy_of, right, workload
 from portero.project.bench.workload import Asked as Question
-from portero.project.bench.workload import Workload, checks_of, policy_of, right, workload
 from portero.store.sealing import KeyRing
 
 OURS, FLOOR = "Portero", "a bare dictionary"
 WARM, FLOOR_WARM = "Portero, 100 questions", "a bare dictionary, 100 questions"
 """The same few over and over: what is left when everything fits into the processor's caches."""
+BY_ROLE, BY_TEST = "Portero, settled by roles alone", "Portero, settled by the resource"
+"""Its questions in two parts: where nothing is tested, and where a number, assignee or team is."""
 BEST, BOUND, PLAIN = "cedarpy, sliced", "cedarpy, sliced, entities parsed", "cedarpy"
 CASBIN = "pycasbin"
 _TIME = "µs a decision"
@@ -57,12 +61,21 @@ def _beside_others(
         f"{wrong:,} of {len(asked):,} answers differ from a plain loop over the workload."
     )
     few = asked[:100] * 100
+    tested = [_tests_something(size, question) for question in size.asked]
+    parts = {
+        BY_ROLE: list(compress(asked, map(not_, tested))),
+        BY_TEST: list(compress(asked, tested)),
+    }
     fewer = 10 if quick else 1
     contestants = [
         Contestant(OURS, partial(_timed, partial(_decide_all, snapshot, asked, _NOW), len(asked))),
         Contestant(FLOOR, partial(_timed, _bare(size.asked, size), len(asked))),
         Contestant(WARM, partial(_timed, partial(_decide_all, snapshot, few, _NOW), len(few))),
         Contestant(FLOOR_WARM, partial(_timed, _bare(size.asked[:100] * 100, size), len(few))),
+        *(
+            Contestant(name, partial(_timed, partial(_decide_all, snapshot, part, _NOW), len(part)))
+            for name, part in parts.items()
+        ),
         _rival(report, BEST, size, engines.cedar_sliced, 1000 // fewer),
         _rival(
             report, BOUND, size, partial(engines.cedar_sliced, entities_parsed=True), 1000 // fewer
@@ -82,6 +95,15 @@ def _beside_others(
 
 def _questions(size: Workload) -> Asked:
     return [(question.user, checks_of(question)) for question in size.asked]
+
+
+def _tests_something(size: Workload, question: Question) -> bool:
+    """Whether some role of the asker gives this with a restriction."""
+    return any(
+        grant.permission == question.permission and grant.among is not Among.ALL
+        for role in size.users[question.user].roles
+        for grant in size.roles[role]
+    )
 
 
 def _decide_all(snapshot: Snapshot, asked: Asked, context: Context) -> None:
