@@ -6,10 +6,9 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from cast import playing
 from console.visitors import person_of
@@ -18,6 +17,7 @@ from e2e.browsing import PHONE, picture
 from e2e.installations import console_and_worker
 from e2e.passkeys import with_passkeys
 from e2e.signing_in import code_of, link_for
+from e2e.steps import Steps
 from portero.project.configuration import create_secrets
 from portero.store.sealing import KeyRing
 
@@ -26,27 +26,6 @@ pytestmark = pytest.mark.e2e
 MOST_STEPS = 40
 GUESTS = (("Beto Salas", "Agente"), ("Gabriela Silva", "Analista"), ("Carla Mendoza", "Soporte"))
 _PATIENCE_S = 30
-
-
-@dataclass
-class Steps:
-    """What a person does: a tap is one, a field filled is one."""
-
-    page: Page
-    count: int = 0
-    taken: list[str] = field(default_factory=list)
-
-    def tap(self, what: Locator) -> None:
-        self.count += 1
-        what.click()
-
-    def fill(self, what: Locator, text: str) -> None:
-        self.count += 1
-        what.fill(text)
-
-    def choose(self, what: Locator, label: str) -> None:
-        self.count += 1
-        what.select_option(label=label)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,21 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
+from pywa.errors import WhatsAppError
+from pywa.types.templates import TemplateLanguage
 
 import portero.console
 from e2e.browsing import PHONE, WIDE, Scheme, Visit, picture, visiting
 from e2e.installations import Demo
 from e2e.passkeys import with_passkeys
 from e2e.signing_in import Cookies, cookies_of
+from e2e.steps import Steps
 
 pytestmark = pytest.mark.e2e
 
 LOCALE = Path(portero.console.__file__).parent / "locale"
 LEAST_CONTRAST = 4.5  # WCAG 1.4.3
+CUSTOMER = "525512345678"
 
 
 @dataclass(frozen=True)
@@ -393,3 +398,53 @@ def test_what_is_closed_says_why_and_leads_to_a_request_that_the_owner_decides(
             break
         given.first.locator("a[href$='/end/']").click()
         owner.tap("End it now")
+
+
+def test_from_a_new_key_to_the_first_call_of_a_client_that_knows_nothing_of_us(
+    owner: Walk,
+) -> None:
+    name = f"pedidos {owner.way.name}"
+    began, steps, page = time.monotonic(), Steps(owner.page), owner.page
+    owner.go("/keys/")
+    owner.looks_well("keys")
+    steps.tap(owner.button("New key").first)
+    owner.looks_well("key-new")
+    steps.tap(owner.button("Order messages").first)
+    steps.fill(owner.field("What is the key for?"), name)
+    steps.choose(owner.field("Service account"), owner.say("A new account"))
+    steps.fill(owner.field("Name of the new account"), f"sistema {owner.way.name}")
+    steps.tap(page.get_by_role("checkbox", name="Ventas"))
+    steps.tap(owner.button("See what it could do").first)
+    owner.sees("This key could do exactly this. It is not made yet.")
+    owner.looks_well("key-review")
+    steps.tap(owner.button("Make the key").first)
+    owner.heads("Copy the key now")
+    owner.looks_well("key-made")
+
+    pasted = page.get_by_label("pywa", exact=True).locator("pre").inner_text()
+    made: dict[str, Any] = {}
+    exec(compile(pasted, "what the page gives to paste", "exec"), made)  # noqa: S102
+    with made["session"]:
+        sent = made["wa"].send_template(
+            to=CUSTOMER,
+            name="order_update",
+            language=TemplateLanguage.SPANISH_MEX,
+            params=[],
+        )
+        assert sent.id.startswith("wamid.")
+        with pytest.raises(WhatsAppError):
+            made["wa"].send_message(to=CUSTOMER, text="what it may not")
+    assert steps.count <= 25
+    assert time.monotonic() - began <= 120
+
+    steps.tap(owner.button("I have copied it").first)
+    owner.looks_well("key")
+    owner.tap("Roll it")
+    owner.looks_well("key-roll")
+    owner.tap("Make the new key")
+    owner.heads("Copy the key now")
+    owner.tap("I have copied it")
+    owner.tap("Revoke it")
+    owner.looks_well("key-revoke")
+    owner.tap("Revoke it now")
+    owner.sees("Revoked")

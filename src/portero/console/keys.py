@@ -96,7 +96,8 @@ class Keying(Places, Times):
     back = forms.BooleanField(required=False)
 
     def __init__(self, *args: Any, choices: Mapping[str, list[Any]], **kwargs: Any) -> None:
-        super().__init__(*args, without=["factor"], **kwargs)
+        # A program shows no factor, and what it sends is no team's.
+        super().__init__(*args, without=["factor", "teams"], **kwargs)
         for name, some in choices.items():
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as declared above
@@ -284,6 +285,7 @@ def _choices(actor: Actor) -> dict[str, list[Any]]:
     known = queries.service_accounts(actor.workspace)
     with in_workspace(actor.workspace):
         places = places_here()
+    del places["teams"]
     return {
         **places,
         "permissions": [choice for _group, some in _offered() for choice in some],
@@ -309,7 +311,7 @@ def _show(request: HttpRequest, form: Keying) -> HttpResponse:
         "form": form,
         "jobs": [(name, title) for name, (title, _keys) in JOBS.items()],
         "groups": picked(form["permissions"], _offered()),
-        "places": [form[name] for name in CHOSEN if getattr(form.fields[name], "choices", ())],
+        "places": [form[name] for name in CHOSEN if name in form.fields and form[name].subwidgets],
         "is_narrow": any(form[name].value() for name in ("days", "networks")),
     }
     return render(request, "console/key_form.html", context, status=400 if form.errors else 200)

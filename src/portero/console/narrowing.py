@@ -75,7 +75,7 @@ class Places(Form):
     @property
     def scope(self) -> Scope:
         found = self.cleaned_data
-        chosen = {name: frozenset(found[name]) or None for name in CHOSEN}
+        chosen = {name: frozenset(found.get(name, ())) or None for name in CHOSEN}
         return Scope(**chosen, countries=frozenset(found["countries"]) or None)
 
 
