@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, islice, product
 
 import pytest
 from allauth.mfa.utils import is_mfa_enabled
 from django.core import mail
+from django.core.cache import cache
 from django.db import transaction
 from django.test import Client, override_settings
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -262,6 +263,26 @@ def test_a08_a_new_password_neither_signs_in_nor_removes_a_factor(cast: Cast) ->
         or "authenticate" in (answer.headers["Location"])
     )
     assert visitor.get("/").status_code == 302
+
+
+def test_b1_10_a_way_back_is_not_sent_without_end_by_spelling_an_address_otherwise(
+    cast: Cast,
+) -> None:
+    address = f"silas{next(_numbers)}@example.com"
+    accounts.add_person(actor=cast.ana, email=address, name="Silas")
+    person = Person.objects.get_by_natural_key(address)
+    person.set_password(PASSWORD)
+    person.save(update_fields=["password"])
+    with_an_app(person)
+    letters = product(*((one, one.upper()) for one in address.partition("@")[0]))
+    cache.clear()
+
+    for spelled in islice(letters, 12):
+        at_the_door().post("/forgotten/", {"login": f"{''.join(spelled)}@example.com"})
+    work()
+
+    assert 0 < len(mail.outbox) <= 5
+    cache.clear()
 
 
 def asks_for_a_new_password(address: str) -> str:

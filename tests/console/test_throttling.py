@@ -103,6 +103,16 @@ def test_a01_ten_thousand_guesses_from_a_thousand_addresses(cast: Cast) -> None:
     assert refused.count(False) == account.free
 
 
+@pytest.mark.parametrize("letters", [("i", "I", "\u0131"), ("s", "S", "\u017f"), ("a", "A")])
+def test_a01_however_an_address_is_spelled_it_is_one_account(letters: tuple[str, ...]) -> None:
+    looked_at = [
+        throttling.begin(Try(f"{letter}@spelled.example", f"203.0.113.{n}", None)) is None
+        for n, letter in enumerate(letters * 5)
+    ]
+
+    assert looked_at.count(True) == TERMS[Kind.ACCOUNT].free
+
+
 def test_a01_of_many_at_once_none_is_free(cast: Cast) -> None:
     def one(n: int) -> bool:
         try:

@@ -23,6 +23,7 @@ from portero.console.forms import Form
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.errors import LinkNotValid
+from portero.domain.accounts.models import one_spelling
 from portero.domain.accounts.services import Bearer
 from portero.domain.notices import services as notices
 from portero.domain.notices.services import Letter
@@ -101,7 +102,8 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     form = Forgotten(request.POST or None)
     if request.method == "POST" and form.is_valid():
         address = form.cleaned_data["login"]
-        if refused := ratelimit.consume_or_429(request, action="reset_password", key=address):
+        key = one_spelling(address)
+        if refused := ratelimit.consume_or_429(request, action="reset_password", key=key):
             busy: HttpResponse = refused
             return busy
         notices.tell_somebody(address)

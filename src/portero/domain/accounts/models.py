@@ -11,6 +11,15 @@ from typing_extensions import override
 from portero.domain.audit.models import WorkspaceModel
 
 
+def one_spelling(email: str) -> str:
+    """The same for every spelling of an address by which `email__iexact` finds one person.
+
+    The database compares in capitals, of which letters beyond ASCII have some of ours: a dotless i is
+    an I. It may also be the same for others.
+    """
+    return email.upper().casefold()
+
+
 class People(models.Manager["Person"]):
     def get_by_natural_key(self, email: str) -> Person:
         """The person who signs in with an address, however it is spelled."""

@@ -21,7 +21,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from portero.domain.accounts.models import SignInBudget
+from portero.domain.accounts.models import SignInBudget, one_spelling
 
 
 class Kind(StrEnum):
@@ -78,7 +78,7 @@ class Try:
             found = [(Kind.DEVICE, _key(Kind.DEVICE, self.device))]
         else:
             found = [
-                (Kind.ACCOUNT, _key(Kind.ACCOUNT, self.email.casefold())),
+                (Kind.ACCOUNT, _key(Kind.ACCOUNT, one_spelling(self.email))),
                 (Kind.NETWORK, _key(Kind.NETWORK, _network(self.address))),
                 (Kind.INSTALLATION, _key(Kind.INSTALLATION, f"{timezone.now():%Y-%m-%d %H}")),
             ]
