@@ -229,6 +229,32 @@ def test_what_was_to_be_replaced_and_has_ended_is_said_and_nothing_is_lost(
     assert bindings(cast, eva) == []
 
 
+def test_b3_9_a_role_that_was_changed_since_the_review_is_shown_again(
+    cast: Cast, ana: Client, eva: UUID
+) -> None:
+    small = {"number:read": Reach.ALL}
+    role = access.create_role(actor=cast.ana, name=f"Small {next(_numbers)}", cells=small)
+    asked = {"role": str(role), "where": "everywhere", "lasts": "open"}
+    review = ana.post(f"/people/{eva}/give/", asked).content.decode()
+    reviewed = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', review))
+    access.update_role(actor=cast.beto, role=role, cells={**small, "role:assign": Reach.ALL})
+
+    answer = ana.post(f"/people/{eva}/give/save/", {**reviewed, "reason": "For the sale"})
+
+    page = plain(answer.content)
+    assert answer.status_code == 409
+    assert "The role was changed while you looked at this." in page
+    assert "role:assign" in page
+    assert "For the sale" in page
+    assert bindings(cast, eva) == []
+
+    again = dict(
+        re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', answer.content.decode())
+    )
+    assert ana.post(f"/people/{eva}/give/save/", again).status_code == 302
+    assert [one.role_id for one in bindings(cast, eva)] == [role]
+
+
 def test_r09_a_change_ends_nothing_of_somebody_else_s(cast: Cast, ana: Client, eva: UUID) -> None:
     with in_workspace(cast.workspace):
         doras = Binding.objects.filter(principal_id=cast.dora.principal, valid_to=None).first()

@@ -29,12 +29,12 @@ from portero.console.narrowing import (
     of_scope,
     places_here,
 )
-from portero.console.role_editing import told
+from portero.console.role_editing import differences, told
 from portero.console.saying import Names
 from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.authorize import Actor
-from portero.domain.access.errors import BeyondOwnRights, InvalidRule, NotFound
+from portero.domain.access.errors import BeyondOwnRights, InvalidRule, NotFound, StaleRole
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.queries import Member
 from portero.domain.audit.models import in_workspace
@@ -87,6 +87,8 @@ class Giving(Places, Times):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     instead_of = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    read_at = forms.IntegerField(required=False)
+    """The policy version since which the role stands that was reviewed."""
     back = forms.BooleanField(required=False)
 
     def __init__(self, *args: Any, here: Here, **kwargs: Any) -> None:
@@ -167,6 +169,8 @@ def save(request: HttpRequest, principal: UUID) -> HttpResponse:
             _save(visits.actor(request), principal, form)
         except BeyondOwnRights as error:
             form.add_error(None, beyond_own_rights(error))
+        except StaleRole:
+            return _review(request, member, here, form)
         except NotFound:
             form.add_error(None, _GONE)
         except InvalidRule:
@@ -185,6 +189,7 @@ def _save(actor: Actor, principal: UUID, form: Giving) -> None:
         "scope": form.scope,
         "conditions": form.conditions,
         "until": form.until,
+        "read_at": found["read_at"],
         "reason": found["reason"],
     }
     if found["instead_of"] is None:
@@ -277,8 +282,14 @@ def _show(request: HttpRequest, member: Member, here: Here, form: Giving) -> Htt
 
 
 def _review(request: HttpRequest, member: Member, here: Here, form: Giving) -> HttpResponse:
+    """What would come of it; said anew with 409 where the role is not any more what was reviewed."""
     actor, found = visits.actor(request), form.cleaned_data
     names = Names.of(actor.workspace)
+    # Read before what follows from it: of a change between the two, saving finds out.
+    editions = access.role_editions(actor=actor, role=UUID(found["role"]))
+    read_at = found["read_at"]
+    is_stale = read_at is not None and read_at != editions[0].version
+    before = next((one.cells for one in editions if one.version == read_at), {})
     try:
         consequences = access.if_given(
             actor=actor,
@@ -303,11 +314,14 @@ def _review(request: HttpRequest, member: Member, here: Here, form: Giving) -> H
             (name, value)
             for name, values in request.POST.lists()
             for value in values
-            if name not in {"csrfmiddlewaretoken", "reason"}
+            if name not in {"csrfmiddlewaretoken", "reason", "read_at"}
         ],
+        "read_at": editions[0].version,
+        "is_stale": is_stale,
+        "differences": list(differences(before, editions[0].cells)) if is_stale else (),
         "save": reverse("console:give_save", args=[member.id]),
         "consequences": consequences,
         "told": told_of(consequences, names),
         "unnamed": consequences.concerned - len(consequences.named),
     }
-    return render(request, "console/give_review.html", context)
+    return render(request, "console/give_review.html", context, status=409 if is_stale else 200)

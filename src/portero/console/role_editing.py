@@ -181,7 +181,7 @@ def save(request: HttpRequest, role: UUID) -> HttpResponse:
 def versions(request: HttpRequest, role: UUID) -> HttpResponse:
     found, editions = _role(request, role)
     told = [
-        (edition, list(_differences(earlier.cells if earlier else {}, edition.cells)))
+        (edition, list(differences(earlier.cells if earlier else {}, edition.cells)))
         for edition, earlier in zip(editions, [*editions[1:], None], strict=True)
     ]
     return render(request, "console/role_versions.html", {"role": found, "editions": told})
@@ -284,7 +284,7 @@ class Difference:
         return self.before.name.lower(), self.after.name.lower()
 
 
-def _differences(before: Cells, after: Cells) -> Iterator[Difference]:
+def differences(before: Cells, after: Cells) -> Iterator[Difference]:
     for spec in PERMISSIONS.values():
         was, is_ = before.get(spec.key, Reach.NONE), after.get(spec.key, Reach.NONE)
         if was != is_:
@@ -356,7 +356,7 @@ def _review(
         "form": form,
         "name": form.cleaned_data["name"],
         "cells": [(key, reach.name.lower()) for key, reach in form.cells.items()],
-        "differences": list(_differences(standing.cells, form.cells)),
+        "differences": list(differences(standing.cells, form.cells)),
         "consequences": found,
         "told": told(found.named, Names.of(actor.workspace)),
         "unnamed": found.concerned - len(found.named),

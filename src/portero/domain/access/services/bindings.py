@@ -9,6 +9,7 @@ from portero.domain.access.authorize import Actor, Gift, teams_reached
 from portero.domain.access.errors import InvalidRule, NotFound
 from portero.domain.access.models import Binding, Principal, Role, TeamMember
 from portero.domain.access.services.changes import Change, changes_together, policy_change
+from portero.domain.access.services.roles import require_as_read
 from portero.domain.access.services.validation import require_conditions, require_scope
 from portero.domain.access.services.way_back import require_a_way_back
 from portero.domain.audit.services import Touched
@@ -26,12 +27,15 @@ def create_binding(
     conditions: Conditions | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    read_at: int | None = None,
     reason: str = "",
     managed_by: str = "portero",
 ) -> UUID:
     """Give a role at a scope, under conditions, until a date. `None` = everywhere, always.
 
-    Raises AccessDenied (BeyondOwnRights, OwnAccess), InvalidRule, NotFound.
+    `read_at` is the policy version since which the role stood as its giver saw it; without it, it is
+    given as it stands. Raises AccessDenied (BeyondOwnRights, OwnAccess), InvalidRule, NotFound,
+    StaleRole.
     """
     scope, conditions = scope or Scope(), conditions or Conditions()
     with policy_change(actor=actor, operation="create_binding", event="binding.created") as change:
@@ -40,6 +44,8 @@ def create_binding(
         if until is not None and until <= (since or actor.at):
             raise InvalidRule("the binding would end before it begins")
         change.authorize("role:assign", at=scope)
+        if read_at is not None:
+            require_as_read(role, read_at)
         return bind(
             change,
             principal=principal,
@@ -61,6 +67,7 @@ def replace_binding(
     scope: Scope | None = None,
     conditions: Conditions | None = None,
     until: datetime | None = None,
+    read_at: int | None = None,
     reason: str = "",
 ) -> UUID:
     """Give another to whoever has a binding, and end it, in one change.
@@ -78,6 +85,7 @@ def replace_binding(
             scope=scope,
             conditions=conditions,
             until=until,
+            read_at=read_at,
             reason=reason,
         )
         revoke_binding(actor=actor, binding=binding, reason=reason)

@@ -70,8 +70,8 @@ def update_role(
         if found.builtin:
             raise RoleIsBuiltIn(found.name)
         standing = RoleVersion.objects.filter(role_id=role, valid_to=None)
-        if read_at is not None and read_at != standing.values_list("valid_from", flat=True).get():
-            raise StaleRole(found.name)
+        if read_at is not None:
+            require_as_read(role, read_at)
         called = found.name if name is None else _renamed(found, name)
         before = _cells_now(change, role)
         raised = {p: r for p, r in cells.items() if r > before.get(p, Reach.NONE)}
@@ -79,6 +79,12 @@ def update_role(
         standing.update(valid_to=change.version)
         _add_version(change, role, stored, reason=reason, managed_by=managed_by)
         change.note(Touched("role", role), name=called, cells=stored, reason=reason)
+
+
+def require_as_read(role: UUID, read_at: int) -> None:
+    """Demand that a role stands since that version of the policy, as it was read. Raises StaleRole."""
+    if not RoleVersion.objects.filter(role_id=role, valid_to=None, valid_from=read_at).exists():
+        raise StaleRole(str(role))
 
 
 def _renamed(role: Role, name: str) -> str:
