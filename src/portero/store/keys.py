@@ -59,7 +59,7 @@ def read(text: str) -> ParsedKey | None:
 def find(text: str) -> ParsedKey | None:
     """Read the first whole key that stands in a text, as one is pasted: quoted, in a header, in a URL."""
     found = (read(match[0]) for match in _FORM.finditer(text))
-    return next((key for key in found if key is not None), None)
+    return next(filter(None, found), None)
 
 
 def digest(pepper: bytes, text: str) -> bytes:
