@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict
 
-from portero.project.environment import write_private
+from portero.project.environment import make_private_folder, write_private
 from portero.project.logins import Login, parse_url
 from portero.project.postgres import find_server
 from portero.store.sealing import KeyRing, Secret
@@ -187,7 +187,7 @@ def secret_file(name: str, environ: Mapping[str, str] = os.environ) -> Path:
 def create_secrets(state: Path) -> None:
     """Make the secrets a new installation needs; those that exist are left alone."""
     folder = state / "secrets"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(folder)
     for name, text in (
         ("kek", KeyRing.generate().text()),
         ("pepper", KeyRing.generate().text()),
@@ -206,7 +206,7 @@ def database_settings(dsn: str, **parameters: str) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": parts.pop("host"),
-        "PORT": parts.pop("port"),
+        "PORT": parts.pop("port", ""),  # PostgreSQL's own
         "NAME": parts.pop("dbname"),
         "USER": parts.pop("user"),
         "PASSWORD": parts.pop("password"),

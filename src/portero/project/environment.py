@@ -36,12 +36,35 @@ def write_file(state: Path, settings: Mapping[str, str]) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600 that is seen whole or not at all."""
+    """Write a file of mode 0600 that is seen whole or not at all.
+
+    What root writes belongs to whoever the folder belongs to: root migrates, another account serves.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
+        _give_to_owner_of(path.parent, descriptor)
         file.write(text)
     draft.replace(path)
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder of mode 0700, which belongs to whoever the folder around it belongs to."""
+    try:
+        path.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        return
+    descriptor = os.open(path, os.O_DIRECTORY)
+    try:
+        _give_to_owner_of(path.parent, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _give_to_owner_of(folder: Path, descriptor: int) -> None:
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _read(path: Path) -> dict[str, str]:

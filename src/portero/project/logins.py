@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from portero.project.environment import write_private
+from portero.project.environment import make_private_folder, write_private
 
 Login = Literal["superuser", "migrate", "app", "gateway", "log"]
 
@@ -38,6 +38,9 @@ _ADDRESS_KEYS = ("host", "port", "sslmode", "sslrootcert")
 
 class Server:
     """A PostgreSQL server and the logins Portero has on it."""
+
+    # Whatever it was set up with: a Debian without a locale makes databases that know no letters.
+    _new_database = " TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
 
     def __init__(
         self,
@@ -106,7 +109,11 @@ class Server:
 
     def create_database(self, name: str, *, template: str | None = None) -> None:
         """Create a database owned by portero_owner that only our logins may enter."""
-        source = sql.SQL(" TEMPLATE {}").format(_name(template)) if template else sql.SQL("")
+        source = (
+            sql.SQL(" TEMPLATE {}").format(_name(template))
+            if template
+            else sql.SQL(self._new_database)
+        )
         logins = sql.SQL(", ").join(_name(role) for role in ROLE_OF.values())
         with psycopg.connect(self.dsn("superuser", "postgres"), autocommit=True) as connection:
             connection.execute(
@@ -135,7 +142,7 @@ class Server:
     def _ensure_password(self, login: Login) -> str:
         path = self._password_file(login)
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(path.parent)
             write_private(path, secrets.token_urlsafe(24))
         return path.read_text()
 

@@ -81,6 +81,8 @@ def find_server(state: Path, environ: Mapping[str, str] = os.environ) -> Server:
 class Cluster(Server):
     """Our own server under `state`. Every method may be called from any process."""
 
+    _new_database = ""  # as `initdb` was told
+
     def __init__(self, state: Path, environ: Mapping[str, str] = os.environ):
         self.state = state.resolve()
         self._environ = environ

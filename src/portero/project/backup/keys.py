@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from portero.project.backup.sealed import opened, read_head, seal, write_head
-from portero.project.environment import write_private
+from portero.project.environment import make_private_folder, write_private
 from portero.store.sealing import KEY_BYTES, CannotOpen, Secret
 
 KIND = "portero keys"
@@ -60,7 +60,7 @@ def put_back(found: Mapping[str, str], files: Mapping[str, Path]) -> None:
         if path.exists() and path.read_text().strip() != found[name].strip():
             raise FileExistsError(str(path))
     for name, path in files.items():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         write_private(path, found[name])
 
 

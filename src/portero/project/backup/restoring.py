@@ -80,7 +80,7 @@ def restore(
 ) -> Restored:
     """Make the database from the backup. Nothing is left of it where that fails.
 
-    `known` are the migrations of this release, as `app.name`.
+    The server's logins must be there; `known` are the migrations of this release, as `app.name`.
     Raises CannotRestore, CannotOpen for a file that was changed or is of another installation,
     ProgramFailed, OSError and what the database's driver raises.
     """
@@ -96,7 +96,6 @@ def restore(
             raise CannotRestore(
                 f"the backup is of a newer release, which knows {', '.join(newer)}: install that"
             )
-        server.prepare_logins()
         server.create_database(database)
         try:
             dsn = server.dsn("superuser", database)

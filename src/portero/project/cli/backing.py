@@ -111,8 +111,10 @@ def restore(
             keyfile.put_back(found, files)
         kek = KeyRing.parse(secret_file("PORTERO_KEK_FILE").read_text())
         with step("Making the database from the backup"):
+            server = find_server(state)
+            server.prepare_logins()
             known = {f"{app}.{one}" for app, one in known_migrations()}
-            restored = load(find_server(state), name, data, kek, known=known, keep_keys=keep_keys)
+            restored = load(server, name, data, kek, known=known, keep_keys=keep_keys)
             install()
     rows = sum(restored.manifest.rows.values())
     if json:
