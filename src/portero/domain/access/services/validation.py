@@ -18,7 +18,22 @@ MINUTES = 24 * 60
 FRESHEST_S = 60
 """A second factor is asked for again after this at the soonest: it takes a while to go on from it."""
 _LONGEST_NAME = 200
-_ADDRESS = re.compile(r"://|\bwww\.", re.IGNORECASE)
+# With or without a scheme: mail programs make links of evil.example/login and evil.com alike. Of what
+# has no path only endings that are in wide use count, or "Sr.Pedro" would be an address.
+_ENDINGS = (
+    "com|net|org|info|biz|edu|gov|mil|int|io|co|ai|app|dev|me|tv|cc|ws|xyz|top|site|online|store|shop|club"
+    "|vip|live|link|click|icu|pro|mobi|name|tech|space|fun|cloud|page|web|website|world|today|life|digital"
+    "|agency|email|support|help|zip|mov|ly|gl|gg|to|be|us|uk|eu|de|fr|it|es|pt|nl|ch|at|se|ru|su|cn|in|jp"
+    "|mx|ar|br|cl|pe|uy|py|bo|ec|ve|cr|gt|hn|ni|pa|sv|do|cu|pr|ca|au|nz|za|tk|ml|ga|cf|gq|pw|example|test"
+)
+_ADDRESS = re.compile(
+    r"\S*://\S*|\bwww\.\S*"
+    r"|[\w.-]*\w\.[^\W\d_]{2,}[:/?#]\S*"
+    rf"|[\w.-]*\w\.(?:{_ENDINGS}|xn--[\w-]+)(?![\w-])\S*"
+    r"|\d+(?:\.\d+){3}[:/]\S*",
+    re.IGNORECASE,
+)
+_EMAIL = re.compile(r"[\w.+-]+@[\w.-]+")
 
 
 def require_name(name: str) -> str:
@@ -29,13 +44,19 @@ def require_name(name: str) -> str:
     spelled = unicodedata.normalize("NFKC", name).strip()
     if not spelled or len(spelled) > _LONGEST_NAME or not spelled.isprintable():
         raise InvalidRule(f"a name has between 1 and {_LONGEST_NAME} printable characters")
-    # Names stand in mails to people who have never heard of us (X10).
-    if _ADDRESS.search(spelled):
+    # Names stand in mails to people who have never heard of us (X10). Many people are known by their
+    # e-mail address alone, which opens no page.
+    if _ADDRESS.search(spelled) and not _EMAIL.fullmatch(spelled):
         raise InvalidRule("a name holds no address of a page")
     # Names stand in lists, records and mails; a secret that was pasted for one would, too.
     if keys.find(spelled) is not None:
         raise InvalidRule("a name holds no key")
     return " ".join(spelled.split())
+
+
+def without_addresses(said: str) -> str:
+    """What somebody wrote, with an ellipsis in place of what a mail program would make a link of."""
+    return _ADDRESS.sub("…", unicodedata.normalize("NFKC", said))
 
 
 def require_cells(cells: Mapping[str, Reach]) -> dict[str, str]:

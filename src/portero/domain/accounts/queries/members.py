@@ -206,6 +206,8 @@ class Invitation:
     """What somebody is invited to, as they may know before they come in."""
 
     workspace_name: str
+    name: str
+    """What they are called there."""
     roles: tuple[str, ...]
 
 
@@ -216,7 +218,7 @@ def invitation(workspace: UUID, person: UUID) -> Invitation:
     if place is None:
         raise LinkNotValid
     with in_workspace(workspace):
-        return Invitation(place.workspace_name, tuple(roles_of(place.principal)))
+        return Invitation(place.workspace_name, place.name, tuple(roles_of(place.principal)))
 
 
 def memberships(person: UUID) -> list[Membership]:

@@ -17,7 +17,10 @@ from uuid import UUID
 from portero.domain.access.models import AccessRequest, Principal, Role
 from portero.domain.access.queries import roles_of, who_can_decide
 from portero.domain.access.services import GRACE
+from portero.domain.access.services.validation import without_addresses
 from portero.domain.workspaces.models import Workspace
+
+_QUOTED_MAX = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Letter:
     person: UUID
     name: str
     facts: Facts = field(default_factory=dict)
+    """A letter of a workspace greets by the name that is the receiver's there (`greets`); one about
+    how they sign in greets nobody: what another workspace calls them is none of this one's (T07)."""
     invites_to: UUID | None = None
     """The workspace whose invitation it carries: its link is made when it is sent."""
     undoes: UUID | None = None
@@ -80,6 +85,7 @@ def _invited(happened: Happened) -> Iterator[Letter]:
     guest, inviter = (Principal.objects.get(id=one) for one in happened.subjects)
     if guest.active and guest.person_id is not None:
         facts = {
+            "greets": guest.name,
             "workspace": happened.workspace_name,
             "inviter": inviter.name,
             "roles": roles_of(guest.id),
@@ -90,12 +96,12 @@ def _invited(happened: Happened) -> Iterator[Letter]:
 @concerns("factors.reset")
 def _reset(happened: Happened) -> Iterator[Letter]:
     principal, *changes = happened.subjects
-    person = Principal.objects.get(id=principal).person_id
-    if person is not None:
+    theirs = Principal.objects.get(id=principal)
+    if theirs.person_id is not None:
         yield Letter(
-            person,
+            theirs.person_id,
             "factors_reset",
-            {"workspace": happened.workspace_name},
+            {"greets": theirs.name, "workspace": happened.workspace_name},
             undoes=next(iter(changes), None),
             lets_back=True,
         )
@@ -135,7 +141,7 @@ def _to_owners(
     }
     for owner in Principal.objects.filter(owner=True, active=True, invited=False):
         if owner.person_id is not None:
-            yield Letter(owner.person_id, name, facts)
+            yield Letter(owner.person_id, name, {**facts, "greets": owner.name})
 
 
 @concerns("access_request.created")
@@ -143,9 +149,9 @@ def _access_asked_for(happened: Happened) -> Iterator[Letter]:
     request, asker = happened.subjects
     facts = {**_asked(happened, request), "asker": Principal.objects.get(id=asker).name}
     for principal in who_can_decide(request, at=datetime.now(UTC)):
-        person = Principal.objects.get(id=principal).person_id
-        if person is not None:
-            yield Letter(person, "access_asked", facts)
+        decides = Principal.objects.get(id=principal)
+        if decides.person_id is not None:
+            yield Letter(decides.person_id, "access_asked", {**facts, "greets": decides.name})
 
 
 @concerns("access_request.approved")
@@ -160,9 +166,20 @@ def _access_refused(happened: Happened) -> Iterator[Letter]:
 
 def _to_who_asked(happened: Happened, name: str) -> Iterator[Letter]:
     asked = AccessRequest.objects.get(id=happened.subjects[0])
-    person = Principal.objects.get(id=asked.principal_id).person_id
-    if person is not None:
-        yield Letter(person, name, {**_asked(happened, asked.id), "answer": asked.answer})
+    asker = Principal.objects.get(id=asked.principal_id)
+    if asker.person_id is not None:
+        facts = {**_asked(happened, asked.id), "answer": quoted(asked.answer)}
+        yield Letter(asker.person_id, name, {**facts, "greets": asker.name})
+
+
+def quoted(said: str) -> str:
+    """Somebody's own words for a mail: one line, in which nothing can be clicked (X10).
+
+    Whoever asks would else write lines of a mail that comes from us, and lead its reader elsewhere.
+    """
+    plain = "".join(letter if letter.isprintable() else " " for letter in said)
+    line = without_addresses(" ".join(plain.split()))
+    return f"{line[:_QUOTED_MAX]}…" if len(line) > _QUOTED_MAX else line
 
 
 def _asked(happened: Happened, request: UUID) -> dict[str, str]:
@@ -170,6 +187,6 @@ def _asked(happened: Happened, request: UUID) -> dict[str, str]:
     return {
         "workspace": happened.workspace_name,
         "role": Role.objects.get(id=asked.role_id).name,
-        "reason": asked.reason,
+        "reason": quoted(asked.reason),
         "path": f"/requests/{request}/",
     }

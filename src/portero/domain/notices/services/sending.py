@@ -70,7 +70,7 @@ def _address(token: str) -> str:
 
 def _write(receiver: Person, name: str, facts: Facts, *, job: int | None = None) -> None:
     with override(receiver.language or receiver.spoken):
-        told = {**facts, "name": receiver.name, "console": settings.PORTERO_CONSOLE_URL}
+        told = {**facts, "console": settings.PORTERO_CONSOLE_URL}
         subject, _, body = render_to_string(f"mail/{name}.txt", told).strip().partition("\n")
     # A name is somebody's own words: it must not become a header.
     subject = " ".join(subject.split())
