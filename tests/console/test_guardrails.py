@@ -196,6 +196,39 @@ def test_a_guardrail_is_changed_in_one(cast: Cast, ana: Client) -> None:
     assert (after.name, after.scope) == ("Wider", Scope())
 
 
+def test_a_changed_guardrail_holds_whom_it_held_though_others_are_called_so(
+    cast: Cast, ana: Client
+) -> None:
+    n = next(_numbers)
+    role = access.create_role(actor=cast.ana, name=f"Ventas {n}", cells={"number:read": Reach.ALL})
+    twins = [
+        accounts.add_person(actor=cast.ana, email=f"juan{i}.{n}@rules.example", name=f"Juan {n}")
+        for i in range(2)
+    ]
+    access.create_guardrail(
+        actor=cast.ana,
+        name="Rule",
+        kind=GuardrailKind.DENY,
+        permissions=["send:text"],
+        principals=[role, *twins],
+    )
+    [before] = standing(cast)
+    access.create_team(actor=cast.ana, name=f"Ventas {n}")
+    form = ana.get(f"/guardrails/{before.id}/change/").content.decode()
+    [lines] = re.findall(r'<textarea name="people"[^>]*>\s*(.*?)</textarea>', form, re.S)
+
+    said = sentence(whom="these", people=lines, instead_of=before.id)
+    answer = ana.post("/guardrails/save/", said)
+
+    assert answer.status_code == 302
+    [after] = standing(cast)
+    assert after.id != before.id
+    assert after.principals == before.principals
+    # In a new one the name means several, and is asked about.
+    new = sentence(whom="these", people=f"Ventas {n}")
+    assert "Several here are called" in ana.post("/guardrails/new/", new).content.decode()
+
+
 def test_what_another_has_changed_meanwhile_is_not_written_over(cast: Cast, ana: Client) -> None:
     ana.post("/guardrails/save/", sentence())
     [before] = standing(cast)

@@ -24,6 +24,7 @@ from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import (
     AccessDenied,
+    BeyondOwnRights,
     NotFound,
     OwnAccess,
     RequestChanged,
@@ -297,6 +298,40 @@ def test_r10_asking_takes_no_other_field(cast: Cast, eva: Actor, auditor: UUID) 
     form = {"role": str(auditor), "lasts": "3600", "reason": "x", "principal": str(eva.principal)}
 
     assert signed_in(person_of(eva)).post("/requests/new/", form).status_code == 400
+
+
+def test_r01_a_request_shows_to_nobody_whose_reach_is_over_another_team(
+    cast: Cast, eva: Actor
+) -> None:
+    n = next(_numbers)
+    cells = {"send:text": Reach.TEAM}
+    reads = access.create_role(actor=cast.ana, name=f"Reads {n}", cells=cells)
+    decides = access.create_role(
+        actor=cast.ana, name=f"Decides {n}", cells={"access_request:approve": Reach.ALL}
+    )
+    lead = accounts.add_person(actor=cast.ana, email=f"lead{n}@asks.example", name="Lead")
+    for role in (reads, decides):
+        access.create_binding(actor=cast.ana, principal=lead, role=role)
+    ventas, soporte = (
+        access.create_team(actor=cast.ana, name=f"{name} {n}") for name in ("Ventas", "Soporte")
+    )
+    access.add_to_team(actor=cast.ana, team=ventas, member=lead)
+    access.add_to_team(actor=cast.ana, team=soporte, member=eva.principal)
+    request = asked(eva, reads)
+    theirs = replace(eva, principal=lead)
+
+    def can_decide() -> tuple[bool, bool]:
+        with in_workspace(cast.workspace):
+            told = lead in queries.who_can_decide(request, at=theirs.at)
+        shown = {one.id for one in queries.requests_to_decide(actor=theirs)}
+        return request in shown, told
+
+    assert can_decide() == (False, False)
+    with pytest.raises(BeyondOwnRights):
+        access.approve_request(actor=theirs, request=request, digest=digest(cast.ana, request))
+
+    access.add_to_team(actor=cast.ana, team=soporte, member=lead)
+    assert can_decide() == (True, True), "control: who is in that team, too"
 
 
 def test_who_can_decide_is_told_and_who_asked_hears_the_answer(

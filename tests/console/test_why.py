@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from itertools import islice
@@ -486,6 +487,25 @@ def test_a_recorded_refusal_leads_to_its_question(cast: Cast, ana: Client, dora:
     assert "No role of dora gives this permission." in re.sub(r"\s+", " ", said)
     assert f"policy version {record.policy_version}" in said
     text_of(dora, f"/why/records/{record.call_id}/", status=403)
+
+
+def test_r24_no_question_tells_of_a_record_to_who_may_not_read_the_log(
+    cast: Cast, ana: Client, dora: Client
+) -> None:
+    text_of(dora, "/people/", status=403)
+    with in_workspace(cast.workspace):
+        record = Record.objects.filter(actor=cast.dora.id, checks=["member:read"]).latest("at")
+    asks = accounts.add_person(actor=cast.ana, email="asks@why.example", name="Asks")
+    cells = {"access:explain": Reach.ALL, "member:read": Reach.ALL}
+    role = access.create_role(actor=cast.ana, name="Asks why", cells=cells)
+    access.create_binding(actor=cast.ana, principal=asks, role=role)
+    question = f"/why/?what=member:read&who={cast.dora.id}&then={record.call_id}"
+
+    page = text_of(signed_in(person_of(replace(cast.ana, principal=asks))), question)
+
+    assert "No role of dora gives this permission." in page
+    assert "On record" not in page
+    assert "On record" in text_of(ana, question), "control: who may read the log is told"
 
 
 def test_under_another_hour_the_record_is_asked_at_its_own(cast: Cast) -> None:

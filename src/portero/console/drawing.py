@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -100,7 +101,8 @@ class RuleForm(Times):
         return found
 
     def clean_people(self) -> list[Named]:
-        return list(named_in_a_rule(self._actor, self.cleaned_data["people"]))
+        standing = _lines(self._actor, _replaced(self._actor, self.cleaned_data.get("instead_of")))
+        return list(named_in_a_rule(self._actor, self.cleaned_data["people"], standing))
 
     def rule(self) -> dict[str, Any]:
         """What the services take. Each form adds what the rule is about."""
@@ -131,13 +133,34 @@ def when(rule: Guardrail) -> Conditions:
 
 def as_it_is(known: Guardrail, actor: Actor) -> dict[str, Any]:
     """The fields of `RuleForm` filled in as a guardrail is."""
-    people = access.names_of(actor=actor, principals=known.principals or ())
+    people = sorted(_lines(actor, known), key=str.casefold)
     return {
         "instead_of": known.id,
         "whom": EVERYBODY if known.principals is None else _THESE,
         "people": "\n".join(people),
         **of_conditions(when(known)),
     }
+
+
+def _replaced(actor: Actor, guardrail: UUID | None) -> Guardrail | None:
+    """The guardrail that another is to come in place of; None also if it was taken away meanwhile."""
+    if guardrail is None:
+        return None
+    try:
+        return access.guardrail(actor=actor, guardrail=guardrail)
+    except NotFound:
+        return None
+
+
+def _lines(actor: Actor, known: Guardrail | None) -> dict[str, UUID]:
+    """Whom a guardrail names, by the line that stands for each in the form.
+
+    That is a name, or an id where two whom it names have one.
+    """
+    principals = known.principals if known is not None else None
+    names = access.names_by_id(actor=actor, principals=principals or ())
+    counts = Counter(name.casefold() for name in names.values())
+    return {name if counts[name.casefold()] == 1 else one: UUID(one) for one, name in names.items()}
 
 
 def save(form: RuleForm, actor: Actor, *, shuts_out: str, locks_in: str, invalid: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -58,10 +58,11 @@ class Named:
     is_role: bool = False
 
 
-def named_in_a_rule(actor: Actor, lines: str) -> Iterator[Named]:
+def named_in_a_rule(actor: Actor, lines: str, standing: Mapping[str, UUID]) -> Iterator[Named]:
     """One for each different line.
 
-    Raises ValidationError for more than LINES_MAX, and for a key: rules hold whoever has it.
+    A line that is among the `standing` ones of the rule that is changed means whom it meant: nobody
+    who came to be called so since. Raises ValidationError for more than LINES_MAX, and for a key: rules hold whoever has it.
     """
     different = {line.casefold(): line for line in map(str.strip, lines.splitlines()) if line}
     if len(different) > LINES_MAX:
@@ -70,7 +71,12 @@ def named_in_a_rule(actor: Actor, lines: str) -> Iterator[Named]:
             % {"most": LINES_MAX}
         )
     roles, sees_people = access.role_names(actor=actor), access.sees_people(actor=actor)
+    ids = {str(role.id) for role in roles}
+    meant = {line.casefold(): one for line, one in standing.items()}
     for line in different.values():
+        if (one := meant.get(line.casefold())) is not None:
+            yield Named(one, is_role=str(one) in ids)
+            continue
         found = [one.id for one in roles if line.casefold() in _names_of(one)]
         people = accounts.askers(actor.workspace, line, partly=sees_people)
         if not found:

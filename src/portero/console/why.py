@@ -158,7 +158,8 @@ class Recorded:
 
 
 def _recorded(actor: Actor, call: UUID | None) -> Recorded | None:
-    if call is None:
+    # What was decided then is in the log, and to read that is a permission of its own.
+    if call is None or not access.allowed(actor=actor, permissions=("audit:read",)):
         return None
     with in_workspace(actor.workspace):
         record = _refusal(call)

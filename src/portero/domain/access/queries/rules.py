@@ -104,10 +104,15 @@ def names_of_holders(*, actor: Actor, limits: Iterable[Limit]) -> Mapping[str, s
 
 def names_of(*, actor: Actor, principals: Collection[str]) -> list[str]:
     """By name, in its order; who is not here any more is left out."""
+    return sorted(names_by_id(actor=actor, principals=principals).values(), key=str.casefold)
+
+
+def names_by_id(*, actor: Actor, principals: Collection[str]) -> dict[str, str]:
+    """What principals and roles are called; who is not here any more is left out."""
     policy = policy_now(actor.workspace)
     known = {one.id: one.name for one in policy.principals}
     known |= {role.id: role.name for role in policy.roles}
-    return sorted((known[one] for one in principals if one in known), key=str.casefold)
+    return {one: known[one] for one in principals if one in known}
 
 
 def held_by(
