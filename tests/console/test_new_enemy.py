@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
 from threading import Event
 from time import monotonic, sleep
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,6 +17,7 @@ from django.db import connections
 from cast import Cast, playing
 from console.visitors import person_of, signed_in
 from databases import Database
+from portero.console import searching
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import AccessDenied
@@ -86,6 +89,49 @@ def is_waited_for(database: Database) -> bool:
         ).fetchone()
     assert row is not None
     return bool(row[0])
+
+
+def test_r15_nor_found_by_the_search_which_asks_for_more_than_its_door(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = member(cast, "searcher")
+    role = access.create_role(
+        actor=cast.ana, name="Reader of people", cells={"member:read": Reach.ALL}
+    )
+    binding = access.create_binding(actor=cast.ana, principal=reader.principal, role=role)
+    finds, looks = searching.accounts.members, []
+
+    def too_late(*args: Any, **kwargs: Any) -> Any:
+        if not looks:
+            access.revoke_binding(actor=cast.ana, binding=binding)
+            accounts.add_person(actor=cast.ana, email="new@enemy.example", name="Nueva Secreta")
+        looks.append(args)
+        return finds(*args, **kwargs)
+
+    monkeypatch.setattr(searching.accounts, "members", too_late)
+    answer = signed_in(person_of(reader)).get("/search/", {"q": "secreta"})
+
+    assert looks, "control: it was looked for"
+    assert answer.status_code == 200
+    assert "Nueva Secreta" not in answer.content.decode()
+
+
+def test_r15_nor_while_the_policy_never_rests(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    finds = searching.accounts.members
+    names = (f"Nueva {n}" for n in count())
+
+    def moves(*args: Any, **kwargs: Any) -> Any:
+        name = next(names)
+        address = f"{name.replace(' ', '.')}@enemy.example"
+        accounts.add_person(actor=cast.ana, email=address, name=name)
+        return finds(*args, **kwargs)
+
+    monkeypatch.setattr(searching.accounts, "members", moves)
+    answer = signed_in(person_of(cast.ana)).get("/search/", {"q": "nueva"})
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/search/?q=nueva"
+    assert "Nueva" not in answer.content.decode()
 
 
 def test_r16_a_right_cannot_be_taken_between_the_check_and_the_act(

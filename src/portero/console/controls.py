@@ -51,11 +51,12 @@ def control(request: HttpRequest, route: str, arguments: tuple[object, ...]) -> 
 
 def held(request: HttpRequest) -> frozenset[str]:
     """Which of the permissions that doors ask for the reader of a page has; asked once for a page."""
-    found: frozenset[str] | None = getattr(request, _HELD, None)
-    if found is None:
-        found = access.allowed(actor=visits.actor(request), permissions=_at_doors())
-        setattr(request, _HELD, found)
-    return found
+    actor = visits.actor(request)
+    asked_by, found = getattr(request, _HELD, (None, frozenset()))
+    if asked_by is not actor:  # a page that is made anew asks anew
+        found = access.allowed(actor=actor, permissions=_at_doors())
+        setattr(request, _HELD, (actor, found))
+    return frozenset(found)
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
@@ -23,11 +24,12 @@ from portero.console import keeping, lens, visits
 from portero.console.answers import answer_to, looked_only, refused
 from portero.domain.access import queries as access
 from portero.domain.access import services
-from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import AccessDenied
 from portero.engine import ENTER_CONSOLE
 
 View = Callable[..., HttpResponseBase]
+_TRIES = 3
+"""How often a page is made within one request while the policy moves."""
 
 
 class Opens(StrEnum):
@@ -139,8 +141,14 @@ class Doorkeeper:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
-            answer = self._get_response(request)
-            return _as_it_is_now(request) or answer
+            for _ in range(_TRIES):
+                visits.attributes(request).asked = None
+                answer = self._get_response(request)
+                # What a page asked besides its door's permission, only the page knows: whoever lost
+                # any of it sees what they may see now because all of it is made, and asked, anew.
+                if not _has_moved(request):
+                    return answer
+            return redirect(request.get_full_path())
         finally:
             timezone.deactivate()
 
@@ -198,7 +206,7 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
             return refused(request, refusal)
         visits.note_here(request, actor)
         timezone.activate(passed.zone)
-        visits.attributes(request).asked = _Asked(actor, permission, event, passed.version)
+        visits.attributes(request).asked = _Asked(actor.workspace, passed.version)
     if actor.lens is not None and door.permission is not None:
         name = request.resolver_match.view_name if request.resolver_match is not None else ""
         services.record_look(actor=actor, lens=actor.lens, page=name, checks=[door.permission])
@@ -209,26 +217,18 @@ def _answer(request: HttpRequest, door: Door) -> HttpResponseBase | None:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a page was opened with."""
+    """Under which version of the policy a page was opened."""
 
-    actor: Actor
-    permission: str
-    event: str
+    workspace: UUID
     version: int
 
 
-def _as_it_is_now(request: HttpRequest) -> HttpResponse | None:
-    """Ask again where the policy moved while a page was made: it may tell what was made since (R15)."""
+def _has_moved(request: HttpRequest) -> bool:
+    """Whether the policy moved while a page was made: then it may tell what was made since (R15)."""
     asked: _Asked | None = getattr(request, "asked", None)
     if asked is None or request.method not in ("GET", "HEAD"):
-        return None
-    if access.version_now(asked.actor.workspace) == asked.version:
-        return None
-    try:
-        access.require(actor=asked.actor, permission=asked.permission, event=asked.event)
-    except AccessDenied as refusal:
-        return refused(request, refusal)
-    return None
+        return False
+    return access.version_now(asked.workspace) != asked.version
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
