@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import connections
 from django.test import Client
 
@@ -19,7 +20,7 @@ from portero.console.known_devices import COOKIE
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person, SignInBudget
 from portero.domain.accounts.services import throttling
-from portero.domain.accounts.services.throttling import MOST, TERMS, Kind, Try, delay
+from portero.domain.accounts.services.throttling import MOST, TERMS, FactorTry, Kind, Try, delay
 
 PASSWORD = "una frase larga que nadie adivina"
 _numbers = count()
@@ -162,6 +163,87 @@ def test_a02_a_stolen_or_made_up_cookie_is_no_way_around(cast: Cast, eva: Person
     door.cookies[COOKIE] = mine.cookies[COOKIE].value
     said = [tries(door, eva.email, "wrong") for _ in range(8)]
     assert said == ["wrong"] * TERMS[Kind.DEVICE].free + ["wait"] * 3
+
+
+def device_of(person: Person) -> str:
+    """What somebody gets who signs in once more."""
+    browser = signed_in(person)
+    browser.get("/sessions/")
+    return browser.cookies[COOKIE].value
+
+
+def from_device(device: str) -> Client:
+    browser = at_the_door()
+    browser.cookies[COOKIE] = device
+    return browser
+
+
+def test_a01_who_signed_in_once_makes_no_second_device(eva: Person) -> None:
+    browser = signed_in(eva)
+    browser.get("/sessions/")
+    assert browser.cookies.pop(COOKIE).value
+
+    browser.get("/sessions/")
+
+    assert COOKIE not in browser.cookies
+
+
+def test_a01_many_devices_of_a_person_share_a_budget(eva: Person) -> None:
+    said = [
+        tries(from_device(device), eva.email, "wrong")
+        for device in [device_of(eva) for _ in range(8)]
+        for _ in range(5)
+    ]
+
+    assert said.count("wrong") < 20, "forty were"
+
+
+def test_b1_8_nor_are_codes_guessed_for_ever_from_many_devices(eva: Person) -> None:
+    looked_at = [
+        throttling.begin(FactorTry(eva.pk, f"device {n}")) is None
+        for n in range(8)
+        for _ in range(5)
+    ]
+
+    assert looked_at.count(True) < 20, "forty were"
+
+
+def test_a02_the_owner_comes_in_while_a_thief_guesses_from_other_devices_of_theirs(
+    eva: Person,
+) -> None:
+    mine, stolen = device_of(eva), [device_of(eva) for _ in range(4)]
+    for device in stolen * 5:
+        tries(from_device(device), eva.email, "wrong")
+    assert tries(from_device(stolen[0]), eva.email, PASSWORD) == "wait"
+
+    assert tries(from_device(mine), eva.email, PASSWORD) == "in"
+
+
+def test_a02_nor_does_a_slip_keep_them_out_for_longer_than_a_quarter_of_an_hour(
+    eva: Person,
+) -> None:
+    mine, stolen = device_of(eva), [device_of(eva) for _ in range(4)]
+    assert tries(from_device(mine), eva.email, "a slip") == "wrong"
+    later(throttling.LONGEST)
+    for device in stolen * 5:
+        tries(from_device(device), eva.email, "wrong")
+
+    assert tries(from_device(mine), eva.email, PASSWORD) == "in"
+
+
+def test_a02_a_device_ends_with_the_password_and_the_factor_it_was_made_with(eva: Person) -> None:
+    first = device_of(eva)
+    eva.set_password("otra frase bien larga y distinta")
+    eva.save(update_fields=["password"])
+    second = device_of(eva)
+    guessed_at(eva.email)
+    assert tries(from_device(second), eva.email, "wrong") == "wrong", "control: it has a budget"
+    assert tries(from_device(first), eva.email, "wrong") == "wait"
+
+    Authenticator.objects.filter(user_id=eva.pk).delete()
+    with_an_app(eva)
+
+    assert tries(from_device(second), eva.email, "wrong") == "wait"
 
 
 def test_a02_the_cookie_opens_nothing_and_comes_only_after_a_factor(eva: Person) -> None:

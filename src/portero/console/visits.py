@@ -149,6 +149,13 @@ def _last_shown(
     return datetime.fromtimestamp(max(shown), UTC) if shown else None
 
 
+def factor_shown_last(request: HttpRequest, person: Person) -> int | None:
+    """Which second factor was shown last in this session, by its id."""
+    shown = [r for r in get_authentication_records(request, person) if r["method"] == "mfa"]
+    found: int | None = shown[-1].get("id") if shown else None
+    return found
+
+
 def moments_shown(request: HttpRequest, person: Person, *, here: bool) -> list[float]:
     """When second factors were shown in this session, epoch seconds.
 

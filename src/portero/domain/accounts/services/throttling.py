@@ -2,7 +2,8 @@
 
 Who tries from a device on which the person signed in before has a budget of that device's own; so whoever
 fails a thousand times at an address keeps nobody out but those on strange devices, and a passkey asks
-for no password at all. All strange devices together have a budget, too, for whoever tries one password at
+for no password at all. A person's devices share a budget, too, for whoever has several of their
+cookies; one on which nothing failed for a while does not wait for the others. All strange devices together have a budget, too, for whoever tries one password at
 many accounts from many networks. Accounts that do not exist are counted as those that do.
 """
 
@@ -29,8 +30,12 @@ class Kind(StrEnum):
 
     ACCOUNT = "account"
     DEVICE = "device"
+    DEVICES = "devices"
+    """All on which a person has signed in."""
     NETWORK = "network"
     FACTOR = "factor"
+    FACTORS = "factors"
+    """The codes of a person, from all such devices."""
     INSTALLATION = "installation"
     """Every device on which nobody has signed in, by the hour."""
 
@@ -55,9 +60,13 @@ TERMS = {
     Kind.DEVICE: Terms(5, None),
     Kind.NETWORK: Terms(20, timedelta(hours=1)),
     Kind.FACTOR: Terms(5, None),
+    Kind.DEVICES: Terms(10, timedelta(hours=1), timedelta(minutes=5)),
+    Kind.FACTORS: Terms(10, timedelta(hours=1), timedelta(minutes=5)),
     # Beyond it strange devices wait for each other, and not for long: they are many people.
     Kind.INSTALLATION: Terms(500, timedelta(hours=1), timedelta(seconds=5)),
 }
+_OF_ALL_DEVICES = frozenset({Kind.DEVICES, Kind.FACTORS})
+_SHARED = _OF_ALL_DEVICES | {Kind.NETWORK, Kind.INSTALLATION}
 MOST = 100
 """Failures in a row of an account or a device; then one a day."""
 _KEPT = timedelta(days=60)
@@ -75,7 +84,10 @@ class Try:
     def budgets(self) -> list[tuple[Kind, bytes]]:
         """Whose budgets it takes from, in one order for everybody."""
         if self.device is not None:
-            found = [(Kind.DEVICE, _key(Kind.DEVICE, self.device))]
+            found = [
+                (Kind.DEVICE, _key(Kind.DEVICE, self.device)),
+                (Kind.DEVICES, _key(Kind.DEVICES, one_spelling(self.email))),
+            ]
         else:
             found = [
                 (Kind.ACCOUNT, _key(Kind.ACCOUNT, one_spelling(self.email))),
@@ -93,7 +105,10 @@ class FactorTry:
     device: str | None
 
     def budgets(self) -> list[tuple[Kind, bytes]]:
-        return [(Kind.FACTOR, _key(Kind.FACTOR, f"{self.person} {self.device or ''}"))]
+        own = (Kind.FACTOR, _key(Kind.FACTOR, f"{self.person} {self.device or ''}"))
+        if self.device is None:
+            return [own]
+        return [own, (Kind.FACTORS, _key(Kind.FACTORS, str(self.person)))]
 
 
 def begin(tried: Try | FactorTry) -> timedelta | None:
@@ -104,7 +119,13 @@ def begin(tried: Try | FactorTry) -> timedelta | None:
     budgets = tried.budgets()
     with transaction.atomic():
         now, rows = _locked([key for _kind, key in budgets])
-        waits = [_wait(kind, rows[key], now) for kind, key in budgets]
+        # The owner's own device waits for no thief who has the cookie of another.
+        rested = all(_is_rested(rows[key], now) for kind, key in budgets if kind not in _SHARED)
+        waits = [
+            _wait(kind, rows[key], now)
+            for kind, key in budgets
+            if not (rested and kind in _OF_ALL_DEVICES)
+        ]
         if longest := max((wait for wait in waits if wait is not None), default=None):
             return longest
         for kind, key in budgets:
@@ -117,7 +138,7 @@ def succeeded(tried: Try | FactorTry) -> None:
     """Undo what `begin` counted: all of the account's and device's, and one of what others share."""
     for kind, key in tried.budgets():
         rows = SignInBudget.objects.filter(key=key)
-        if kind in (Kind.NETWORK, Kind.INSTALLATION):
+        if kind in _SHARED:
             rows.filter(failures__gt=0).update(failures=F("failures") - 1)
         else:
             rows.update(failures=0)
@@ -149,6 +170,11 @@ def _wait(kind: Kind, row: SignInBudget, now: datetime) -> timedelta | None:
         return None
     left = row.last_at + delay(row.failures, TERMS[kind]) - now
     return left if left > timedelta() else None
+
+
+def _is_rested(row: SignInBudget, now: datetime) -> bool:
+    """Whether nothing of a row's failed lately."""
+    return row.last_at is None or not row.failures or now - row.last_at > LONGEST
 
 
 def _is_forgotten(kind: Kind, row: SignInBudget, now: datetime) -> bool:
