@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import django
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from portero.project.configuration import database_settings
@@ -74,11 +74,12 @@ def policies() -> tuple[str, str]:
 
 def _apply_policies(connection: BaseDatabaseWrapper) -> None:
     statements, mark = policies()
-    with transaction.atomic(using=_ALIAS), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("SELECT obj_description('public'::regnamespace, 'pg_namespace')")
-        if cursor.fetchone() != (mark,):
-            cursor.execute(statements)
-            cursor.execute(f"COMMENT ON SCHEMA public IS '{mark}'")
+        if cursor.fetchone() == (mark,):
+            return
+        cursor.execute(statements)  # in transactions of its own
+        cursor.execute(f"COMMENT ON SCHEMA public IS '{mark}'")
 
 
 def _create_partitions(connection: BaseDatabaseWrapper) -> None:

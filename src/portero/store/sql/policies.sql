@@ -1,8 +1,11 @@
 -- Who may do what to which rows: the whole of it, in one place.
 --
--- `portero migrate` applies this file in one transaction whenever it has changed, and it replaces
--- whatever grants and policies were there. A table that is not listed here is open to nobody, and
--- tests/migrations compares the catalogue with this list.
+-- `portero migrate` applies this file whenever it has changed, and it replaces whatever grants and
+-- policies were there. A table that is not listed here is open to nobody, and tests/migrations
+-- compares the catalogue with this list.
+--
+-- Each table is a transaction of its own, while older processes serve: a table changes from the old
+-- rules to the new ones at once, and who locks one at a time waits for nobody who waits for them.
 --
 --   portero_app      one workspace, set by the first statement of its transaction
 --   portero_gateway  finds a key, a policy head, an account or a Meta app in every workspace,
@@ -24,35 +27,26 @@ DECLARE
         '%I = ANY ((SELECT string_to_array(nullif(current_setting(''portero.workspaces'', true), ''''), '','')::uuid[])::uuid[])';
     me constant text := 'nullif(current_setting(''portero.person'', true), '''')::uuid';
 BEGIN
-    REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
-    REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
-    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
-    FOR one IN SELECT tablename, policyname FROM pg_policies WHERE schemaname = 'public' LOOP
-        EXECUTE format('DROP POLICY %I ON %I', one.policyname, one.tablename);
-    END LOOP;
-
-    -- Tables of no workspace.
-    GRANT SELECT, INSERT, UPDATE (email, name, password, last_login, language, spoken, theme) ON person TO portero_app;
-    GRANT SELECT, INSERT, UPDATE, DELETE
-       ON session, mfa_authenticator, account_emailaddress, console_cache, sign_in_budget TO portero_app;
-    GRANT SELECT, INSERT, UPDATE (used_at) ON sign_in_link TO portero_app;
-    GRANT SELECT, INSERT, UPDATE (undone_at), DELETE ON sign_in_change TO portero_app;
-    GRANT SELECT ON gateway_process TO portero_app;
-    -- Jobs: ids and names, no secret, and what is done is deleted.
-    GRANT SELECT, INSERT, UPDATE, DELETE
-       ON procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers
-       TO portero_app;
-    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO portero_app;
-    FOR one IN SELECT p.oid::regprocedure AS name FROM pg_proc p
-                WHERE p.pronamespace = 'public'::regnamespace AND p.proname LIKE 'procrastinate%' LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO portero_app', one.name);
-    END LOOP;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON gateway_process TO portero_gateway;
-
-    GRANT EXECUTE ON FUNCTION create_record_partitions(integer) TO portero_log;
-
-    FOR one IN SELECT * FROM (VALUES
+    FOR one IN SELECT c.relname AS tab, c.relispartition AS is_partition, permitted.app, permitted.gateway,
+                      permitted.gateway_reads, permitted.log
+                 FROM pg_class c LEFT JOIN (VALUES
         -- table                 app                                         gateway                           gateway reads  log
+        -- of no workspace
+        ('person', 'SELECT, INSERT, UPDATE (email, name, password, last_login, language, spoken, theme)', '', 'none', NULL),
+        ('session',             'SELECT, INSERT, UPDATE, DELETE',           '',                                'none',       NULL),
+        ('mfa_authenticator',   'SELECT, INSERT, UPDATE, DELETE',           '',                                'none',       NULL),
+        ('account_emailaddress', 'SELECT, INSERT, UPDATE, DELETE',          '',                                'none',       NULL),
+        ('console_cache',       'SELECT, INSERT, UPDATE, DELETE',           '',                                'none',       NULL),
+        ('sign_in_budget',      'SELECT, INSERT, UPDATE, DELETE',           '',                                'none',       NULL),
+        ('sign_in_link',        'SELECT, INSERT, UPDATE (used_at)',         '',                                'none',       NULL),
+        ('sign_in_change',      'SELECT, INSERT, UPDATE (undone_at), DELETE', '',                              'none',       NULL),
+        ('gateway_process',     'SELECT',                                   'SELECT, INSERT, UPDATE, DELETE',  'none',       NULL),
+        -- jobs: ids and names, no secret, and what is done is deleted
+        ('procrastinate_jobs',  'SELECT, INSERT, UPDATE, DELETE',           '',                                'none',       NULL),
+        ('procrastinate_events', 'SELECT, INSERT, UPDATE, DELETE',          '',                                'none',       NULL),
+        ('procrastinate_periodic_defers', 'SELECT, INSERT, UPDATE, DELETE', '',                                'none',       NULL),
+        ('procrastinate_workers', 'SELECT, INSERT, UPDATE, DELETE',         '',                                'none',       NULL),
+        -- a workspace's
         ('workspace',           'SELECT, INSERT, UPDATE (name, timezone, suspended)', 'SELECT',                'every',       'SELECT'),
         -- what decides
         ('principal',           'SELECT, INSERT, UPDATE (name, active, owner, accountable_id, alone_since, person_id, invited, signed_out_at, seen_at)', 'SELECT', 'listed', NULL),
@@ -90,43 +84,68 @@ BEGIN
         ('limit_recipient',     'SELECT',                                   'SELECT, INSERT',                  'listed',      NULL),
         ('limit_slice',         'SELECT',                                   'SELECT, INSERT, UPDATE (grants, amounts)', 'listed', NULL),
         ('webhook_event',       'SELECT',                                   'SELECT, INSERT, UPDATE (processed_at, tries)', 'listed', NULL)
-    ) AS permitted (tab, app, gateway, gateway_reads, log)
+    ) AS permitted (tab, app, gateway, gateway_reads, log) ON permitted.tab = c.relname::text
+                WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+                ORDER BY c.relname
     LOOP
         DECLARE
             key constant text := CASE one.tab WHEN 'workspace' THEN 'id' ELSE 'workspace_id' END;
             mine constant text := format(in_workspace, key);
             listed constant text := format(in_list, key);
+            policy name;
         BEGIN
-            EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', one.tab);
-            EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', one.tab);
+            EXECUTE format('REVOKE ALL ON %I FROM PUBLIC, portero_app, portero_gateway, portero_log', one.tab);
+            FOR policy IN SELECT policyname FROM pg_policies WHERE schemaname = 'public' AND tablename = one.tab LOOP
+                EXECUTE format('DROP POLICY %I ON %I', policy, one.tab);
+            END LOOP;
 
-            EXECUTE format('GRANT %s ON %I TO portero_app', one.app, one.tab);
-            EXECUTE format('CREATE POLICY app ON %I TO portero_app USING (%s) WITH CHECK (%s)', one.tab, mine, mine);
-
-            CONTINUE WHEN one.gateway = '';
-            EXECUTE format('GRANT %s ON %I TO portero_gateway', one.gateway, one.tab);
-            EXECUTE format('CREATE POLICY gateway ON %I TO portero_gateway USING (%s) WITH CHECK (%s)', one.tab, listed, listed);
-            IF one.gateway_reads = 'every' THEN
-                EXECUTE format('CREATE POLICY gateway_reads ON %I FOR SELECT TO portero_gateway USING (true)', one.tab);
+            IF one.app IS NOT NULL THEN
+                EXECUTE format('GRANT %s ON %I TO portero_app', one.app, one.tab);
             END IF;
-
+            IF one.gateway <> '' THEN
+                EXECUTE format('GRANT %s ON %I TO portero_gateway', one.gateway, one.tab);
+            END IF;
             IF one.log IS NOT NULL THEN
                 EXECUTE format('GRANT %s ON %I TO portero_log', one.log, one.tab);
-                EXECUTE format('CREATE POLICY log ON %I TO portero_log USING (true) WITH CHECK (true)', one.tab);
             END IF;
+
+            -- Partitions are reached through their parent only: no grants, no policies, so no rows.
+            IF one.is_partition OR one.gateway_reads <> 'none' THEN
+                EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', one.tab);
+                EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', one.tab);
+            END IF;
+            IF one.gateway_reads <> 'none' THEN
+                EXECUTE format('CREATE POLICY app ON %I TO portero_app USING (%s) WITH CHECK (%s)', one.tab, mine, mine);
+                IF one.gateway <> '' THEN
+                    EXECUTE format('CREATE POLICY gateway ON %I TO portero_gateway USING (%s) WITH CHECK (%s)', one.tab, listed, listed);
+                END IF;
+                IF one.gateway_reads = 'every' THEN
+                    EXECUTE format('CREATE POLICY gateway_reads ON %I FOR SELECT TO portero_gateway USING (true)', one.tab);
+                END IF;
+                IF one.log IS NOT NULL THEN
+                    EXECUTE format('CREATE POLICY log ON %I TO portero_log USING (true) WITH CHECK (true)', one.tab);
+                END IF;
+            END IF;
+
+            -- Before somebody is in a workspace: where they are a member, and what those places are called.
+            IF one.tab = 'principal' THEN
+                EXECUTE format('CREATE POLICY own_memberships ON principal FOR SELECT TO portero_app'
+                    ' USING (person_id = %s)', me);
+            ELSIF one.tab = 'workspace' THEN
+                EXECUTE format('CREATE POLICY own_memberships ON workspace FOR SELECT TO portero_app'
+                    ' USING (id IN (SELECT workspace_id FROM principal WHERE person_id = %s))', me);
+            END IF;
+            COMMIT;
         END;
     END LOOP;
 
-    -- Before somebody is in a workspace: where they are a member, and what those places are called.
-    EXECUTE format('CREATE POLICY own_memberships ON principal FOR SELECT TO portero_app'
-        ' USING (person_id = %s)', me);
-    EXECUTE format('CREATE POLICY own_memberships ON workspace FOR SELECT TO portero_app'
-        ' USING (id IN (SELECT workspace_id FROM principal WHERE person_id = %s))', me);
-
-    -- Partitions are reached through their parent only: no grants, no policies, so no rows.
-    FOR one IN SELECT inhrelid::regclass AS partition FROM pg_inherits WHERE inhparent = 'record'::regclass LOOP
-        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', one.partition);
-        EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', one.partition);
+    REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
+    GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO portero_app;
+    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC, portero_app, portero_gateway, portero_log;
+    FOR one IN SELECT p.oid::regprocedure AS name FROM pg_proc p
+                WHERE p.pronamespace = 'public'::regnamespace AND p.proname LIKE 'procrastinate%' LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO portero_app', one.name);
     END LOOP;
+    GRANT EXECUTE ON FUNCTION create_record_partitions(integer) TO portero_log;
 END
 $$;
