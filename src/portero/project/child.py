@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from portero.project.telling import to_stderr
 from portero.project.tether import die_with
 
 _LOOK_AFTER_S = 0.5
@@ -108,7 +109,7 @@ _KINDS: Mapping[str, Callable[..., None]] = {
 def main(arguments: list[str]) -> None:
     parent, kind, *rest = arguments
     die_with(int(parent))
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    to_stderr(kind, as_json=os.environ.get("PORTERO_LOG") == "json")
     for chatty in ("procrastinate", "django.request"):
         # What goes as it should, and what somebody filled in wrongly, is no news.
         logging.getLogger(chatty).setLevel(logging.ERROR)

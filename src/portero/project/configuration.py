@@ -48,6 +48,7 @@ SETTINGS: Mapping[str, str] = {
     "PORTERO_MAIL_URL": "",
     "PORTERO_MAIL_PASSWORD_FILE": "",
     "PORTERO_MAIL_FROM": "Portero <portero@localhost>",
+    "PORTERO_LOG": "text",
 }
 """Name to default; an empty default means unset. The order is that of docs/settings.md."""
 
@@ -123,6 +124,8 @@ class Configuration:
     mail: MailServer | None
     """Where mail is handed in; None = nowhere."""
     mail_from: str
+    logs_json: bool
+    """Lines of JSON instead of words."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Configuration:
@@ -149,6 +152,7 @@ class Configuration:
             "console_url": reader.read("PORTERO_CONSOLE_URL", lambda t: _origin(t) if t else ""),
             "mail": reader.read_mail_server(),
             "mail_from": reader.read("PORTERO_MAIL_FROM", _sender),
+            "logs_json": reader.read("PORTERO_LOG", logs_json),
         }
         reader.require_tls(values)
         reader.finish()
@@ -353,6 +357,12 @@ def _sender(text: str) -> str:
     if text.count("@") != 1 or not text.isprintable():
         raise ValueError("must be an address, such as Portero <portero@example.com>")
     return text
+
+
+def logs_json(text: str) -> bool:
+    if text not in ("text", "json"):
+        raise ValueError("must be text or json")
+    return text == "json"
 
 
 def is_loopback(host: str) -> bool:

@@ -77,8 +77,8 @@ async def serve_sandbox(*, port: int, world: Path | None, as_json: bool) -> None
 
 
 def relay(name: str, line: str) -> None:
-    """A line of a child's on our stderr, behind the child's name."""
-    say(f"{name:<{_NAME_WIDTH}} {line}")
+    """A line of a child's on our stderr, behind the child's name, which a line of JSON says itself."""
+    say(line if line.startswith("{") else f"{name:<{_NAME_WIDTH}} {line}")
 
 
 async def _keep(programs: list[Program], ready: Mapping[str, object] | str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from portero.project.cli.options import Json
+from portero.project.cli.options import Json, require_room_for
 from portero.project.cli.output import step, write, write_json
 from portero.project.cli.problems import ExitCode, Problem
 
@@ -17,6 +19,7 @@ database = typer.Typer(help="The PostgreSQL that Portero runs itself.", no_args_
 def add_to(app: typer.Typer) -> None:
     app.command()(migrate)
     app.command()(doctor)
+    app.command()(support_bundle)
     app.add_typer(database, name="db")
 
 
@@ -62,6 +65,30 @@ def doctor(json: Json = False) -> None:
             if finding.remedy:
                 write(f"     → {finding.remedy}")
     raise typer.Exit(ExitCode.OK if ok else ExitCode.FAILED)
+
+
+def support_bundle(
+    file: Annotated[Path, typer.Argument(help="The archive to write.", metavar="FILE")],
+    json: Json = False,
+) -> None:
+    """Gather what somebody who helps needs: versions, settings, findings, logs, without secrets."""
+    from portero.project.cli.installation import require_state
+    from portero.project.support import SecretInside
+    from portero.project.support import write as write_bundle
+
+    require_state()
+    require_room_for(file)
+    try:
+        with step("Gathering"):
+            parts = write_bundle(file)
+    except SecretInside as error:
+        raise Problem(f"nothing was written: {error} would have held a secret") from None
+    except OSError as error:
+        raise Problem(f"{error.filename}: {error.strerror}") from None
+    if json:
+        write_json({"file": str(file), "parts": parts})
+    else:
+        write(f"{file} holds {', '.join(parts)}. Read it before you give it to anybody.")
 
 
 @database.command("start")

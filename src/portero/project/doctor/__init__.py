@@ -35,6 +35,7 @@ from portero.store.workspace_keys import WorkspaceKeys
 # Leases and limits go by the database's clock; ours only dates what people read.
 CLOCK_TOLERANCE_S = 2.0
 _TIMEOUT_S = 5
+META_TOKENS = "Meta tokens"
 
 
 def examine() -> list[Finding]:
@@ -272,7 +273,7 @@ def _credentials_of(
     connection: psycopg.Connection[dict[str, Any]],
     workspace: dict[str, Any],
 ) -> Iterator[Finding]:
-    check = f"Meta tokens of “{workspace['name']}”"
+    check = f"{META_TOKENS} of “{workspace['name']}”"
     wrapped = connection.execute(_KEYS, [workspace["id"]]).fetchall()
     try:
         keys = WorkspaceKeys.unwrap(configuration.kek, workspace["id"], wrapped)
@@ -379,7 +380,7 @@ _IN_DATABASE: Mapping[str, _Look] = {
     "row policies": _policies,
     "record partitions": _partitions,
     "database clock": _clock,
-    "Meta tokens": _credentials,
+    META_TOKENS: _credentials,
 }
 # A worker says every five seconds that it is there.
 _JOBS = """
