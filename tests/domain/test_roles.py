@@ -66,6 +66,53 @@ def test_roles_that_answer_customers_reach_no_further_than_their_queue() -> None
                 assert reach is Reach.QUEUE, (name, permission)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Administrator\u1160",  # a filler of Hangul: a letter that is not drawn
+        "Administrator\ufe0f",  # a variation selector: likewise
+        "Administrator\u034f",
+        "\u2800Administrator",
+    ],
+)
+def test_r03_no_name_has_letters_that_are_not_drawn(cast: Cast, name: str) -> None:
+    with pytest.raises(InvalidRule):
+        access.create_role(actor=cast.ana, name=name, cells={})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "A\u0261ent",  # a Latin g drawn as the g of most faces
+        "\u1d00dministrator",  # a small capital
+        "A\u0111ministrator",  # a stroke
+        "Adm1n1strat0r",
+        "Adrninistrator",
+        "Admin\u0332istrator",  # a mark below
+        "A\u0581ent",  # an Armenian letter among Latin ones
+        "Administrac\u0131\u00f3n",
+    ],
+)
+def test_r03_no_role_is_drawn_like_a_built_in_one(cast: Cast, name: str) -> None:
+    with pytest.raises(NameTaken):
+        access.create_role(actor=cast.ana, name=name, cells={})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Agentes del \u00d1and\u00fa",
+        "Turno 10",
+        "\u5e97\u9577A\u73ed",  # CJK with a Latin letter
+        "Ventas \u0645\u0628\u064a\u0639\u0627\u062a",
+        "Administrators of stock",
+        "Ka\u02bbahumanu",
+    ],
+)
+def test_r03_control_a_name_of_its_own_is_free(cast: Cast, name: str) -> None:
+    access.create_role(actor=cast.ana, name=name, cells={})
+
+
 def test_r03_a_built_in_role_is_immutable_and_its_name_is_taken(cast: Cast) -> None:
     with pytest.raises(RoleIsBuiltIn):
         access.update_role(actor=cast.ana, role=cast.role("Agent"), cells={})

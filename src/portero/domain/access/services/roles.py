@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,6 +22,10 @@ from portero.domain.access.services.validation import require_cells, require_nam
 from portero.domain.audit.services import Touched
 from portero.engine import Bindings, Reach
 from portero.store.ids import uuid7
+
+_LATIN = re.compile(r"LATIN (?:SMALL |CAPITAL )?LETTER (?:[A-Z]+ )*?([A-Z])(?: WITH .*)?")
+_ALIKE = str.maketrans("i1|!0\u0251\u0269", "llll" + "oal")
+_EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"})
 
 
 def create_role(
@@ -105,12 +110,44 @@ def _require_free(name: str, *, but: UUID | None = None) -> None:
 
 def _looks_built_in(name: str) -> bool:
     """Whether it is what the console calls a built-in role in some language, or is drawn like one."""
+    drawn = _as_drawn(name)
     for language, _name in settings.LANGUAGES:
         with override(language):
-            if name.casefold() in {gettext(one).casefold() for one in BUILTIN_ROLES}:
+            if drawn in {_as_drawn(gettext(one)) for one in BUILTIN_ROLES}:
                 return True
-    scripts = {unicodedata.name(one, "").partition(" ")[0] for one in name if one.isalpha()}
-    return len(scripts & {"LATIN", "CYRILLIC", "GREEK"}) > 1
+    return any(_is_mixed(word) for word in re.split(r"\W+", name)) or _mixes_near_scripts(name)
+
+
+def _as_drawn(name: str) -> str:
+    """What a name looks like: equal for names that are easily taken for each other.
+
+    It knows letters of the Latin script by their names in Unicode (a script g, small capitals, strokes
+    and hooks), marks, and a few signs that are drawn alike. It is no copy of Unicode's table of
+    confusables: other scripts are not compared, but refused within a word of Latin letters.
+    """
+    plain = unicodedata.normalize("NFKD", name)
+    letters = (_letter_of(one) for one in plain if not unicodedata.category(one).startswith("M"))
+    return "".join(letters).casefold().translate(_ALIKE).replace("rn", "m").replace("vv", "w")
+
+
+def _letter_of(drawn: str) -> str:
+    found = _LATIN.fullmatch(unicodedata.name(drawn, ""))
+    return found[1] if found is not None else drawn
+
+
+def _is_mixed(word: str) -> bool:
+    """Whether a word has letters of several scripts, as only words of East Asia do."""
+    scripts = _scripts(word)
+    return len(scripts) > 1 and "LATIN" in scripts and not scripts & _EAST_ASIAN
+
+
+def _mixes_near_scripts(name: str) -> bool:
+    return len(_scripts(name) & {"LATIN", "CYRILLIC", "GREEK"}) > 1
+
+
+def _scripts(text: str) -> set[str]:
+    names = {unicodedata.name(one, "").partition(" ")[0] for one in text if one.isalpha()}
+    return names - {"MODIFIER"}  # an apostrophe that is part of a word
 
 
 def create_builtin_roles() -> None:

@@ -18,6 +18,11 @@ MINUTES = 24 * 60
 FRESHEST_S = 60
 """A second factor is asked for again after this at the soonest: it takes a while to go on from it."""
 _LONGEST_NAME = 200
+# Of what Unicode lets a face leave out (Default_Ignorable_Code_Point, 15.0) whatever counts as
+# printable, and the blank of braille. What is not printable is refused as such.
+_UNDRAWN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 # With or without a scheme: mail programs make links of evil.example/login and evil.com alike. Of what
 # has no path only endings that are in wide use count, or "Sr.Pedro" would be an address.
 _ENDINGS = (
@@ -44,6 +49,9 @@ def require_name(name: str) -> str:
     spelled = unicodedata.normalize("NFKC", name).strip()
     if not spelled or len(spelled) > _LONGEST_NAME or not spelled.isprintable():
         raise InvalidRule(f"a name has between 1 and {_LONGEST_NAME} printable characters")
+    # Letters that are drawn as nothing make two names of what reads as one (R03).
+    if _UNDRAWN.search(spelled):
+        raise InvalidRule("every character of a name is to be seen")
     # Names stand in mails to people who have never heard of us (X10). Many people are known by their
     # e-mail address alone, which opens no page.
     if _ADDRESS.search(spelled) and not _EMAIL.fullmatch(spelled):
