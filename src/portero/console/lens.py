@@ -28,7 +28,16 @@ _READS = re.compile(
     r"|WITH\b(?!.*\b(?:INSERT|UPDATE|DELETE|MERGE)\b))",
     re.IGNORECASE | re.DOTALL,
 )
-_EMAIL = re.compile(r"\b([\w.+-])[\w.+-]*@(?:[\w-]+\.)+[\w-]+")
+# Whatever may stand before the @ (RFC 5322, as a page escapes it), also of an address within a link,
+# which then leads nowhere: that is the safer side to be wrong on. It is looked for from the beginning
+# of such a run alone: a long one without an @ would take as many looks as it has letters.
+_SIGN = r"[\w.!#$*+/=?^`{|}~'-]"
+_LOCAL = rf"(?:{_SIGN}|%(?!40)|&#x27;|&#39;|&amp;)"
+_BEGINS = rf"(?<!{_SIGN})(?<!&#x27;)(?<!&#39;)(?<!&amp;)"
+_EMAIL = re.compile(
+    rf"(?:{_BEGINS}({_LOCAL}){_LOCAL}*+|(&quot;)[^<>@]{{0,64}}&quot;)(?:@|%40)"
+    r"(?:(?:[\w-]+\.)+[\w-]+|localhost\b|\[[\w.:]+\])"
+)
 _PHONE = re.compile(
     r"""\+\d[\d  ().-]{5,18}(\d\d)(?!\d)|(?<![\w=/.-])(?<!option value=")\d{8,13}(\d\d)(?![\w/.-])"""
 )
@@ -170,5 +179,5 @@ def masked(answer: HttpResponseBase) -> HttpResponseBase:
 
 def mask(page: str) -> str:
     """Of an address the first letter stays, of a phone number the last two digits."""
-    page = _EMAIL.sub(lambda found: f"{found[1]}···@···", page)
+    page = _EMAIL.sub(lambda found: f"{found[1] or found[2]}···@···", page)
     return _PHONE.sub(lambda found: f"···{found[1] or found[2]}", page)
