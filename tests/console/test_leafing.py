@@ -25,7 +25,7 @@ from portero.domain.accounts import services as accounts
 from portero.engine import Reach
 
 GUARDRAIL = {"kind": "deny", "name": "x", "permissions": ["send:text"], "whom": "these"}
-LIMIT = {"amount": "1", "metric": "messages", "per": "day", "whose": "one", "look": "on"}
+LIMIT = {"amount": "1", "metric": "messages", "per": "day", "whose": "one"}
 
 
 @pytest.fixture

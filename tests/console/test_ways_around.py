@@ -941,7 +941,7 @@ def test_no_last_day_is_a_fault(cast: Cast) -> None:
 )
 def test_a_count_is_read_as_it_is_written(cast: Cast, written: str, meant: int) -> None:
     form = {"amount": written, "metric": "messages", "per": "day", "whose": "workspace"}
-    assert signed_in(person_of(cast.ana)).post("/limits/new/", form).status_code == 302
+    assert signed_in(person_of(cast.ana)).post("/limits/save/", form).status_code == 302
 
     [limit] = state_now(cast.workspace).policy.limits
     assert limit.amount == meant
@@ -951,7 +951,7 @@ def test_a_count_is_read_as_it_is_written(cast: Cast, written: str, meant: int) 
 def test_what_is_no_count_is_refused(cast: Cast, written: str) -> None:
     form = {"amount": written, "metric": "messages", "per": "day", "whose": "workspace"}
 
-    assert signed_in(person_of(cast.ana)).post("/limits/new/", form).status_code == 400
+    assert signed_in(person_of(cast.ana)).post("/limits/save/", form).status_code == 400
 
 
 def comes_back_after_twenty_minutes(who: Actor) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -41,9 +41,8 @@ _WORKSPACE, _ONE, _BINDING = "workspace", "one", "binding"
 class LimitForm(Form):
     """At most so many, of what, in which time, for whom together."""
 
+    instead_of = forms.UUIDField(required=False, widget=forms.HiddenInput)
     binding = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    look = forms.BooleanField(required=False)
-    """The button that asks what it would do, and saves nothing."""
     amount = WholeNumber(
         label=gettext_lazy("At most"),
         min_value=0,
@@ -166,7 +165,11 @@ def limits(request: HttpRequest) -> HttpResponse:
 
 
 def new(request: HttpRequest) -> HttpResponse:
+    """The form; posted, whom it would hold. Nothing is changed by it."""
     actor = visits.actor(request)
+    if request.method == "POST":
+        posted = LimitForm(request.POST, actor=actor)
+        return _show(request, posted, _coming(actor, posted) if posted.is_valid() else None)
     asked = request.GET.get("binding")
     initial = {
         "metric": Metric.MESSAGES,
@@ -176,44 +179,21 @@ def new(request: HttpRequest) -> HttpResponse:
     if asked:
         _require_binding(actor, asked)
         initial["binding"] = asked
-    form = LimitForm(_posted(request), actor=actor, initial=initial)
-    return _answer(request, form)
+    return _show(request, LimitForm(actor=actor, initial=initial))
 
 
 def change(request: HttpRequest, limit: UUID) -> HttpResponse:
-    """The form, as the limit is; posted, another comes in its place."""
+    """The form, as the limit is; it is posted to where new ones are."""
     actor = visits.actor(request)
-    known = _known(actor, limit)
-    form = LimitForm(_posted(request), actor=actor, initial=_as_it_is(known, actor))
-    return _answer(request, form, known)
+    return _show(request, LimitForm(actor=actor, initial=_as_it_is(_known(actor, limit), actor)))
 
 
-def retire(request: HttpRequest, limit: UUID) -> HttpResponse:
+def save(request: HttpRequest) -> HttpResponse:
     actor = visits.actor(request)
-    known = _known(actor, limit)
-    form = Reason(_posted(request))
-    if request.method == "POST" and form.is_valid():
-        services.retire_limit(actor=actor, limit=limit, reason=form.cleaned_data["reason"])
-        return done(request, _("It is taken away."), "console:limits")
-    [shown] = [one for one in _all(actor) if one.id == known.id]
-    return render(request, "console/limit_retire.html", {"form": form, "limit": shown})
-
-
-def _posted(request: HttpRequest) -> QueryDict | None:
-    return request.POST if request.method == "POST" else None
-
-
-def _answer(request: HttpRequest, form: LimitForm, known: Limit | None = None) -> HttpResponse:
-    actor = visits.actor(request)
-    coming: Coming | None = None
-    if request.method == "POST" and form.is_valid() and form.cleaned_data["look"]:
-        coming = _coming(actor, form)
-    elif request.method == "POST" and form.is_valid():
+    form = LimitForm(request.POST, actor=actor)
+    if form.is_valid():
         try:
-            if known is None:
-                services.create_limit(actor=actor, **form.rule())
-            else:
-                services.replace_limit(actor=actor, limit=UUID(known.id), **form.rule())
+            _save(actor, form)
         except NotFound:
             form.add_error(
                 None,
@@ -225,12 +205,30 @@ def _answer(request: HttpRequest, form: LimitForm, known: Limit | None = None) -
             form.add_error(None, _("These values do not go together."))
         else:
             return done(request, _("It holds from now on."), "console:limits")
-    context = {
-        "form": form,
-        "known": known,
-        "groups": picked(form["permissions"]),
-        "coming": coming,
-    }
+    return _show(request, form)
+
+
+def _save(actor: Actor, form: LimitForm) -> None:
+    replaced: UUID | None = form.cleaned_data["instead_of"]
+    if replaced is None:
+        services.create_limit(actor=actor, **form.rule())
+    else:
+        services.replace_limit(actor=actor, limit=replaced, **form.rule())
+
+
+def retire(request: HttpRequest, limit: UUID) -> HttpResponse:
+    actor = visits.actor(request)
+    known = _known(actor, limit)
+    form = Reason(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        services.retire_limit(actor=actor, limit=limit, reason=form.cleaned_data["reason"])
+        return done(request, _("It is taken away."), "console:limits")
+    [shown] = [one for one in _all(actor) if one.id == known.id]
+    return render(request, "console/limit_retire.html", {"form": form, "limit": shown})
+
+
+def _show(request: HttpRequest, form: LimitForm, coming: Coming | None = None) -> HttpResponse:
+    context = {"form": form, "groups": picked(form["permissions"]), "coming": coming}
     return render(request, "console/limit_form.html", context, status=400 if form.errors else 200)
 
 
@@ -300,6 +298,7 @@ def _as_it_is(known: Limit, actor: Actor) -> dict[str, Any]:
     is_binding = known.holder_kind is HolderKind.BINDING
     whose = _WORKSPACE if not known.holder else _BINDING if is_binding else _ONE
     return {
+        "instead_of": known.id,
         "binding": known.holder if is_binding else None,
         "amount": known.amount,
         "metric": known.metric,

@@ -190,6 +190,12 @@ _ours: list[URLPattern] = [
         limits.new,
         "limit_new",
         GET=needs("limit:update", event="page.opened"),
+        POST=needs("limit:update", event="page.opened"),
+    ),
+    route(
+        "limits/save/",
+        limits.save,
+        "limit_save",
         POST=needs("limit:update", event="limit.created", is_fresh=True),
     ),
     route(
@@ -197,7 +203,6 @@ _ours: list[URLPattern] = [
         limits.change,
         "limit_change",
         GET=needs("limit:update", event="page.opened"),
-        POST=needs("limit:update", event="limit.created", is_fresh=True),
     ),
     route(
         "limits/<uuid:limit>/retire/",
