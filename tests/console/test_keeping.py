@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,8 +13,9 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.cache import cache
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.urls import include, path
 
 from cast import Cast, playing
@@ -21,6 +24,7 @@ from databases import Database
 from portero.console import answers, doors, forms, keeping
 from portero.console.doors import needs
 from portero.console.urls import urlpatterns as ours
+from portero.domain.accounts.sessions import SessionStore, factors_taken
 
 DOOR = "/people/act/"
 
@@ -176,7 +180,55 @@ def test_r22_what_is_shown_on_the_way_to_one_act_is_for_that_and_what_was_sent_g
 def test_r22_control_for_who_asks_only_for_its_age_it_is_good_for_everything(
     once: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "_taken", lambda _request: {})
+    monkeypatch.setattr(keeping, "factors_taken", lambda _key: nullcontext({}))
     asked(once, DOOR, {"word": "gato"})
 
     assert not asked(once, "/guardrails/save/", RULE)
+
+
+def sent_by(client: Client) -> HttpRequest:
+    """A request of a browser's that has read its session already."""
+    request = RequestFactory().post(DOOR)
+    request.session = SessionStore(client.session.session_key)
+    assert request.session["account_authentication_methods"]
+    return request
+
+
+def test_r22_of_two_acts_at_once_the_second_waits_and_finds_it_taken(
+    cast: Cast, once: Client
+) -> None:
+    first, second, person = sent_by(once), sent_by(once), person_of(cast.ana)
+    [shown] = [one["at"] for one in first.session["account_authentication_methods"]]
+
+    def is_shown_for_rules() -> bool:
+        try:
+            return keeping.is_shown_for(second, person, "rules", here=False)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with factors_taken(first.session.session_key) as taken:
+            other = pool.submit(is_shown_for_rules)
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.5)
+            taken[shown] = "access"
+
+        assert not other.result()
+
+
+def test_r22_a_late_answer_does_not_give_back_what_was_taken(cast: Cast, once: Client) -> None:
+    late, person = sent_by(once), person_of(cast.ana)
+    assert keeping.is_shown_for(sent_by(once), person, "access", here=False)
+
+    late.session["seen here"] = time.time()
+    late.session.save()
+
+    assert not keeping.is_shown_for(sent_by(once), person, "rules", here=False)
+
+
+def test_what_a_limit_would_do_is_told_without_a_fresh_factor(ana: Client) -> None:
+    limit = {"amount": "3", "metric": "messages", "per": "day", "whose": "workspace"}
+    shown_ago(ana, keeping.FACTOR_AGE + timedelta(seconds=1))
+
+    assert "Nothing is saved yet." in ana.post("/limits/new/", limit).content.decode()
+    assert asked(ana, "/limits/save/", limit)

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from portero.console import visits
 from portero.domain.accounts.models import Person
+from portero.domain.accounts.sessions import factors_taken
 
 FACTORS = "factors"
 """Acts on what somebody signs in with, oneself or another."""
@@ -28,7 +29,6 @@ _OF_RESOURCES = {
 FACTOR_AGE = timedelta(minutes=5)
 """How old a second factor may be where a door asks for a fresh one (B2.4)."""
 _KEPT = visits.KEPT
-_TAKEN = "taken"
 _FOR, _FOR_MAX = "for", 40
 _KEPT_S = 10 * 60
 _KEPT_MAX = 64 * 1024  # characters; sessions are rows
@@ -73,14 +73,13 @@ def is_shown_for(request: HttpRequest, person: Person, act: str, *, here: bool =
     """
     oldest = time.time() - FACTOR_AGE.total_seconds()
     fresh = [at for at in visits.moments_shown(request, person, here=here) if at > oldest]
-    taken = _taken(request)
-    if any(taken.get(at) == act for at in fresh):
-        return True
-    free = [at for at in fresh if at not in taken]
-    if not free:
-        return False
-    _take(request, max(free), act)
-    return True
+    with factors_taken(request.session.session_key) as taken:
+        if any(taken.get(at) == act for at in fresh):
+            return True
+        free = [at for at in fresh if at not in taken]
+        if free:
+            _take(taken, max(free), act)
+        return bool(free)
 
 
 def take_what_was_shown(request: HttpRequest, person: Person) -> None:
@@ -90,17 +89,16 @@ def take_what_was_shown(request: HttpRequest, person: Person) -> None:
     """
     wanted = QueryDict(urlsplit(request.POST.get("next", "")).query).get(_FOR, "")
     if wanted:
-        _take(request, max(visits.moments_shown(request, person, here=False)), wanted[:_FOR_MAX])
+        shown = max(visits.moments_shown(request, person, here=False))
+        with factors_taken(request.session.session_key) as taken:
+            _take(taken, shown, wanted[:_FOR_MAX])
 
 
-def _taken(request: HttpRequest) -> dict[float, str]:
-    return {float(at): act for at, act in request.session.get(_TAKEN, [])}
-
-
-def _take(request: HttpRequest, at: float, act: str) -> None:
+def _take(taken: dict[float, str], at: float, act: str) -> None:
     oldest = time.time() - FACTOR_AGE.total_seconds()
-    taken = {when: what for when, what in _taken(request).items() if when > oldest}
-    request.session[_TAKEN] = [*taken.items(), (at, act)]
+    for old in [when for when in taken if when <= oldest]:
+        del taken[old]
+    taken[at] = act
 
 
 def _keep(request: HttpRequest) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
@@ -68,10 +70,20 @@ class Session(AbstractBaseSession):
     address = models.TextField(db_default="")
     agent = models.TextField(db_default="")
     """What the browser says it is."""
+    factors_taken = models.JSONField(db_default=[])
+    """When second factors were shown, epoch seconds, each with the kind of act that it was for."""
 
     class Meta:
         db_table = "session"
         indexes = [models.Index(fields=["person_id"], name="session_person")]
+
+    @override
+    def save(self, *args: Any, force_update: bool = False, **kwargs: Any) -> None:
+        """Written back whole, but for what is only changed where it stands (`sessions.factors_taken`)."""
+        if force_update:
+            names = {one.name for one in self._meta.fields if not one.primary_key}
+            kwargs["update_fields"] = names - {"factors_taken"}
+        super().save(*args, force_update=force_update, **kwargs)
 
 
 class SignInBudget(models.Model):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,6 +17,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as Stored
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import SuspiciousOperation
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from typing_extensions import override
@@ -121,6 +124,23 @@ def end_sessions(person: UUID, *, but: str | None) -> int:
     """End every session of a person, except the one with this key; returns how many."""
     ended, _ = Session.objects.filter(person_id=person).exclude(session_key=_digest(but)).delete()
     return ended
+
+
+@contextmanager
+def factors_taken(key: str | None) -> Iterator[dict[float, str]]:
+    """For which kind of act each second factor of a session was, by when it was shown, to be changed.
+
+    One request at a time has it, and none writes it back with the rest of the session, which it may
+    have read long ago: else a factor would be free again, or for two (R22). Raises SessionInterrupted.
+    """
+    with transaction.atomic():
+        rows = Session.objects.filter(session_key=_digest(key))
+        held = rows.select_for_update().values_list("factors_taken", flat=True).first()
+        if held is None:
+            raise SessionInterrupted("the session ended meanwhile")
+        taken = {float(at): act for at, act in held}
+        yield taken
+        rows.update(factors_taken=list(taken.items()))
 
 
 def begun_between(person: UUID, after: datetime | None, until: datetime) -> int:
