@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gettext
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -403,7 +405,10 @@ def test_what_is_closed_says_why_and_leads_to_a_request_that_the_owner_decides(
 def test_from_a_new_key_to_the_first_call_of_a_client_that_knows_nothing_of_us(
     owner: Walk,
 ) -> None:
-    name = f"pedidos {owner.way.name}"
+    name, account = {
+        "es": ("Pedidos de la tienda", "Sistema de pedidos"),
+        "pt-br": ("Pedidos da loja", "Sistema da loja"),
+    }[owner.way.language]
     began, steps, page = time.monotonic(), Steps(owner.page), owner.page
     owner.go("/keys/")
     owner.looks_well("keys")
@@ -412,7 +417,7 @@ def test_from_a_new_key_to_the_first_call_of_a_client_that_knows_nothing_of_us(
     steps.tap(owner.button("Order messages").first)
     steps.fill(owner.field("What is the key for?"), name)
     steps.choose(owner.field("Service account"), owner.say("A new account"))
-    steps.fill(owner.field("Name of the new account"), f"sistema {owner.way.name}")
+    steps.fill(owner.field("Name of the new account"), account)
     steps.tap(page.get_by_role("checkbox", name="Ventas"))
     steps.tap(owner.button("See what it could do").first)
     owner.sees("This key could do exactly this. It is not made yet.")
@@ -448,3 +453,31 @@ def test_from_a_new_key_to_the_first_call_of_a_client_that_knows_nothing_of_us(
     owner.looks_well("key-revoke")
     owner.tap("Revoke it now")
     owner.sees("Revoked")
+
+
+def test_one_person_goes_from_workspace_to_workspace(owner: Walk, shop: Demo) -> None:
+    name = f"Tienda Norte {owner.way.name}"
+    founded = subprocess.run(
+        [
+            Path(sys.executable).with_name("portero"),
+            *("--state", shop.folder, "workspace", "create", name),
+            *("--owner", "ana@tienda-andina.example", "--timezone", "America/Lima"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert founded.returncode == 0, founded.stderr
+
+    owner.go("/workspaces/")
+    owner.looks_well("workspaces")
+    owner.button("Go to %(name)s", name=name).click()
+    expect(owner.page.locator(".brand, .place-name").filter(has_text=name).first).to_be_attached()
+    owner.go("/people/")
+    expect(owner.page.get_by_role("listitem").filter(has_text="Beto Salas")).to_have_count(0)
+    owner.looks_well("people-of-another")
+
+    owner.go("/workspaces/")
+    owner.button("Go to %(name)s", name="Tienda Andina").click()
+    owner.go("/people/")
+    expect(owner.page.get_by_role("listitem").filter(has_text="Beto Salas")).to_have_count(1)
