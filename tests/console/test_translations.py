@@ -37,7 +37,8 @@ from portero.engine.policy import Reach
 CONSOLE = Path(portero.console.__path__[0])
 LANGUAGES = tuple(to_locale(code) for code, _ in settings.LANGUAGES if code != "en")
 _CALL = re.compile(r"""\b(?:gettext|_)\((?:u?'((?:[^'\\]|\\.)*)'|u?"((?:[^"\\]|\\.)*)")\)""")
-_CALLS = dict.fromkeys(("_", "gettext", "gettext_lazy")) | {"ngettext": (1, 2)}
+_PLURALS = dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2))
+_CALLS = dict.fromkeys(("_", "gettext", "gettext_lazy")) | _PLURALS
 _PLURAL = re.compile(r"""ngettext\(u?'((?:[^'\\]|\\.)*)',\s*u?'((?:[^'\\]|\\.)*)'""")
 
 

@@ -55,6 +55,7 @@ class Place:
 
 PLACES: tuple[Place, ...] = (
     Place(gettext_lazy("Activity"), "console:activity", Group.FIRST, "pulse"),
+    Place(gettext_lazy("Overview"), "console:overview", Group.FIRST, "review"),
     Place(gettext_lazy("People"), "console:people", Group.ACCESS, "people"),
     Place(gettext_lazy("Roles"), "console:roles", Group.ACCESS, "roles"),
     Place(gettext_lazy("Guardrails"), "console:guardrails", Group.ACCESS, "shield"),

@@ -20,6 +20,7 @@ from portero.console import (
     limits,
     mailbox,
     membership,
+    overview,
     people,
     preferences,
     requests,
@@ -52,6 +53,9 @@ app_name = "console"
 _ours: list[URLPattern] = [
     route("", views.show_activity, "activity", GET=needs("audit:read", event="page.opened")),
     route("home/", home.home, "home", GET=also_through_a_lens(MEMBERS)),
+    route(
+        "overview/", overview.overview, "overview", GET=needs("member:read", event="page.opened")
+    ),
     route("people/", people.people, "people", GET=needs("member:read", event="page.opened")),
     route(
         "people/invite/",

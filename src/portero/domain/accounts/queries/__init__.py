@@ -1,6 +1,16 @@
 """Who people are, where they are members, who else is there, and whom a rule would keep out."""
 
 from portero.domain.accounts.queries.admission import KeptOutside, kept_outside
+from portero.domain.accounts.queries.attention import (
+    COUNTED_TO,
+    Noticed,
+    accounts_left_alone,
+    has_one_owner,
+    keys_about_to_end,
+    keys_long_unused,
+    keys_without_limit,
+    people_without_factor,
+)
 from portero.domain.accounts.queries.keys import (
     Key,
     KeyPage,
@@ -36,6 +46,7 @@ from portero.domain.accounts.queries.members import (
 )
 
 __all__ = [
+    "COUNTED_TO",
     "FACTORS",
     "PAGE",
     "Asker",
@@ -47,22 +58,29 @@ __all__ = [
     "KeyState",
     "Member",
     "Membership",
+    "Noticed",
     "Page",
     "ServiceAccount",
+    "accounts_left_alone",
     "askers",
     "first_to_invite",
     "gifts_of",
     "gifts_of_one_like",
+    "has_one_owner",
     "ids_of_members",
     "invitation",
     "kept_outside",
     "key",
     "keys",
+    "keys_about_to_end",
+    "keys_long_unused",
+    "keys_without_limit",
     "living_keys",
     "member",
     "members",
     "members_of",
     "memberships",
+    "people_without_factor",
     "places_of",
     "service_accounts",
     "some_members_of",
