@@ -8,12 +8,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from portero.project.configuration import ConfigurationError
+from databases import Database
+from gateway.house import Workspace
+from portero.project import installing
+from portero.project.configuration import Configuration, ConfigurationError, create_secrets
 from portero.project.demo.workspace import start_over
 from portero.project.installing import NotOurs, SecretsMissing, install, own_cluster
 from portero.project.logins import Login
 from portero.project.postgres import Cluster, ClusterError
 from portero.store.ids import uuid7
+from portero.store.sealing import KeyRing
 
 
 @pytest.fixture
@@ -56,6 +60,26 @@ def test_a_lost_secret_that_data_depends_on_is_never_made_again(
         install()
 
     assert not lost.exists()
+
+
+def test_a_kek_of_another_database_is_not_taken_for_its_own(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = database.cluster.state
+    create_secrets(state)
+    monkeypatch.setenv("PORTERO_STATE", str(state))
+    monkeypatch.setenv("PORTERO_DATABASE", database.name)
+    configuration = Configuration.from_environment()
+    Workspace(database, configuration.kek, configuration.pepper).create()
+    gateway = database.dsn("gateway")
+    installing._require_the_kek_of(database.name, gateway, configuration)  # control: its own
+    other = tmp_path / "kek"
+    other.write_text(KeyRing.generate().text())
+    other.chmod(0o600)
+    monkeypatch.setenv("PORTERO_KEK_FILE", str(other))
+
+    with pytest.raises(SecretsMissing, match="bring back"):
+        install()
 
 
 def test_a_server_somebody_else_runs_is_not_ours_to_start(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg.errors import InsufficientPrivilege, UndefinedTable
 
 from portero.project.configuration import (
     SETTINGS,
@@ -16,9 +17,11 @@ from portero.project.configuration import (
 )
 from portero.project.migrate import migrate
 from portero.project.postgres import Cluster, ClusterError, find_server
+from portero.store.sealing import CannotOpen, Place
 
 # Without these what is stored cannot be opened or recognised: they are never made a second time.
 _IRREPLACEABLE = ("kek", "pepper")
+_KEYS = "SELECT id, wrapped FROM workspace_key WHERE workspace_id = %s AND retired_at IS NULL"
 
 
 class SecretsMissing(Exception):
@@ -60,9 +63,11 @@ def install() -> Installed:
     if not is_new:
         _require_secrets(state, name)
     create_secrets(state)
-    Configuration.from_environment()
+    configuration = Configuration.from_environment()
     if is_new:
         server.create_database(name)
+    else:
+        _require_the_kek_of(name, server.dsn("gateway", name), configuration)
     migrate(server.dsn("migrate", name))
     _renew_builtin_roles(server.dsn("gateway", name))
     return Installed(name, is_new)
@@ -76,6 +81,31 @@ def _renew_builtin_roles(dsn: str) -> None:
         workspaces = [one for (one,) in connection.execute("SELECT id FROM workspace")]
     for workspace in workspaces:
         renew_builtin_roles(workspace)
+
+
+def _require_the_kek_of(database: str, dsn: str, configuration: Configuration) -> None:
+    """Refuse a key ring that was made anew, or for another database: what it seals splits the data."""
+    try:
+        with psycopg.connect(dsn) as connection:
+            first = connection.execute("SELECT id FROM workspace ORDER BY id LIMIT 1").fetchone()
+            if first is None:
+                return
+            [workspace] = first
+            connection.execute(
+                "SELECT set_config('portero.workspaces', %s, true)", [str(workspace)]
+            )
+            rows = connection.execute(_KEYS, [workspace]).fetchall()
+    except (UndefinedTable, InsufficientPrivilege):
+        return  # the first migration never ended: nothing is in it
+    try:
+        for row, wrapped in rows:
+            place = Place(workspace, "workspace_key", "wrapped", row)
+            configuration.kek.open(place, bytes(wrapped))
+    except CannotOpen:
+        raise SecretsMissing(
+            f"the file `kek` does not open what the database “{database}” holds: bring back from a"
+            " backup the one that belongs to it (PORTERO_KEK_FILE says where it lies)"
+        ) from None
 
 
 def _require_secrets(state: Path, database: str) -> None:
