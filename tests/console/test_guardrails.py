@@ -27,6 +27,7 @@ from portero.domain.audit.models import Record, in_workspace
 from portero.domain.workspaces import services as workspaces
 from portero.domain.workspaces.models import Workspace
 from portero.engine import (
+    ENTER_GATEWAY,
     Guardrail,
     GuardrailKind,
     HolderKind,
@@ -272,6 +273,37 @@ def test_it_is_taken_away_after_one_has_seen_whom_it_held(cast: Cast, ana: Clien
 
     assert standing(cast) == []
     assert ana.get(f"/guardrails/{made.id}/retire/").status_code == 404
+
+
+def test_a_person_called_like_a_built_in_role_keeps_their_name_in_every_language(
+    cast: Cast, ana: Client
+) -> None:
+    called = accounts.add_person(actor=cast.ana, email="support@names.example", name="Support")
+    access.create_guardrail(
+        actor=cast.ana,
+        name="Both",
+        kind=GuardrailKind.DENY,
+        permissions=["send:text"],
+        principals=[called, cast.role("Agent")],
+    )
+
+    shown = plain(ana.get("/guardrails/", headers={"accept-language": "es"}).content)
+
+    assert "Agente, Support" in shown
+
+
+def test_it_leads_back_to_the_page_it_stands_on(cast: Cast, ana: Client) -> None:
+    for entry, page in ((ENTER_GATEWAY, "/coming-in/"), ("send:text", "/guardrails/")):
+        made = access.create_guardrail(
+            actor=cast.ana,
+            name="Back",
+            kind=GuardrailKind.NETWORKS,
+            permissions=[entry],
+            networks=("127.0.0.0/8",),
+        )
+        shown = ana.get(f"/guardrails/{made}/retire/").content.decode()
+
+        assert f'quiet" href="{page}"' in shown
 
 
 def test_nobody_makes_a_guardrail_that_nobody_could_lift(cast: Cast, ana: Client) -> None:

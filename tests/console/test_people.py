@@ -86,6 +86,16 @@ def test_a_person_s_page_says_what_where_when_until_when_and_through_what(
     assert "Team Repartidora" in shown[shown.index("Call customers") :]
 
 
+def test_a_role_of_the_workspace_s_own_is_called_as_it_is(cast: Cast, ana: Client) -> None:
+    role = access.create_role(actor=cast.ana, name="People", cells={"send:text": Reach.OWN})
+    eva = accounts.add_person(actor=cast.ana, email="own@names.example", name="Own")
+    access.create_binding(actor=cast.ana, principal=eva, role=role)
+
+    page = ana.get(f"/people/{eva}/", headers={"accept-language": "es"}).content.decode()
+
+    assert page.count(f'href="/roles/{role}/">People</a>') == 2
+
+
 def test_every_permission_of_a_role_is_on_the_page_and_no_other(cast: Cast, ana: Client) -> None:
     from portero.domain.access.services.builtin_roles import BUILTIN_ROLES
 

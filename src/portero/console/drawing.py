@@ -24,7 +24,7 @@ from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import InvalidRule, LocksItselfIn, NotFound, ShutsYouOut
-from portero.domain.access.queries import Standing
+from portero.domain.access.queries import Addressee, Standing
 from portero.engine import Conditions, Guardrail, GuardrailKind, spec_of
 
 EVERYBODY, _THESE = "everybody", "these"
@@ -158,9 +158,9 @@ def _lines(actor: Actor, known: Guardrail | None) -> dict[str, UUID]:
     That is a name, or an id where two whom it names have one.
     """
     principals = known.principals if known is not None else None
-    names = access.names_by_id(actor=actor, principals=principals or ())
-    counts = Counter(name.casefold() for name in names.values())
-    return {name if counts[name.casefold()] == 1 else one: UUID(one) for one, name in names.items()}
+    found = access.addressees(actor=actor, principals=principals or ())
+    counts = Counter(one.name.casefold() for one in found)
+    return {one.name if counts[one.name.casefold()] == 1 else one.id: UUID(one.id) for one in found}
 
 
 def save(form: RuleForm, actor: Actor, *, shuts_out: str, locks_in: str, invalid: str) -> bool:
@@ -201,7 +201,7 @@ class Shown:
     name: str
     sentence: str
     about: list[str]
-    whom: list[str] | None
+    whom: list[Addressee] | None
     """None = everybody."""
     where: list[str]
     made: Standing[Guardrail] | None = None
@@ -218,7 +218,7 @@ def shown_as(
         about=[_(spec_of(key).sentence) for key in keys],
         whom=None
         if rule.principals is None
-        else access.names_of(actor=actor, principals=rule.principals),
+        else access.addressees(actor=actor, principals=rule.principals),
         where=saying.where(rule.scope, names),
         made=made,
     )

@@ -209,17 +209,20 @@ def retire(request: HttpRequest, guardrail: UUID) -> HttpResponse:
     """Whom it holds until then; posted, it is taken away."""
     actor = visits.actor(request)
     known = _standing(actor, guardrail)
+    is_about_entry = access.is_about_entry(known)
+    page = "console:coming_in" if is_about_entry else "console:guardrails"
     form = Reason(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         services.retire_guardrail(
             actor=actor, guardrail=guardrail, reason=form.cleaned_data["reason"]
         )
-        page = "coming_in" if access.is_about_entry(known) else "guardrails"
-        return done(request, _("It is taken away."), f"console:{page}")
+        return done(request, _("It is taken away."), page)
     context = {
         "form": form,
         "rule": drawing.shown_as(known, Names.of(actor.workspace), actor),
         "held": _held(actor, known),
+        "leave": reverse(page),
+        "place": _("Coming in") if is_about_entry else _("Guardrails"),
     }
     return render(request, "console/guardrail_retire.html", context)
 

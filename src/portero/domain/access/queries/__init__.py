@@ -41,8 +41,10 @@ from portero.domain.access.queries.requests import (
     who_can_decide,
 )
 from portero.domain.access.queries.rules import (
+    Addressee,
     Held,
     Standing,
+    addressees,
     entry_rules,
     guardrail,
     guardrails,
@@ -51,8 +53,6 @@ from portero.domain.access.queries.rules import (
     kept_out_by,
     limit,
     limits,
-    names_by_id,
-    names_of,
     names_of_holders,
     owners,
     permissions_of,
@@ -60,6 +60,7 @@ from portero.domain.access.queries.rules import (
 
 __all__ = [
     "Access",
+    "Addressee",
     "Asked",
     "Concerned",
     "Consequences",
@@ -71,6 +72,7 @@ __all__ = [
     "RoleName",
     "Standing",
     "access_of",
+    "addressees",
     "allowed",
     "binding",
     "count_to_decide",
@@ -88,8 +90,6 @@ __all__ = [
     "limit",
     "limits",
     "may_put_into_roles",
-    "names_by_id",
-    "names_of",
     "names_of_holders",
     "owners",
     "permissions_of",

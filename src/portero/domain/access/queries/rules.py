@@ -102,17 +102,22 @@ def names_of_holders(*, actor: Actor, limits: Iterable[Limit]) -> Mapping[str, s
     return found
 
 
-def names_of(*, actor: Actor, principals: Collection[str]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a rule names: a principal, or by a role whoever has it."""
+
+    id: str
+    name: str
+    is_role: bool
+
+
+def addressees(*, actor: Actor, principals: Collection[str]) -> list[Addressee]:
     """By name, in its order; who is not here any more is left out."""
-    return sorted(names_by_id(actor=actor, principals=principals).values(), key=str.casefold)
-
-
-def names_by_id(*, actor: Actor, principals: Collection[str]) -> dict[str, str]:
-    """What principals and roles are called; who is not here any more is left out."""
     policy = policy_now(actor.workspace)
-    known = {one.id: one.name for one in policy.principals}
-    known |= {role.id: role.name for role in policy.roles}
-    return {one: known[one] for one in principals if one in known}
+    known = {one.id: Addressee(one.id, one.name, is_role=False) for one in policy.principals}
+    known |= {one.id: Addressee(one.id, one.name, is_role=True) for one in policy.roles}
+    found = (known[one] for one in principals if one in known)
+    return sorted(found, key=lambda one: one.name.casefold())
 
 
 def held_by(
