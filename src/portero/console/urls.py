@@ -22,6 +22,7 @@ from portero.console import (
     membership,
     overview,
     people,
+    person,
     preferences,
     requests,
     role_editing,
@@ -269,7 +270,7 @@ _ours: list[URLPattern] = [
     route("sessions/", sessions.own, "sessions", GET=MEMBERS, POST=MEMBERS),
     route(
         "people/<uuid:principal>/",
-        people.person,
+        person.person,
         "person",
         GET=needs("member:read", event="page.opened"),
     ),
