@@ -96,6 +96,7 @@ def calls(house: House, key: Key, barrier: Barrier, count: int) -> Callable[[], 
     origin, _ = split_url(house.gateway.url)
     limits = UpstreamLimits(
         connections=count,
+        share=count,
         waiting=count,
         connect_s=LONG_S,
         queue_s=LONG_S,
