@@ -52,6 +52,10 @@ class Barrier:
         while started - self.held > WAVE:
             await asyncio.sleep(0.002)
 
+    @property
+    def is_open(self) -> bool:
+        return self._open.is_set()
+
     def open(self) -> None:
         self._house.loop.loop.call_soon_threadsafe(self._open.set)
 
@@ -65,7 +69,7 @@ def hold_before_admission(house: House, monkeypatch: pytest.MonkeyPatch) -> Barr
     admit = writer.admit
 
     async def held(admission: Any) -> Any:
-        if not barrier._open.is_set():
+        if not barrier.is_open:
             await barrier.wait()
         return await admit(admission)
 
@@ -77,7 +81,7 @@ def hold_before_the_first_byte(house: House, monkeypatch: pytest.MonkeyPatch) ->
     barrier, send, few = Barrier(house), Upstream.send, asyncio.Semaphore(WAVE)
 
     async def held(self: Upstream, request: UpstreamRequest, **more: Any) -> Any:
-        if request.method == "POST" and not barrier._open.is_set() and self is not _clients.get(0):
+        if request.method == "POST" and not barrier.is_open and self is not _clients.get(0):
             await barrier.wait()
             # No more at once than the pool has connections: nobody waits in its queue and gives up.
             async with few:
@@ -117,8 +121,12 @@ def calls(house: House, key: Key, barrier: Barrier, count: int) -> Callable[[], 
             ],
             body=json.dumps(text(LUCIA, f"call {n}")).encode(),
         )
-        answer = await client.send(request, before_first_byte=lambda: None)
-        return answer.status
+        while True:
+            answer = await client.send(request, before_first_byte=lambda: None)
+            # On a busy machine the crowd keeps the gateway from a transaction for longer than the
+            # server waits; whoever is told so before the revocation comes again.
+            if answer.status != 503 or barrier.is_open:
+                return answer.status
 
     async def all_of_them() -> list[int]:
         try:
