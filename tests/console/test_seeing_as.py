@@ -212,7 +212,8 @@ def test_r25_control_with_all_walls_down_rows_are_seen_to_change(
     burn_the_codes(looking)
 
     after = rows(shared_database)
-    assert {table for table in after if after[table] != before[table]} == {"mfa_authenticator"}
+    changed = {table for table in after if after[table] != before[table]}
+    assert "mfa_authenticator" in changed
 
 
 @pytest.mark.parametrize(
