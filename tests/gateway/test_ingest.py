@@ -1,19 +1,35 @@
 """Meta's posts: genuine, stored before the 200, their ids known at once."""
 
+import asyncio
 import hashlib
 import hmac
 import itertools
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
-from gateway.house import APP_SECRET, LUCIA, VENTAS, VERIFY_TOKEN, WABA, House, Workspace, text
+from gateway.house import (
+    APP_SECRET,
+    LUCIA,
+    VENTAS,
+    VERIFY_TOKEN,
+    WABA,
+    Gateway,
+    House,
+    Workspace,
+    text,
+)
+from portero.gateway import ingest
+from portero.gateway.upstream import Upstream, UpstreamRequest, split_url
 from portero.store import intake
+from portero.store.batching import Batching
 
 PATH = "/webhooks/whatsapp"
 _CONFLICT = "ON CONFLICT (workspace_id, digest)"
@@ -197,3 +213,56 @@ def test_posts_that_come_together_are_all_stored_and_a_bad_one_keeps_out_no_othe
     assert [n for n, status in enumerate(answers) if status != 200] == [7]
     kept = {body for body in stored(house) if b"TOGETHER" in body}
     assert kept == {payload for n, payload in enumerate(payloads) if n != 7}
+
+
+CROWD, BATCH = 60, 4
+UNDER_WAY = 2 * BATCH  # what both lanes hold
+
+
+async def stored_before(house: House, gateway: Gateway, other: Workspace, waba: str) -> int:
+    """How many posts of a crowd for one workspace are answered before the one of another is.
+
+    All of them are waiting for the database before it takes the first.
+    """
+    keep = gateway.parts.public._webhooks._keep
+    origin, _ = split_url(gateway.url)
+    client = Upstream([origin])
+
+    async def deliver(message_id: str, waba: str) -> None:
+        raw = json.dumps(message(message_id, waba)).encode()
+        signature = hmac.new(APP_SECRET.encode(), raw, hashlib.sha256).hexdigest()
+        headers = [(b"x-hub-signature-256", b"sha256=" + signature.encode())]
+        request = UpstreamRequest("POST", origin, PATH, headers, raw)
+        answer = await client.send(request, before_first_byte=lambda: None)
+        assert answer.status == 200
+
+    async def until(is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(4):
+            while not is_so():
+                await asyncio.sleep(0.01)
+
+    async with await psycopg.AsyncConnection.connect(house.database.dsn("superuser")) as db:
+        await db.execute("LOCK TABLE webhook_event IN EXCLUSIVE MODE")
+        crowd = [
+            asyncio.create_task(deliver(f"wamid.HBgLQ1JPV0Q{n:03d}", WABA)) for n in range(CROWD)
+        ]
+        await until(lambda: len(keep._waiting) >= CROWD - UNDER_WAY)
+        alone = asyncio.create_task(deliver("wamid.HBgLQUxPTkU", waba))
+        await until(lambda: any(post.workspace == other.id for post, _ in keep._waiting))
+    await alone
+    before = sum(one.done() for one in crowd)
+    await asyncio.gather(*crowd)
+    await client.close()
+    return before
+
+
+def test_t10_a_crowd_of_posts_for_one_workspace_keeps_no_post_of_another_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waba = "100000000000801"
+    other = Workspace(house.database, house.kek, house.pepper).create(waba=waba, numbers=())
+    monkeypatch.setattr(ingest, "Batching", partial(Batching, most=BATCH))
+
+    before = house.loop.run(stored_before(house, house.another_gateway(), other, waba))
+
+    assert before <= 2 * UNDER_WAY  # and what both lanes take next

@@ -209,10 +209,11 @@ def test_a_closed_client_cuts_what_runs_and_refuses_what_comes() -> None:
 NARROW = replace(QUICK, connections=4, share=3, queue_s=5.0, answer_s=10.0)
 
 
-async def slowly_and_at_once(limits: UpstreamLimits) -> tuple[list[str], int]:
+async def slowly_and_at_once(limits: UpstreamLimits, *, idle: int = 0) -> tuple[list[str], int]:
     """Who is answered in which order, and how many of the noisy were on their way at most.
 
     Eight calls of one workspace that Meta answers slowly, then two of another that it answers at once.
+    So many connections are open and `idle` when they begin.
     """
     order: list[str] = []
     under_way = most = 0
@@ -236,6 +237,9 @@ async def slowly_and_at_once(limits: UpstreamLimits) -> tuple[list[str], int]:
             await upstream.send(request, before_first_byte=allow)
             order.append(whose)
 
+        await asyncio.gather(*(call(f"before {n}", "/fast") for n in range(idle)))
+        assert server.connections == idle
+        order.clear()
         crowd = [asyncio.create_task(call("noisy", "/slow")) for _ in range(8)]
         await asyncio.sleep(0.1)
         try:
@@ -248,9 +252,10 @@ async def slowly_and_at_once(limits: UpstreamLimits) -> tuple[list[str], int]:
     return order, most
 
 
-def test_t10_slow_calls_of_one_workspace_leave_connections_to_the_others() -> None:
+@pytest.mark.parametrize("idle", [0, NARROW.connections])
+def test_t10_slow_calls_of_one_workspace_leave_connections_to_the_others(idle: int) -> None:
     async def test() -> None:
-        order, most = await slowly_and_at_once(NARROW)
+        order, most = await slowly_and_at_once(NARROW, idle=idle)
 
         assert order == ["quiet"] * 2 + ["noisy"] * 8
         assert most == NARROW.share

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +31,7 @@ from portero.domain.accounts.models import Person
 from portero.domain.accounts.sessions import digest_of
 from portero.engine import ENTER_CONSOLE, Conditions, GuardrailKind, HolderKind, Metric, Per, Reach
 from portero.live.policies import Policies
+from portero.live.process import POOL
 from portero.live.watching import BLIND_S
 
 _numbers = itertools.count(1)
@@ -431,15 +434,17 @@ def test_w15_what_nobody_foresaw_ends_the_streams_and_not_the_watch(
     again.has_ended(within_s=2)
 
 
-def looks_that_hang(monkeypatch: pytest.MonkeyPatch, workspace: UUID) -> None:
-    looks = Policies.at_head
+def looks_that_hang(monkeypatch: pytest.MonkeyPatch, workspace: UUID) -> Event:
+    """Until the event is set."""
+    looks, over = Policies.at_head, Event()
 
     async def at_head(self: Policies, connection: Any, one: UUID, version: int) -> Any:
-        if one == workspace:
-            await asyncio.sleep(60)
+        while one == workspace and not over.is_set():
+            await asyncio.sleep(0.05)
         return await looks(self, connection, one, version)
 
     monkeypatch.setattr(Policies, "at_head", at_head)
+    return over
 
 
 def test_t10_a_workspace_that_is_slow_to_look_at_delays_no_other(
@@ -447,7 +452,7 @@ def test_t10_a_workspace_that_is_slow_to_look_at_delays_no_other(
 ) -> None:
     theirs = Screen(live, ticket_of(signed_in(person_of(cast.carla)), cast.carla))
     mine = Screen(live, Reader(cast).ticket())
-    looks_that_hang(monkeypatch, cast.carla.workspace)
+    over = looks_that_hang(monkeypatch, cast.carla.workspace)
 
     delays = []
     for _ in range(6):
@@ -459,6 +464,27 @@ def test_t10_a_workspace_that_is_slow_to_look_at_delays_no_other(
     assert mine.ended_at is None
     assert max(delays) < BLIND_S / 2, delays
     theirs.has_ended()  # what is not seen is closed
+    over.set()
+
+
+def test_t10_many_pages_of_one_workspace_that_open_slowly_close_no_stream_of_another(
+    cast: Cast, live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, browser = Screen(live, Reader(cast).ticket()), signed_in(person_of(cast.carla))
+    tickets = [ticket_of(browser, cast.carla) for _ in range(2 * POOL)]
+    over = looks_that_hang(monkeypatch, cast.carla.workspace)
+
+    with ThreadPoolExecutor(len(tickets)) as threads:
+        opening = [threads.submit(Screen, live, ticket) for ticket in tickets]
+        try:
+            time.sleep(3 * BLIND_S)  # they hold what they can get
+            access.create_team(actor=cast.ana, name=f"Team {next(_numbers)}")
+            mine.hears("policy")
+            assert mine.ended_at is None
+            assert not any(one.done() for one in opening)
+        finally:
+            over.set()
+    assert any(one.result().status == 200 for one in opening)
 
 
 def test_streams_start_without_django() -> None:

@@ -14,7 +14,7 @@ from portero.live.app import App
 from portero.live.watching import Watch
 from portero.store.listed import read_committed
 
-_POOL = 8
+POOL = 8
 _COMMAND_S = 5.0
 
 
@@ -33,7 +33,7 @@ async def application(settings: Settings) -> AsyncIterator[App]:
     async with asyncpg.create_pool(
         settings.database,
         min_size=1,
-        max_size=_POOL,
+        max_size=POOL,
         command_timeout=_COMMAND_S,
         init=read_committed,
     ) as pool:
