@@ -1,12 +1,17 @@
-"""Guards taken away in a process of its own, each by its name, to see that something turns red."""
+"""What a process of its own does otherwise, each by its name: guards taken away, and room made scarce."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
+from portero.gateway import process
+from portero.gateway.upstream import Upstream, UpstreamLimits, _Pool
+from portero.gateway.wire import Connection
 from portero.store.admission import Admission, Admitted, Verdict
 from portero.store.counting import Counts
 from portero.store.presence import Presence
@@ -57,6 +62,32 @@ def forget_what_is_used() -> None:
     Counts.changes = lambda _counts: [[]] * 12  # type: ignore[method-assign]  # the sabotage
 
 
+FEW = UpstreamLimits(connections=16, share=12)
+
+
+def hold_few_connections() -> None:
+    """No fault: a sixteenth of the connections to Meta, so that a sixteenth of a load waits for them."""
+    _hold(FEW)
+
+
+def let_the_first_come_first() -> None:
+    """The fault of a queue for connections to Meta that does not ask whose a call is."""
+    take, acquire = _Pool.take, _Pool.acquire
+
+    def anybodys(pool: _Pool, _whose: Hashable) -> Connection | None:
+        return take(pool, None)
+
+    async def wait_for_any(pool: _Pool, _whose: Hashable) -> Connection:
+        return await acquire(pool, None)
+
+    _Pool.take, _Pool.acquire = anybodys, wait_for_any  # type: ignore[method-assign]  # the sabotage
+    _hold(replace(FEW, share=FEW.connections))
+
+
+def _hold(limits: UpstreamLimits) -> None:
+    process.Upstream = partial(Upstream, limits=limits)  # type: ignore[misc,assignment]
+
+
 SABOTAGE = {
     f.__name__: f
     for f in (
@@ -64,6 +95,8 @@ SABOTAGE = {
         forward_without_looking,
         believe_the_first_head,
         forget_what_is_used,
+        hold_few_connections,
+        let_the_first_come_first,
     )
 }
 
