@@ -129,6 +129,11 @@ def test_b5_2_the_secret_is_shown_once_and_is_nowhere_else(
         assert not any(secret in str(body) for body in RecordOpen.objects.values_list("body"))
 
 
+def test_every_page_with_a_form_keeps_its_menu(ana: Client) -> None:
+    for address in ("/keys/new/", "/guardrails/new/?kind=deny", "/keys/"):
+        assert 'href="/people/"' in ana.get(address).content.decode(), address
+
+
 def test_the_lines_to_paste_name_the_gateway_and_the_key(ana: Client, named: str) -> None:
     page = ana.post("/keys/save/", typed(named)).content
     secret = secret_in(page)
@@ -142,11 +147,21 @@ def test_the_lines_to_paste_name_the_gateway_and_the_key(ana: Client, named: str
 def test_a_form_sent_twice_makes_one_key(cast: Cast, ana: Client, named: str) -> None:
     ana.post("/keys/save/", typed(named))
 
+    again = ana.post("/keys/save/", typed(named), follow=True)
+
+    assert "It is made already." in plain(again.content)
+    assert again.redirect_chain == [(f"/keys/{key_called(cast, named).id}/", 302)]
+
+
+def test_a_name_that_is_taken_is_said_so(cast: Cast, ana: Client, named: str) -> None:
+    ana.post("/keys/save/", typed(named))
+    with in_workspace(cast.workspace):
+        ApiKey.objects.filter(name=named).update(name=f"other {named}")
+
     again = ana.post("/keys/save/", typed(named))
 
     assert again.status_code == 400
     assert "of that name exists" in plain(again.content)
-    key_called(cast, named)
 
 
 @pytest.mark.parametrize(
@@ -198,13 +213,18 @@ def test_b5_3_a_developer_makes_a_narrower_key_and_no_wider_one(
     browser = signed_in(person_of(dev))
     form = {"name": named, "account": str(bot), "lasts": "30", "countries": ""}
 
+    seen = plain(browser.post("/keys/new/", form).content)
     refused = browser.post("/keys/save/", form)
     narrower = browser.post("/keys/save/", {**form, "permissions": ["send:text"]})
 
+    assert "You cannot make it as it is" in seen
+    assert "Send images" in seen
+    assert "Make the key" not in seen
     assert "You do not have this yourself" in plain(refused.content)
     assert narrower.status_code == 200
     assert key_called(cast, named).permissions == ["send:text"]
-    assert browser.post("/keys/save/", typed(f"{named} b")).status_code == 403
+    assert "A new account" not in plain(browser.get("/keys/new/").content)
+    assert "Select a valid choice" in plain(browser.post("/keys/save/", typed(named)).content)
 
 
 def test_k06_rolling_shows_the_new_key_and_until_when_the_old_one_works(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django import forms
@@ -31,11 +33,15 @@ from portero.domain.accounts import services as accounts
 from portero.domain.accounts.queries import Key
 from portero.domain.accounts.services import NewKey
 from portero.domain.audit.models import in_workspace
-from portero.domain.workspaces.models import Number
+from portero.domain.workspaces.models import Number, Resource, TemplateSetMember
 from portero.engine import PERMISSIONS, Credential, PermissionSpec, Reach
+from portero.graphapi.kinds import Kind
 
 _NAME_MAX = 200
+_JUST_NOW = timedelta(minutes=10)
 _NEW = "new"
+_FOUNDING = {"service_account:create", "role:update", "role:assign"}
+"""What a new account of a key takes, besides the key."""
 _OF_PEOPLE = "Access"
 """The group of the catalogue with what is done in the console."""
 _LASTS = [
@@ -154,7 +160,7 @@ def key(request: HttpRequest, api_key: UUID) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """The form; posted, what the key would do. Nothing is changed by it."""
     actor = visits.actor(request)
-    choices = _choices(actor)
+    choices = _choices(actor, _may_found(request))
     if request.method == "POST":
         form = Keying(request.POST, choices=choices)
         if form.is_valid() and not form.cleaned_data["back"]:
@@ -170,13 +176,16 @@ def new(request: HttpRequest) -> HttpResponse:
 
 def save(request: HttpRequest) -> HttpResponse:
     actor = visits.actor(request)
-    form = Keying(request.POST, choices=_choices(actor))
+    form = Keying(request.POST, choices=_choices(actor, _may_found(request)))
     if form.is_valid():
         try:
             made = _make(actor, form)
         except BeyondOwnRights as error:
             form.add_error(None, beyond_own_rights(error))
         except NameTaken:
+            if (made_before := _made_just_now(actor, form.cleaned_data["name"])) is not None:
+                told = _("It is made already. Its secret was shown then, and is not shown again.")
+                return done(request, told, "console:key", made_before.id)
             form.add_error(
                 None, _("A key, an account or a role of that name exists. Choose another name.")
             )
@@ -185,8 +194,7 @@ def save(request: HttpRequest) -> HttpResponse:
         except NotFound:
             form.add_error("account", _("That account has ended meanwhile. Choose another one."))
         else:
-            numbers = form.cleaned_data["numbers"]
-            return _shown_once(request, actor, made, form.cleaned_data["name"], numbers)
+            return _shown_once(request, actor, made, form.cleaned_data["name"])
     return _show(request, form)
 
 
@@ -281,7 +289,12 @@ def _key(request: HttpRequest, key: UUID) -> Key:
     return found
 
 
-def _choices(actor: Actor) -> dict[str, list[Any]]:
+def _may_found(request: HttpRequest) -> bool:
+    """Whether they can make an account with a role of its own for a new key."""
+    return controls.held(request) >= _FOUNDING
+
+
+def _choices(actor: Actor, may_found: bool) -> dict[str, list[Any]]:
     known = queries.service_accounts(actor.workspace)
     with in_workspace(actor.workspace):
         places = places_here()
@@ -292,7 +305,7 @@ def _choices(actor: Actor) -> dict[str, list[Any]]:
         "account": [
             ("", _("Choose")),
             *((str(one.id), one.name) for one in known),
-            (_NEW, _("A new account")),
+            *([(_NEW, _("A new account"))] if may_found else []),
         ],
     }
 
@@ -337,6 +350,7 @@ def _review(request: HttpRequest, actor: Actor, form: Keying) -> HttpResponse:
         "form": form,
         "name": form.cleaned_data["name"],
         "gifts": list(_told(gifts, names)),
+        "beyond": [PERMISSIONS[key] for key in queries.beyond_maker(actor, gifts)],
         "until": until,
         "fields": [
             (name, value)
@@ -353,24 +367,81 @@ def _shown_once(
     actor: Actor,
     made: NewKey,
     name: str,
-    numbers: Sequence[str] = (),
     *,
     old_ends_at: datetime | None = None,
 ) -> HttpResponse:
     """The secret and lines to paste: the one answer that ever holds it."""
-    with in_workspace(actor.workspace):
-        here = Number.objects.order_by("name").values_list("meta_id", flat=True)
-        number = next(iter(numbers), None) or here.first()
+    gifts = queries.gifts_of(actor.workspace, made.id)
+    sees_templates = "template:read" in controls.held(request)
     context = {
         "made": made,
         "name": name,
         "secret": made.text.reveal().decode(),
         "base": settings.PORTERO_PUBLIC_URL,
         "version": settings.PORTERO_GRAPH_VERSION,
-        "number": number or "NUMBER_ID",
+        "call": _first_call(actor.workspace, gifts, sees_templates=sees_templates),
         "old_ends_at": old_ends_at,
     }
     return render(request, "console/key_made.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCall:
+    """A call to paste that this very key may make."""
+
+    number: str
+    to: str
+    """Whom it goes to: a customer of the sandbox, or a word to be replaced."""
+    template: str = ""
+    language: str = ""
+    is_text: bool = False
+
+    @property
+    def is_sending(self) -> bool:
+        return self.is_text or bool(self.template)
+
+    @property
+    def body(self) -> str:
+        """What is sent, as JSON that can stand between single quotes."""
+        content: dict[str, Any] = {"type": "text", "text": {"body": "Hola"}}
+        if self.template:
+            named = {"name": self.template, "language": {"code": self.language}}
+            content = {"type": "template", "template": named}
+        return json.dumps({"messaging_product": "whatsapp", "to": self.to, **content})
+
+
+_TO, _SANDBOX_CUSTOMER = "CUSTOMER_NUMBER", "525512345678"
+
+
+def _first_call(workspace: UUID, gifts: Iterable[Gift], *, sees_templates: bool) -> FirstCall:
+    """A text or a template where it may send one, else a look at a number."""
+    gifts = list(gifts)
+    numbers = sorted({one for gift in gifts for one in gift.scope.numbers or ()})
+    may = {key for gift in gifts for key, reach in gift.cells.items() if reach}
+    sets = {one for gift in gifts for one in gift.scope.template_sets or ()}
+    with in_workspace(workspace):
+        here = Number.objects.order_by("name").values_list("meta_id", flat=True)
+        number = next(iter(numbers), None) or here.first() or "NUMBER_ID"
+        approved = Resource.objects.filter(kind=Kind.TEMPLATE, attributes__status="APPROVED")
+        if sets:
+            inside = TemplateSetMember.objects.filter(set_id__in=sets)
+            approved = approved.filter(attributes__name__in=inside.values("template_name"))
+        template = approved.order_by("meta_id").values_list("attributes", flat=True).first()
+    is_sandbox = urlsplit(settings.PORTERO_GRAPH_URL).scheme == "http"
+    to = _SANDBOX_CUSTOMER if is_sandbox else _TO
+    if "send:text" in may:
+        return FirstCall(number, to, is_text=True)
+    if "send:template" in may and sees_templates and template is not None:
+        return FirstCall(number, to, str(template["name"]), str(template["language"]))
+    return FirstCall(number, to)
+
+
+def _made_just_now(actor: Actor, name: str) -> Key | None:
+    """The key that the same form made when it was sent before: a page that was loaded anew."""
+    found = queries.key_named(actor.workspace, name)
+    if found is None or found.author != actor.principal:
+        return None
+    return found if actor.at - found.created_at < _JUST_NOW else None
 
 
 def _id_in(request: HttpRequest, name: str) -> UUID | None:

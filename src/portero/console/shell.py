@@ -102,7 +102,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "membership": visits.membership(request),
         "theme": preferences.theme(request),
         "workspaces": visits.workspaces(request),
-        "places": SimpleLazyObject(lambda: sections(request)),
+        # A name that no view gives to anything of its own: what it gives stands before this.
+        "menu": SimpleLazyObject(lambda: sections(request)),
     }
 
 

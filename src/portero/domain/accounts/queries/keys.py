@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from portero.domain.access.authorize import Gift, gifts_of_key
+from portero.domain.access.authorize import Actor, Gift, exceeding, gifts_of_key
 from portero.domain.access.models import Principal
 from portero.domain.access.snapshot import policy_now
 from portero.domain.accounts.models import ApiKey
@@ -42,6 +42,7 @@ class Key:
     expires_at: datetime
     last_used_at: datetime | None
     url_compatible: bool
+    author: UUID | None
 
     @property
     def works(self) -> bool:
@@ -74,6 +75,13 @@ def key(workspace: UUID, key: UUID) -> Key | None:
     return next(iter(found), None)
 
 
+def key_named(workspace: UUID, name: str) -> Key | None:
+    """The key of exactly that name that was made last."""
+    with in_workspace(workspace):
+        found = _read(ApiKey.objects.filter(name=name).order_by("-id")[:1])
+    return next(iter(found), None)
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
     id: UUID
@@ -102,6 +110,13 @@ def gifts_of_one_like(workspace: UUID, credential: Credential) -> list[Gift]:
     return _kept(gifts_of_key(policy_now(workspace), credential))
 
 
+def beyond_maker(actor: Actor, gifts: Iterable[Gift]) -> tuple[str, ...]:
+    """Which permissions of what somebody is about to give they do not hold themselves."""
+    policy, now = policy_now(actor.workspace), actor.at.timestamp()
+    found = {one for gift in gifts for one in exceeding(policy, actor.id, gift, now)}
+    return tuple(sorted(found))
+
+
 def _kept(gifts: Iterable[Gift]) -> list[Gift]:
     return [one for one in gifts if any(one.cells.values())]
 
@@ -127,6 +142,7 @@ def _key(row: ApiKey, account: Principal) -> Key:
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
         url_compatible=row.url_compatible,
+        author=row.author_id,
     )
 
 
