@@ -62,7 +62,8 @@ def named_in_a_rule(actor: Actor, lines: str, standing: Mapping[str, UUID]) -> I
     """One for each different line.
 
     A line that is among the `standing` ones of the rule that is changed means whom it meant: nobody
-    who came to be called so since. Raises ValidationError for more than LINES_MAX, and for a key: rules hold whoever has it.
+    who came to be called so since. Raises ValidationError for more than LINES_MAX, and for a key: rules
+    hold whoever has it.
     """
     different = {line.casefold(): line for line in map(str.strip, lines.splitlines()) if line}
     if len(different) > LINES_MAX:

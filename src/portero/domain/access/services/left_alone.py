@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
+from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
 from portero.domain.access.models import Principal
@@ -36,8 +37,9 @@ def stop_left_alone(*, workspace: UUID, accounts: list[UUID]) -> None:
     with own_change(
         workspace=workspace, operation="stop_left_alone", event="principal.disabled"
     ) as edit:
+        # By the clock that the task was due by: by another it may not be time yet, and none follows.
         late = Principal.objects.filter(
-            id__in=accounts, active=True, alone_since__lte=datetime.now(UTC) - GRACE
+            id__in=accounts, active=True, alone_since__lte=Now() - GRACE
         )
         stopped = list(late.order_by("id"))
         late.update(active=False)

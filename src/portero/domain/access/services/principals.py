@@ -142,7 +142,8 @@ def remove_person(*, actor: Actor, principal: UUID, reason: str = "") -> UUID:
     """End a membership with everything derived from it (B3.6); returns whose it was.
 
     The name stays, for the log; whoever comes again begins from nothing, so guardrails and limits
-    on them take who may lift those. Service accounts they answered for go on for `GRACE`. Raises AccessDenied (OwnAccess), LastOwner, NotFound, OwnerNeeded.
+    on them take who may lift those. Service accounts they answered for go on for `GRACE`. Raises
+    AccessDenied (OwnAccess), LastOwner, NotFound, OwnerNeeded.
     """
     with policy_change(actor=actor, operation="remove_person", event="person.removed") as change:
         change.authorize("member:suspend")
