@@ -16,6 +16,7 @@ from typing_extensions import override
 from portero.console import drawing, visits
 from portero.console.answers import conflict, done
 from portero.console.drawing import EVERYBODY, RuleForm, Sentence, Sentences
+from portero.console.forms import sent_again
 from portero.console.narrowing import MORE_THAN_FITS, fits
 from portero.console.saying import Names
 from portero.domain.access import queries as access
@@ -95,7 +96,7 @@ def new(request: HttpRequest, kind: str) -> HttpResponse:
         "rule": drawing.shown_as(drawn, Names.of(actor.workspace), actor),
         "outside": accounts.kept_outside(actor=actor, rule=drawn),
         "by_passkey": drawn.kind is GuardrailKind.REQUIRE_PASSKEY,
-        "fields": list(drawing.kept_fields(request)),
+        "fields": sent_again(request),
         "save": reverse("console:entry_save", args=[kind]),
         "again": reverse("console:entry_new", args=[kind]),
         "leave": reverse("console:coming_in"),

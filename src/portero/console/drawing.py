@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -227,10 +227,3 @@ def shown_as(
 def cards(rules: Collection[Standing[Guardrail]], actor: Actor) -> list[Shown]:
     names = Names.of(actor.workspace)
     return [shown_as(one.rule, names, actor, one) for one in rules]
-
-
-def kept_fields(request: HttpRequest) -> Iterator[tuple[str, str]]:
-    """What was posted, to be posted once more by whoever has seen what it does."""
-    for name, values in request.POST.lists():
-        if name not in {"csrfmiddlewaretoken", "reason", "back"}:
-            yield from ((name, str(value)) for value in values)

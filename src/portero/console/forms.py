@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django import forms
 from django.core.exceptions import BadRequest, ValidationError
+from django.http import HttpRequest
 from typing_extensions import override
 
 _ALWAYS = {"csrfmiddlewaretoken"}
@@ -19,6 +20,20 @@ _PLAIN = (
     forms.DateTimeInput,
     forms.NumberInput,
 )
+
+
+def sent_again(request: HttpRequest, *, but: Collection[str] = ()) -> list[tuple[str, str]]:
+    """What was posted, to be posted once more by whoever has seen what it does.
+
+    Left out is what that page asks anew: the reason, and what it names itself (`but`).
+    """
+    left_out = {*_ALWAYS, "reason", "back", *but}
+    return [
+        (name, str(value))
+        for name, values in request.POST.lists()
+        if name not in left_out
+        for value in values
+    ]
 
 
 class WholeNumber(forms.IntegerField):
@@ -61,6 +76,12 @@ class Form(forms.Form):
                 field.widget.attrs.setdefault("class", "input")
         if self.is_bound:
             self._require_known_fields()
+
+    def offer(self, name: str, choices: Iterable[Any]) -> None:
+        """Say what there is to choose from in a field of this form: known only by whoever asks."""
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as the form declares it
+        field.choices = list(choices)
 
     def _require_known_fields(self) -> None:
         known = {field.html_name for field in self}

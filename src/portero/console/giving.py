@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from portero.console import saying, visits
 from portero.console.answers import beyond_own_rights, conflict, done
+from portero.console.forms import sent_again
 from portero.console.membership import Reason
 from portero.console.narrowing import (
     CHOSEN,
@@ -95,9 +96,7 @@ class Giving(Places, Times):
         self._here = here
         super().__init__(*args, **kwargs)
         for name, choices in here.choices.items():
-            field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as declared above
-            field.choices = choices
+            self.offer(name, choices)
 
     @override
     def clean(self) -> dict[str, Any]:
@@ -310,12 +309,7 @@ def _review(request: HttpRequest, member: Member, here: Here, form: Giving) -> H
         "where": saying.where(form.scope, names) or [_("everywhere in this workspace")],
         "when": saying.when(form.conditions) or [_("always")],
         "until": form.until,
-        "fields": [
-            (name, value)
-            for name, values in request.POST.lists()
-            for value in values
-            if name not in {"csrfmiddlewaretoken", "reason", "read_at"}
-        ],
+        "fields": sent_again(request, but={"read_at"}),
         "read_at": editions[0].version,
         "is_stale": is_stale,
         "differences": list(differences(before, editions[0].cells)) if is_stale else (),

@@ -16,6 +16,7 @@ from typing_extensions import override
 from portero.console import drawing, visits
 from portero.console.answers import conflict, done
 from portero.console.drawing import EVERYBODY, RuleForm, Sentence, Sentences
+from portero.console.forms import sent_again
 from portero.console.membership import Reason
 from portero.console.narrowing import (
     CHOSEN,
@@ -126,9 +127,7 @@ class GuardrailForm(Places, RuleForm):
             "factor": FACTORS[1:],
         }
         for name in offered.keys() & self.fields.keys():
-            field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as declared above
-            field.choices = offered[name]
+            self.offer(name, offered[name])
         self.fields["numbers"].label = _("From these numbers")
         self.fields["teams"].label = _("In conversations of these teams")
 
@@ -259,7 +258,7 @@ def _review(request: HttpRequest, form: GuardrailForm) -> HttpResponse:
         "form": form,
         "rule": drawing.shown_as(drawn, Names.of(actor.workspace), actor),
         "held": _held(actor, drawn),
-        "fields": list(drawing.kept_fields(request)),
+        "fields": sent_again(request),
         "save": reverse("console:guardrail_save"),
         "again": reverse("console:guardrail_new"),
         "leave": reverse("console:guardrails"),

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from portero.console import controls, saying, visits
 from portero.console.answers import beyond_own_rights, done
-from portero.console.forms import Form
+from portero.console.forms import Form, sent_again
 from portero.console.membership import Reason
 from portero.console.narrowing import CHOSEN, Places, Times, places_here
 from portero.console.picking import Groups, grouped_permissions, picked
@@ -105,9 +105,7 @@ class Keying(Places, Times):
         # A program shows no factor, and what it sends is no team's.
         super().__init__(*args, without=["factor", "teams"], **kwargs)
         for name, some in choices.items():
-            field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as declared above
-            field.choices = some
+            self.offer(name, some)
 
     @override
     def clean(self) -> dict[str, Any]:
@@ -352,12 +350,7 @@ def _review(request: HttpRequest, actor: Actor, form: Keying) -> HttpResponse:
         "gifts": list(_told(gifts, names)),
         "beyond": [PERMISSIONS[key] for key in queries.beyond_maker(actor, gifts)],
         "until": until,
-        "fields": [
-            (name, value)
-            for name, values in request.POST.lists()
-            for value in values
-            if name != "csrfmiddlewaretoken"
-        ],
+        "fields": sent_again(request),
     }
     return render(request, "console/key_review.html", context)
 

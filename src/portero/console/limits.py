@@ -92,15 +92,11 @@ class LimitForm(Form):
         self._actor = actor
         self.holder: tuple[HolderKind, UUID | None] = (HolderKind.WORKSPACE, None)
         super().__init__(*args, **kwargs)
-        permissions, whose = self.fields["permissions"], self.fields["whose"]
-        assert isinstance(permissions, forms.ChoiceField)  # noqa: S101 - as declared above
-        assert isinstance(whose, forms.ChoiceField)  # noqa: S101 - likewise
-        permissions.choices = grouped_permissions()
-        whose.choices = [
-            (_WORKSPACE, _("The whole workspace")),
-            (_ONE, _("Only one")),
-            *([(_BINDING, _("One role that was given"))] if self["binding"].value() else []),
-        ]
+        self.offer("permissions", grouped_permissions())
+        whose = [(_WORKSPACE, _("The whole workspace")), (_ONE, _("Only one"))]
+        if self["binding"].value():
+            whose.append((_BINDING, _("One role that was given")))
+        self.offer("whose", whose)
 
     @override
     def clean(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -109,14 +109,11 @@ class ThingForm(Form):
     def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._zone = ZoneInfo(choices.timezone)
-        self._offer("what", [_NOT_SAID, *_actions()])
-        self._offer("number", [_NOT_SAID, *choices.numbers])
-        self._offer("template", [_NOT_SAID, *((name, name) for name in choices.templates)])
-        self._offer("team", [_NOT_SAID, *choices.teams])
-        self._offer("whose", list(self._assigned()))
-
-    def _offer(self, name: str, offered: Iterable[Any]) -> None:
-        cast("forms.ChoiceField", self.fields[name]).choices = list(offered)
+        self.offer("what", [_NOT_SAID, *_actions()])
+        self.offer("number", [_NOT_SAID, *choices.numbers])
+        self.offer("template", [_NOT_SAID, *((name, name) for name in choices.templates)])
+        self.offer("team", [_NOT_SAID, *choices.teams])
+        self.offer("whose", self._assigned())
 
     def _assigned(self) -> Iterator[tuple[str, str]]:
         yield "", _("nobody yet")
@@ -178,7 +175,7 @@ class OwnWhyForm(ThingForm):
 
     def __init__(self, *args: Any, askers: Iterable[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._offer("who", askers)
+        self.offer("who", askers)
 
 
 class WhoForm(ThingForm):

@@ -47,9 +47,7 @@ class Asking(Form):
 
     def __init__(self, *args: Any, roles: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["role"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - as declared above
-        field.choices = roles
+        self.offer("role", roles)
 
 
 class Answer(Form):

@@ -107,9 +107,7 @@ class SeeAsForm(Form):
 
     def __init__(self, *args: Any, roles: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        role = self.fields["role"]
-        if isinstance(role, forms.ChoiceField):
-            role.choices = [("", "—"), *roles]
+        self.offer("role", [("", "—"), *roles])
 
     @override
     def clean(self) -> dict[str, Any]:
