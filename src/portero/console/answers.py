@@ -10,8 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from portero.console import lens, visits
-from portero.console.telling import guardrail_in_words
+from portero.console import lens, saying, visits
 from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.errors import (
@@ -78,7 +77,7 @@ def _not_let_in(request: HttpRequest, rules: Sequence[Guardrail]) -> HttpRespons
     wants_passkey = GuardrailKind.REQUIRE_PASSKEY in kinds
     wants_factor = GuardrailKind.REQUIRE_FRESH_FACTOR in kinds and not wants_passkey
     context = {
-        "rules": [(one.name, guardrail_in_words(one)) for one in rules],
+        "rules": [(one.name, saying.guardrail_in_words(one)) for one in rules],
         "address": request.META["REMOTE_ADDR"],
         "is_by_network": GuardrailKind.NETWORKS in kinds,
         "passkey": visits.way_to_a_passkey(person, back) if wants_passkey else None,

@@ -19,7 +19,6 @@ from portero.console import saying
 from portero.console.naming import Named, named_in_a_rule
 from portero.console.narrowing import Times, of_conditions
 from portero.console.saying import Names
-from portero.console.telling import guardrail_in_words
 from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.authorize import Actor
@@ -214,7 +213,7 @@ def shown_as(
     return Shown(
         id=rule.id,
         name=rule.name,
-        sentence=guardrail_in_words(rule),
+        sentence=saying.guardrail_in_words(rule),
         about=[_(spec_of(key).sentence) for key in keys],
         whom=None
         if rule.principals is None

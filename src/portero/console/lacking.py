@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 
 from portero.console import labels, saying
 from portero.console.saying import Names
-from portero.console.telling import DIMENSIONS, dimension_word
 from portero.domain.access.models import Guardrail
 from portero.domain.audit.models import Record, in_workspace
 from portero.engine import PERMISSIONS, Reach, Reason, Scope
@@ -74,11 +73,13 @@ def _part(dimension: str, wanted: object, actual: object, reader: Reader) -> Ite
         yield _("The role gives it with the reach “%(reach)s”.") % {"reach": _reach(wanted)}
         yield _("This needs “%(reach)s”.") % {"reach": _reach(actual)}
         return
-    field = next((name for name, one in DIMENSIONS.items() if one == dimension), None)
+    field = next((name for name, one in saying.DIMENSIONS.items() if one == dimension), None)
     if field is None:
         return  # an hour, a network or a factor: the reason says it
     if not reader.knows(dimension):
-        yield _("Outside what was given: %(dimension)s.") % {"dimension": dimension_word(dimension)}
+        yield _("Outside what was given: %(dimension)s.") % {
+            "dimension": saying.dimension_word(dimension)
+        }
         return
     [where] = saying.where(Scope(**{field: frozenset(_several(wanted))}), reader.names)
     yield _("Given for %(where)s.") % {"where": where}

@@ -15,13 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from typing_extensions import override
 
-from portero.console import visits
+from portero.console import saying, visits
 from portero.console.answers import done
 from portero.console.forms import Form, WholeNumber
 from portero.console.membership import Reason
 from portero.console.naming import called
 from portero.console.picking import grouped_permissions, picked
-from portero.console.telling import limit_in_words
 from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.authorize import Actor
@@ -312,7 +311,7 @@ def _all(actor: Actor) -> list[Shown]:
     return [
         Shown(
             id=one.rule.id,
-            sentence=limit_in_words(one.rule),
+            sentence=saying.limit_in_words(one.rule),
             holder=names.get(one.rule.holder, ""),
             about=[
                 _(PERMISSIONS[key].sentence)

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from portero.console.forms import Form
 from portero.domain.access.services.validation import is_country
+from portero.domain.workspaces.errors import UnknownNumber, UnknownTemplate
 from portero.domain.workspaces.queries import Choices, Circumstances, Thing, Whose
 from portero.engine import PERMISSIONS
 from portero.graphapi.operations import OPERATIONS
@@ -139,6 +140,11 @@ class ThingForm(Form):
             raise forms.ValidationError(
                 _("An address looks like 203.0.113.9 or 2001:db8::9.")
             ) from None
+
+    def blame(self, unknown: UnknownNumber | UnknownTemplate) -> None:
+        """Say at its field that what was there when the choices were read has gone since."""
+        field = "number" if isinstance(unknown, UnknownNumber) else "template"
+        self.add_error(field, _("This is not here any more. Choose another one."))
 
     def thing(self) -> Thing:
         said = self.cleaned_data

@@ -1,4 +1,4 @@
-"""Rules in words: where a role holds, when, and until when."""
+"""Rules in words: where a role holds, when, until when; guardrails and limits."""
 
 from __future__ import annotations
 
@@ -8,16 +8,38 @@ from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from portero.domain.access.models import Principal
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.models import Number, TemplateSet, Waba, Workspace
-from portero.engine import Conditions, Hours, Scope
+from portero.engine import (
+    Conditions,
+    Guardrail,
+    GuardrailKind,
+    HolderKind,
+    Hours,
+    Limit,
+    Metric,
+    Per,
+    Scope,
+)
 
 _ID_MAX = 8
 _UTC = ZoneInfo("UTC")
+DIMENSIONS = {
+    "wabas": "waba",
+    "numbers": "number",
+    "teams": "team",
+    "labels": "label",
+    "template_sets": "template_set",
+    "countries": "country",
+    "integrations": "integration",
+    "bots": "bot",
+}
+"""What the engine calls each field of a scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +125,69 @@ def _clock(minute: int) -> str:
 
 def until(moment: float | None) -> datetime | None:
     return None if moment is None else datetime.fromtimestamp(moment, UTC)
+
+
+def dimension_word(dimension: str) -> str:
+    return {
+        "waba": _("WhatsApp account"),
+        "number": _("number"),
+        "team": _("team"),
+        "label": _("label"),
+        "template_set": _("template set"),
+        "country": _("country"),
+        "integration": _("integration"),
+        "bot": _("bot"),
+        "hours": _("hours"),
+        "network": _("network"),
+    }.get(dimension, "")
+
+
+def guardrail_in_words(rule: Guardrail) -> str:
+    """What a guardrail lets happen."""
+    match rule.kind:
+        case GuardrailKind.DENY:
+            return _("Never lets this happen.")
+        case GuardrailKind.TEMPLATES_ONLY:
+            return _("Lets approved templates through and nothing else.")
+        case GuardrailKind.REQUIRE_WINDOW:
+            return _("Only while the customer wrote in the last 24 hours.")
+        case GuardrailKind.REQUIRE_CONSENT:
+            return _("Only to customers who agreed to it.")
+        case GuardrailKind.REQUIRE_SECOND_PERSON if rule.threshold is not None:
+            return _("A second person approves it above %(count)s people.") % {
+                "count": rule.threshold
+            }
+        case GuardrailKind.REQUIRE_SECOND_PERSON:
+            return _("A second person approves it.")
+        case GuardrailKind.REQUIRE_FRESH_FACTOR:
+            return _only(Conditions(fresh_factor_s=rule.fresh_factor_s or 0))
+        case GuardrailKind.REQUIRE_PASSKEY:
+            return _("Only with a passkey.")
+        case GuardrailKind.NETWORKS:
+            return _only(Conditions(networks=rule.networks or ()))
+        case GuardrailKind.HOURS:
+            return _only(Conditions(hours=rule.hours or ()))
+
+
+def _only(conditions: Conditions) -> str:
+    return _("Only %(when)s.") % {"when": " · ".join(when(conditions))}
+
+
+def limit_in_words(limit: Limit) -> str:
+    """How many, of what, per what, and for whom together."""
+    return _("%(amount)s %(things)s %(per)s, %(together)s") % {
+        "amount": number_format(limit.amount, force_grouping=True),
+        "things": {
+            Metric.REQUESTS: ngettext("request", "requests", limit.amount),
+            Metric.MESSAGES: ngettext("message", "messages", limit.amount),
+            Metric.RECIPIENTS: ngettext("recipient", "recipients", limit.amount),
+            Metric.MONEY: ngettext("unit of money", "units of money", limit.amount),
+        }[limit.metric],
+        "per": {Per.SECOND: _("a second"), Per.HOUR: _("an hour"), Per.DAY: _("a day")}[limit.per],
+        "together": {
+            HolderKind.KEY: _("by this key"),
+            HolderKind.PRINCIPAL: _("by whoever asks or their team"),
+            HolderKind.BINDING: _("by this role that was given"),
+            HolderKind.WORKSPACE: _("in the whole workspace"),
+        }[limit.holder_kind],
+    }

@@ -26,13 +26,7 @@ from portero.engine import (
     CheckAccount,
     Conditions,
     Failing,
-    Guardrail,
-    GuardrailKind,
-    HolderKind,
-    Limit,
-    Metric,
     ObligationKind,
-    Per,
     PermissionSpec,
     Reach,
     Reason,
@@ -43,16 +37,6 @@ from portero.engine import (
     spec_of,
 )
 
-DIMENSIONS = {
-    "wabas": "waba",
-    "numbers": "number",
-    "teams": "team",
-    "labels": "label",
-    "template_sets": "template_set",
-    "countries": "country",
-    "integrations": "integration",
-    "bots": "bot",
-}
 _MOST_GRANTORS = 5
 
 
@@ -129,7 +113,7 @@ def told(account: Account, names: Names) -> Told:
         policy_version=decision.policy_version,
         checks=tuple(teller.check(given) for given in account.explanation.checks),
         guardrails=tuple(teller.guardrail(one) for one in account.watching),
-        limits=tuple(limit_in_words(limit) for limit in account.limits),
+        limits=tuple(saying.limit_in_words(limit) for limit in account.limits),
         changes=tuple(teller.change(change) for change in account.explanation.changes),
         grantors=tuple(one.name for one in account.grantors[:_MOST_GRANTORS]),
         other_grantors=max(0, len(account.grantors) - _MOST_GRANTORS),
@@ -259,7 +243,7 @@ class _Teller:
             values = getattr(scope, field.name)
             if values is not None:
                 [text] = saying.where(Scope(**{field.name: values}), self._names)
-                yield DIMENSIONS[field.name], text
+                yield saying.DIMENSIONS[field.name], text
 
     def _part(self, text: str, failing: Failing | None) -> Part:
         return Part(failing is None, text, "" if failing is None else self._found(failing))
@@ -290,7 +274,7 @@ class _Teller:
             case "passkey", _:
                 return _("with a passkey")
             case dimension, frozenset() as values:
-                field = next(name for name, one in DIMENSIONS.items() if one == dimension)
+                field = next(name for name, one in saying.DIMENSIONS.items() if one == dimension)
                 [text] = saying.where(Scope(**{field: values}), self._names)
                 return text
             case _:
@@ -343,7 +327,7 @@ class _Teller:
 
     def guardrail(self, one: Watching) -> GuardrailTold:
         return GuardrailTold(
-            one.rule.name, one.standing, guardrail_in_words(one.rule), self._bites(one)
+            one.rule.name, one.standing, saying.guardrail_in_words(one.rule), self._bites(one)
         )
 
     def _bites(self, one: Watching) -> str:
@@ -361,7 +345,7 @@ class _Teller:
             "who": self._who,
             "rule": self._rule_of(change),
             "what": self._value(change),
-            "dimension": dimension_word(change.dimension),
+            "dimension": saying.dimension_word(change.dimension),
             "permission": _(spec_of(change.permission).sentence) if change.permission else "",
         }
 
@@ -414,21 +398,6 @@ def _steps() -> Mapping[ChangeKind, str]:
     }
 
 
-def dimension_word(dimension: str) -> str:
-    return {
-        "waba": _("WhatsApp account"),
-        "number": _("number"),
-        "team": _("team"),
-        "label": _("label"),
-        "template_set": _("template set"),
-        "country": _("country"),
-        "integration": _("integration"),
-        "bot": _("bot"),
-        "hours": _("hours"),
-        "network": _("network"),
-    }.get(dimension, "")
-
-
 def _moments(conditions: Conditions) -> Iterator[tuple[str, str]]:
     nothing = Conditions()
     for field, dimension in (
@@ -448,54 +417,3 @@ def _requirement(name: str) -> str:
         Requirement.CONSENT: _("the customer agreed to it"),
         Requirement.SECOND_PERSON: _("a second person approves it"),
     }[Requirement(name)]
-
-
-def guardrail_in_words(rule: Guardrail) -> str:
-    """What a guardrail lets happen."""
-    match rule.kind:
-        case GuardrailKind.DENY:
-            return _("Never lets this happen.")
-        case GuardrailKind.TEMPLATES_ONLY:
-            return _("Lets approved templates through and nothing else.")
-        case GuardrailKind.REQUIRE_WINDOW:
-            return _("Only while the customer wrote in the last 24 hours.")
-        case GuardrailKind.REQUIRE_CONSENT:
-            return _("Only to customers who agreed to it.")
-        case GuardrailKind.REQUIRE_SECOND_PERSON if rule.threshold is not None:
-            return _("A second person approves it above %(count)s people.") % {
-                "count": rule.threshold
-            }
-        case GuardrailKind.REQUIRE_SECOND_PERSON:
-            return _("A second person approves it.")
-        case GuardrailKind.REQUIRE_FRESH_FACTOR:
-            return _only(Conditions(fresh_factor_s=rule.fresh_factor_s or 0))
-        case GuardrailKind.REQUIRE_PASSKEY:
-            return _("Only with a passkey.")
-        case GuardrailKind.NETWORKS:
-            return _only(Conditions(networks=rule.networks or ()))
-        case GuardrailKind.HOURS:
-            return _only(Conditions(hours=rule.hours or ()))
-
-
-def _only(conditions: Conditions) -> str:
-    return _("Only %(when)s.") % {"when": " · ".join(saying.when(conditions))}
-
-
-def limit_in_words(limit: Limit) -> str:
-    """How many, of what, per what, and for whom together."""
-    return _("%(amount)s %(things)s %(per)s, %(together)s") % {
-        "amount": formats.number_format(limit.amount, force_grouping=True),
-        "things": {
-            Metric.REQUESTS: ngettext("request", "requests", limit.amount),
-            Metric.MESSAGES: ngettext("message", "messages", limit.amount),
-            Metric.RECIPIENTS: ngettext("recipient", "recipients", limit.amount),
-            Metric.MONEY: ngettext("unit of money", "units of money", limit.amount),
-        }[limit.metric],
-        "per": {Per.SECOND: _("a second"), Per.HOUR: _("an hour"), Per.DAY: _("a day")}[limit.per],
-        "together": {
-            HolderKind.KEY: _("by this key"),
-            HolderKind.PRINCIPAL: _("by whoever asks or their team"),
-            HolderKind.BINDING: _("by this role that was given"),
-            HolderKind.WORKSPACE: _("in the whole workspace"),
-        }[limit.holder_kind],
-    }

@@ -33,6 +33,7 @@ from portero.console import (
     streams,
     views,
     welcome,
+    who,
     why,
     workspaces,
 )
@@ -334,7 +335,7 @@ _ours: list[URLPattern] = [
         "why_then",
         GET=needs("audit:read", event="page.opened"),
     ),
-    route("who/", why.who, "who", GET=needs("access:explain", event="page.opened")),
+    route("who/", who.who, "who", GET=needs("access:explain", event="page.opened")),
     route("welcome/<str:token>", welcome.welcome, "welcome", GET=EVERYBODY, POST=EVERYBODY),
     route("undo/<str:token>", factors.undo, "undo", GET=EVERYBODY, POST=EVERYBODY),
     route("forgotten/", welcome.forgotten, "forgotten", GET=EVERYBODY, POST=EVERYBODY),

@@ -1,4 +1,4 @@
-"""Why somebody may do something or may not, and who can: the engine's answers as pages."""
+"""Why somebody may do something or may not: the engine's answer as a page."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from portero.console import saying, visits
-from portero.console.questions import OwnWhyForm, ThingForm, WhoForm, WhyForm, permissions_of
+from portero.console import visits
+from portero.console.questions import OwnWhyForm, ThingForm, WhyForm, permissions_of
 from portero.console.saying import Names
 from portero.console.telling import told
 from portero.domain.access import queries as access
@@ -27,7 +27,7 @@ from portero.domain.audit.models import Record, RecordOpen, in_workspace
 from portero.domain.workspaces import queries
 from portero.domain.workspaces.errors import UnknownNumber, UnknownTemplate
 from portero.domain.workspaces.models import Number
-from portero.domain.workspaces.queries import Able, Account, Asked, Ways
+from portero.domain.workspaces.queries import Account, Asked
 from portero.engine import Effect, PrincipalKind
 from portero.graphapi import phone
 from portero.graphapi.errors import GraphError
@@ -96,15 +96,9 @@ def _answer(
     try:
         account = queries.why(actor=actor, asked=asked)
     except (UnknownNumber, UnknownTemplate) as unknown:
-        _blame(form, unknown)
+        form.blame(unknown)
         return _page(request, form, **context)
     return _page(request, form, account=account, **context)
-
-
-def _blame(form: ThingForm, unknown: UnknownNumber | UnknownTemplate) -> None:
-    """What was there when the choices were read may have gone since."""
-    field = "number" if isinstance(unknown, UnknownNumber) else "template"
-    form.add_error(field, _("This is not here any more. Choose another one."))
 
 
 def _page(
@@ -210,91 +204,3 @@ def _country(recipients: object) -> str:
         return phone.canonical(str(recipients[0])).country or ""
     except GraphError:
         return ""
-
-
-def who(request: HttpRequest) -> HttpResponse:
-    """Everybody who can, counted, with the bindings through which."""
-    actor = visits.actor(request)
-    choices = queries.choices(actor=actor)
-    if "what" not in request.GET:
-        form = WhoForm(initial=request.GET.dict(), choices=choices)
-        return render(request, "console/who.html", {"form": form})
-    form = WhoForm(request.GET, choices=choices)
-    if not form.is_valid():
-        return render(request, "console/who.html", {"form": form})
-    try:
-        able = Able(form.cleaned_data["able"] or Able.NOW)
-    except ValueError:
-        raise Http404 from None
-    behind = form.cleaned_data["behind"]
-    try:
-        page = queries.who(
-            actor=actor,
-            permissions=permissions_of(form.cleaned_data["what"]),
-            thing=form.thing(),
-            when=form.when(actor.at),
-            able=able,
-            after=(form.cleaned_data["name"], str(behind)) if behind is not None else None,
-        )
-    except (UnknownNumber, UnknownTemplate) as unknown:
-        _blame(form, unknown)
-        return render(request, "console/who.html", {"form": form})
-    names = Names.of(actor.workspace)
-    said: dict[str, Any] = {
-        name: value
-        for name, value in request.GET.dict().items()
-        if value and name not in {"able", "name", "behind"}
-    }
-    context = {
-        "form": form,
-        "page": page,
-        "able": able,
-        "unnamed": page.counts[able],
-        "tabs": [(one, page.counts[one], urlencode({**said, "able": one})) for one in Able],
-        "shown": [_shown(one, page.teams, page.roles, names, said) for one in page.shown],
-        "more": page.following
-        and urlencode(
-            {**said, "able": able, "name": page.following[0], "behind": page.following[1]}
-        ),
-    }
-    return render(request, "console/who.html", context)
-
-
-@dataclass(frozen=True, slots=True)
-class Through:
-    """A binding through which somebody can."""
-
-    role: str
-    role_id: str
-    team: str
-    where: list[str]
-    when: list[str]
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    ways: Ways
-    through: list[Through]
-    why: str
-
-
-def _shown(
-    ways: Ways,
-    teams: Mapping[str, str],
-    roles: Mapping[str, str],
-    names: Names,
-    said: Mapping[str, str],
-) -> Shown:
-    through = [
-        Through(
-            role=roles[one.role],
-            role_id=one.role,
-            team="" if one.principal == ways.principal.id else teams[one.principal],
-            where=saying.where(one.scope, names),
-            when=saying.when(one.conditions),
-            until=saying.until(one.until),
-        )
-        for one in ways.bindings
-    ]
-    return Shown(ways, through, urlencode({**said, "who": ways.principal.id}))
