@@ -341,8 +341,8 @@ def test_on_another_machine_everything_is_there_again(tmp_path: Path) -> None:
             second, "restore", str(tmp_path / "a.data"), "--keys", str(safe / "a.keys"),
             said=saved["code"],
         )  # fmt: skip
-        again = portero(second, "role", "list", "--json")
         found = json.loads(portero(second, "backup", str(tmp_path / "b.data"), "--json"))
+        again = portero(second, "role", "list", "--json")  # which leaves a record of its own
     finally:
         Cluster(new).stop()
 
