@@ -97,8 +97,8 @@ portero migrate
 say "starting the services"
 cp $home/deploy/systemd/portero* /etc/systemd/system/
 systemctl daemon-reload
-systemctl -q enable portero.target portero-gateway portero-console portero-live portero-worker
-systemctl restart portero.target portero-gateway portero-console portero-live portero-worker
+systemctl -q enable portero.target portero-gateway portero-console portero-live portero-worker portero-metrics
+systemctl restart portero.target portero-gateway portero-console portero-live portero-worker portero-metrics
 
 # A configuration that somebody changed is theirs: the new one is put beside it.
 put() {

@@ -21,7 +21,7 @@ NAME = "wa.example.com"
 WITHIN_S = 600
 SAFE_ENOUGH = 2.0
 """Of ten, by systemd's own reckoning."""
-UNITS = ("portero-console", "portero-gateway", "portero-live", "portero-worker")
+UNITS = ("portero-console", "portero-gateway", "portero-live", "portero-metrics", "portero-worker")
 
 
 @dataclass(frozen=True)

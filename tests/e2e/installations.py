@@ -151,6 +151,22 @@ def console_alone(database: Database, *, host: str = "127.0.0.1", **more: str) -
         process.wait(20)
 
 
+@contextmanager
+def running_child(kind: str, settings: Mapping[str, str], url: str) -> Iterator[None]:
+    """A process of ours with nothing else running, once `url` answers."""
+    source = str(Path(__file__).parents[2] / "src")
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "portero.project.child", str(os.getpid()), kind],
+        env={**os.environ, **settings, "PYTHONPATH": source},
+    )
+    try:
+        _await_health(url, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:

@@ -60,6 +60,13 @@ def live(fd: str) -> None:
     uvloop.run(run(Configuration.from_environment(), fd=int(fd)))
 
 
+def metrics() -> None:
+    from portero.project.configuration import Configuration
+    from portero.project.metrics import serve
+
+    serve(Configuration.from_environment())()
+
+
 def worker() -> None:
     """Send mail, and whatever else waits for nobody."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portero.project.settings")
@@ -100,6 +107,7 @@ _KINDS: Mapping[str, Callable[..., None]] = {
     "sandbox": sandbox,
     "console": console,
     "live": live,
+    "metrics": metrics,
     "worker": worker,
     "database": database,
     "demo-workspace": demo_workspace,

@@ -43,6 +43,7 @@ SETTINGS: Mapping[str, str] = {
     "PORTERO_GATEWAY_LISTEN": "127.0.0.1:8001",
     "PORTERO_GATEWAY_PROCESSES": "1",
     "PORTERO_LIVE_LISTEN": "127.0.0.1:8003",
+    "PORTERO_METRICS_LISTEN": "127.0.0.1:9464",
     "PORTERO_PUBLIC_URL": "",
     "PORTERO_CONSOLE_URL": "",
     "PORTERO_MAIL_URL": "",
@@ -117,6 +118,7 @@ class Configuration:
     gateway_listen: Address
     gateway_processes: int
     live_listen: Address
+    metrics_listen: Address
     public_url: str
     """How programs and Meta reach the gateway; empty = by its own address."""
     console_url: str
@@ -148,6 +150,7 @@ class Configuration:
             "gateway_listen": reader.read("PORTERO_GATEWAY_LISTEN", _address),
             "gateway_processes": reader.read("PORTERO_GATEWAY_PROCESSES", _processes),
             "live_listen": reader.read("PORTERO_LIVE_LISTEN", _address),
+            "metrics_listen": reader.read("PORTERO_METRICS_LISTEN", _loopback_address),
             "public_url": reader.read("PORTERO_PUBLIC_URL", lambda t: _origin(t) if t else ""),
             "console_url": reader.read("PORTERO_CONSOLE_URL", lambda t: _origin(t) if t else ""),
             "mail": reader.read_mail_server(),
@@ -398,6 +401,13 @@ def _address(text: str) -> Address:
     except ValueError:
         raise ValueError("must be an address of this machine, not a name") from None
     return Address(host, int(port))
+
+
+def _loopback_address(text: str) -> Address:
+    address = _address(text)
+    if not is_loopback(address.host):
+        raise ValueError("must be an address of this machine alone: what it tells has no lock")
+    return address
 
 
 def _console_url(values: Mapping[str, Any]) -> str:

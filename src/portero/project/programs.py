@@ -15,6 +15,7 @@ SANDBOX_HEALTH = "/_sandbox/ledger?since=999999999"
 GATEWAY_HEALTH = "/-/health"
 CONSOLE_HEALTH = "/-/health"
 LIVE_HEALTH = "/live/health"
+METRICS_HEALTH = "/metrics"
 
 
 def gateway_program(
@@ -45,6 +46,10 @@ def console_program(environ: Mapping[str, str], *, url: str) -> Program:
 def live_program(environ: Mapping[str, str], *, fd: int, url: str) -> Program:
     ready = partial(answers, url + LIVE_HEALTH)
     return _child(environ, "live", "live", str(fd), ready=ready, fds=(fd,))
+
+
+def metrics_program(environ: Mapping[str, str], *, url: str) -> Program:
+    return _child(environ, "metrics", "metrics", ready=partial(answers, url + METRICS_HEALTH))
 
 
 def worker_program(environ: Mapping[str, str]) -> Program:

@@ -11,9 +11,11 @@ from portero.project.configuration import Configuration
 from portero.project.gateway_settings import internal_socket
 from portero.project.listening import listen
 from portero.project.programs import (
+    METRICS_HEALTH,
     console_program,
     gateway_program,
     live_program,
+    metrics_program,
     sandbox_program,
     worker_program,
 )
@@ -59,6 +61,15 @@ async def serve_live(configuration: Configuration, *, as_json: bool) -> None:
         ready = f"Streams are served on {address.url}."
         program = live_program(os.environ, fd=sock.fileno(), url=address.url)
         await _keep([program], {"live_url": address.url} if as_json else ready)
+
+
+async def serve_metrics(configuration: Configuration, *, as_json: bool) -> None:
+    address = configuration.metrics_listen
+    listen(address.host, address.port).close()  # a taken port is told at once, and once
+    url = address.url + METRICS_HEALTH
+    ready = f"Prometheus is answered on {url}."
+    program = metrics_program(os.environ, url=address.url)
+    await _keep([program], {"metrics_url": url} if as_json else ready)
 
 
 async def serve_worker(*, as_json: bool) -> None:

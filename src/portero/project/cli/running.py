@@ -113,6 +113,16 @@ def serve_live(json: Json = False) -> None:
     _serve(lambda: serving.serve_live(configuration, as_json=json))
 
 
+@serve.command("metrics")
+def serve_metrics(json: Json = False) -> None:
+    """Answer Prometheus, on this machine only."""
+    from portero.project import serving
+    from portero.project.cli.installation import configured
+
+    configuration = configured()
+    _serve(lambda: serving.serve_metrics(configuration, as_json=json))
+
+
 def worker(json: Json = False) -> None:
     """Run the worker: it sends mail, and does what waits for nobody."""
     from portero.project import serving
