@@ -20,10 +20,9 @@ import django_ready  # noqa: F401 - signing asks the settings for more keys
 from databases import Database
 from deploy.proxies import DEPLOY, HOST, Proxy, running
 from deploy.test_g20_addresses import HERE, LIES, OFFICE
-from e2e.installations import console_alone
+from e2e.installations import console_alone, keys_of
 from e2e.signing_in import PASSWORD, code_of
 from gateway.house import Workspace, free_port
-from portero.store.sealing import KeyRing
 
 FILES = ("nginx.conf", "Caddyfile")
 _SETTING = re.compile(r"^# +(PORTERO_[A-Z_]+)=(\S+)$", re.MULTILINE)
@@ -94,7 +93,7 @@ def origin(clone: Callable[[], Database], proxy_name: str) -> Iterator[Public]:
 @pytest.fixture(scope="module")
 def link(origin: Public) -> str:
     """With which the owner of a workspace comes in for the first time."""
-    email = Workspace(origin.database, KeyRing.generate(), KeyRing.generate()).create().email
+    email = Workspace(origin.database, *keys_of(origin.database)).create().email
     return origin.command("person", "link", email)
 
 

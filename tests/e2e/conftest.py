@@ -14,10 +14,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from databases import Database
 from e2e.browsing import chromium
-from e2e.installations import Demo, console_alone, demo
+from e2e.installations import Demo, console_alone, demo, keys_of
 from e2e.signing_in import Cookies, come_in_by_link, cookies_of, link_for
 from gateway.house import Workspace
-from portero.store.sealing import KeyRing
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def unused(browser: Browser, shared_database: Database) -> Iterator[tuple[str, C
 
     With what its owner's browser remembers.
     """
-    email = Workspace(shared_database, KeyRing.generate(), KeyRing.generate()).create().email
+    email = Workspace(shared_database, *keys_of(shared_database)).create().email
     with console_alone(shared_database) as url:
         context = browser.new_context(locale="en")
         come_in_by_link(context.new_page(), link_for(shared_database, email, url))

@@ -19,6 +19,7 @@ import httpx
 from databases import Database
 from gateway.house import free_port
 from portero.project.configuration import create_secrets
+from portero.store.sealing import KeyRing
 
 _START_S = 90
 _TETHERED = ["setpriv", "--pdeathsig=INT"]
@@ -122,6 +123,15 @@ def console_and_worker(database: Database) -> Iterator[str]:
             worker.wait(20)
 
 
+def keys_of(database: Database) -> tuple[KeyRing, KeyRing]:
+    """The installation's own, by which its commands open and close what is in the database."""
+    folder = database.cluster.state / "secrets"
+    create_secrets(database.cluster.state)
+    return KeyRing.parse((folder / "kek").read_text()), KeyRing.parse(
+        (folder / "pepper").read_text()
+    )
+
+
 @contextmanager
 def console_alone(database: Database, *, host: str = "127.0.0.1", **more: str) -> Iterator[str]:
     """The console's process with nothing else running; yields its address.
@@ -165,6 +175,35 @@ def running_child(kind: str, settings: Mapping[str, str], url: str) -> Iterator[
     finally:
         process.terminate()
         process.wait(20)
+
+
+@contextmanager
+def portero_serving(settings: Mapping[str, str], *arguments: str) -> Iterator[str]:
+    """A command that stays, once it has written that it answers; yields its first line."""
+    process = subprocess.Popen(
+        [*_TETHERED, Path(sys.executable).with_name("portero"), *arguments],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def portero_says(settings: Mapping[str, str], *arguments: str) -> str:
+    """What a command writes to stdout."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("portero"), *arguments],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
 
 
 def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:

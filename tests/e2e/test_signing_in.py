@@ -11,11 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from databases import Database
 from e2e.browsing import PHONE, WIDE, Scheme, picture, visiting
-from e2e.installations import Demo, console_alone
+from e2e.installations import Demo, console_alone, keys_of
 from e2e.passkeys import with_passkeys
 from e2e.signing_in import come_in_by_link, cookies_of, link_for
 from gateway.house import Workspace
-from portero.store.sealing import KeyRing
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +26,7 @@ WAYS = tuple(product(SIGN_IN, (WIDE, PHONE), ("light", "dark")))
 @pytest.fixture
 def empty(shared_database: Database) -> Iterator[tuple[str, str]]:
     """A console whose owner never came in yet, and the link that lets her."""
-    email = Workspace(shared_database, KeyRing.generate(), KeyRing.generate()).create().email
+    email = Workspace(shared_database, *keys_of(shared_database)).create().email
     with console_alone(shared_database) as url:
         yield url, link_for(shared_database, email, url)
 
