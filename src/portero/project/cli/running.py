@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +42,20 @@ def demo(
             metavar="FILE",
         ),
     ] = None,
+    lan: Annotated[
+        bool,
+        typer.Option(
+            "--lan", help="Let phones in this network in, by https; needs Caddy on this machine."
+        ),
+    ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="With --lan: by which they reach it; this machine's own, ending in .local, else.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     code: Annotated[
         str | None,
         typer.Option(
@@ -57,11 +72,15 @@ def demo(
         typer.echo(code_of(data, code))
         return
     from portero.project.demo import running as demonstration
+    from portero.project.demo.lan import own_name
 
-    _require_port(port, last=port + 3)
+    if name is not None and not (lan and re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name)):
+        raise typer.BadParameter("a name of small letters, with --lan", param_hint="--name")
+    reached = (name or own_name()) if lan else None
+    _require_port(port, last=port + (5 if lan else 3))
     require_room_for(json_file)
     try:
-        asyncio.run(demonstration.run(data, port=port, json_file=json_file))
+        asyncio.run(demonstration.run(data, port=port, json_file=json_file, lan_name=reached))
     except demonstration.DemoFailed as error:
         raise Problem(str(error), ExitCode.TAKEN if error.taken else ExitCode.FAILED) from None
 

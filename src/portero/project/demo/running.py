@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from portero.project.cli.output import say, write
+from portero.project.demo.lan import Lan, NoProxy, prepare
 from portero.project.demo.words import introduction
 from portero.project.demo.world import DEMO_FILE, WORLD_FILE, new_world, placed
 from portero.project.environment import write_file, write_private
@@ -28,9 +29,10 @@ from portero.project.programs import (
     worker_program,
 )
 from portero.project.serving import relay
-from portero.project.supervisor import ProgramFailed, supervising, until_signalled
+from portero.project.supervisor import Program, ProgramFailed, supervising, until_signalled
 
 HOST = "127.0.0.1"
+_LAN_PORT = 4
 _LOCK_FILE = ".demo.lock"
 # What an operator says about PostgreSQL itself holds for the demo too; nothing else does.
 _KEPT = ("PORTERO_PG_BIN", "PORTERO_PG_USER")
@@ -72,35 +74,46 @@ class Addresses:
         return f"http://{HOST}:{self.port + 3}"
 
 
-async def run(data: Path, *, port: int, json_file: Path | None) -> None:
+async def run(
+    data: Path, *, port: int, json_file: Path | None, lan_name: str | None = None
+) -> None:
     """Run until SIGTERM or SIGINT. `json_file` is written once everything answers.
+
+    With `lan_name` other machines reach it at that name, by https, and mails are kept nowhere: in
+    their mailbox anybody in the network could read them.
 
     Raises DemoFailed.
     """
     addresses, state = Addresses(port), data.resolve()
+    lan = None if lan_name is None else Lan(lan_name, port + _LAN_PORT, state / "lan")
     try:
         with _own_folder(state), _ports(port) as descriptors:
             _write_world(state, addresses)
-            await _supervise(state, addresses, descriptors, json_file)
+            await _supervise(state, addresses, descriptors, json_file, lan)
     except AddressTaken as error:
         raise DemoFailed(f"{error}: stop it, or choose others with --port", taken=True) from None
-    except (ProgramFailed, ValueError) as error:
+    except (ProgramFailed, NoProxy, ValueError) as error:
         raise DemoFailed(str(error)) from None
     except OSError as error:
         raise DemoFailed(f"{error.filename or state}: {error.strerror}") from None
 
 
 async def _supervise(
-    state: Path, addresses: Addresses, descriptors: tuple[int, int, int], json_file: Path | None
+    state: Path,
+    addresses: Addresses,
+    descriptors: tuple[int, int, int],
+    json_file: Path | None,
+    lan: Lan | None,
 ) -> None:
     gateway_fd, sandbox_fd, live_fd = descriptors
-    environ = _environment(state, addresses)
+    environ = _environment(state, addresses, lan)
+    proxies = [] if lan is None else [_proxy(lan, addresses.port)]
     cluster = Cluster(state, environ)
     async with supervising(relay) as supervisor:
         say(f"Starting PostgreSQL in {state} …")
         await supervisor.start(database_program(environ, ready=lambda: cluster.status().running))
         await supervisor.run(demo_workspace_program(environ))
-        document = _document(state, addresses)
+        document = _document(state, addresses, lan)
         say("Starting the sandbox, the gateway, the console and the worker …")
         await supervisor.start(
             sandbox_program(
@@ -116,9 +129,10 @@ async def _supervise(
             console_program(environ, url=addresses.console),
             live_program(environ, fd=live_fd, url=addresses.live),
             worker_program(environ),
+            *proxies,
         )
         _write_document(document, state / DEMO_FILE, *([json_file] if json_file else []))
-        write(introduction(document, state))
+        write(introduction(document, state, lan))
         await until_signalled()
 
 
@@ -156,11 +170,20 @@ def _write_world(state: Path, addresses: Addresses) -> None:
     write_private(path, json.dumps(located, ensure_ascii=False, indent=1))
 
 
-def _environment(state: Path, addresses: Addresses) -> dict[str, str]:
+def _proxy(lan: Lan, port: int) -> Program:
+    return prepare(lan, console=port, gateway=port + 1, live=port + 3)
+
+
+def _environment(state: Path, addresses: Addresses, lan: Lan | None) -> dict[str, str]:
     """The settings of this run, also written to portero.env for `portero --state`."""
+    reached = (
+        {"PORTERO_MAIL_URL": "mailbox:"}
+        if lan is None
+        else {"PORTERO_PUBLIC_URL": lan.url, "PORTERO_TRUSTED_PROXIES": f"{HOST}/32"}
+    )
     settings = {
+        **reached,
         "PORTERO_GRAPH_URL": addresses.sandbox,
-        "PORTERO_MAIL_URL": "mailbox:",
         "PORTERO_CONSOLE_LISTEN": addresses.console.removeprefix("http://"),
         "PORTERO_LIVE_LISTEN": addresses.live.removeprefix("http://"),
         "PORTERO_GATEWAY_LISTEN": addresses.gateway.removeprefix("http://"),
@@ -174,11 +197,11 @@ def _environment(state: Path, addresses: Addresses) -> dict[str, str]:
     return {**inherited, **settings, "PORTERO_STATE": str(state)}
 
 
-def _document(state: Path, addresses: Addresses) -> dict[str, Any]:
+def _document(state: Path, addresses: Addresses, lan: Lan | None) -> dict[str, Any]:
     made = json.loads((state / DEMO_FILE).read_text())
     urls = {
-        "console_url": addresses.console_by_name,
-        "gateway_url": addresses.gateway,
+        "console_url": lan.url if lan else addresses.console_by_name,
+        "gateway_url": lan.url if lan else addresses.gateway,
         "sandbox_url": addresses.sandbox,
     }
     return {**urls, **{name: value for name, value in made.items() if name not in urls}}

@@ -8,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from portero.project.demo.lan import Lan
 from portero.project.demo.world import LUCIA
 
 _INTRODUCTION = """
@@ -20,7 +21,7 @@ Portero is running, with the shop {workspace}.
 Sign in to the console as {owner}, with the password {password}
 and the code that this writes: {portero} demo --data {data} --code {owner_name}
 The others, and what they may, stand in {file}.
-Mails are not sent: they lie in {console_url}/mailbox/
+{mails}
 
 Keys, in {file}:
 {keys}
@@ -48,10 +49,24 @@ Everything is kept in {state}. Stop with Ctrl-C; start again and it is all still
 """
 
 
-def introduction(document: Mapping[str, Any], state: Path) -> str:
+_MAILBOX = "Mails are not sent: they lie in {console_url}/mailbox/"
+_ON_A_PHONE = """Mails are not sent, and not kept: links are shown where they are made.
+
+Other machines of this network reach it: whoever is in it sees the page to sign in. A phone first takes
+the demo's authority, which may speak for {name} alone, from {authority}
+  Android: Settings, Security, More, Install a certificate, CA certificate
+  iPhone:  open it in Safari; then Settings, General, VPN and device management; then General, About,
+           Certificate trust settings
+Then it opens {console_url}"""
+
+
+def introduction(document: Mapping[str, Any], state: Path, lan: Lan | None = None) -> str:
     """Where to go, and two examples that work when pasted. Keys stay in their file."""
     keys = document["keys"]
+    where = {"name": lan.name, "authority": lan.authority_url} if lan else {}
+    mails = (_ON_A_PHONE if lan else _MAILBOX).format(console_url=document["console_url"], **where)
     return _INTRODUCTION.format(
+        mails=mails,
         workspace=document["workspace"]["name"],
         console_url=document["console_url"],
         gateway_url=document["gateway_url"],
