@@ -24,6 +24,7 @@ from portero.domain.access.models import Principal, Role
 from portero.domain.access.services import confirmation
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
+from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import Person, Session, SignInLink
 from portero.domain.audit.models import Record, in_workspace
 from portero.domain.notices import services as notices
@@ -130,8 +131,27 @@ def test_a16_after_a_removal_the_link_opens_nothing(cast: Cast, ana: Client) -> 
         principal = Principal.objects.get(person_id=Person.objects.get(email=address).pk)
 
     accounts.remove(actor=cast.ana, principal=principal.id)
+    link = link_in(mail.outbox[0].body)
+    with pytest.raises(LinkNotValid):
+        accounts.bearer_of(link.removeprefix("/welcome/"))
+    assert at_the_door().get(link).status_code == 404
+    # Else it would work again for who is a member again, by whatever way.
+    assert not SignInLink.objects.filter(person_id=principal.person_id, used_at=None).exists()
 
-    assert at_the_door().get(link_in(mail.outbox[0].body)).status_code == 404
+
+def test_a16_a_link_that_is_made_after_the_removal_opens_nothing(cast: Cast, ana: Client) -> None:
+    """As by a worker that had the mail in hand."""
+    form, [address] = guests(cast, "Ramiro")
+    ana.post("/people/invite/", form)
+    person = Person.objects.get(email=address)
+    with in_workspace(cast.workspace):
+        principal = Principal.objects.get(person_id=person.pk)
+
+    accounts.remove(actor=cast.ana, principal=principal.id)
+    token = accounts.make_sign_in_link(person=person.pk, workspace=cast.workspace)
+
+    with pytest.raises(LinkNotValid):
+        accounts.bearer_of(token)
 
 
 def test_a16_control_a_link_that_nobody_voids_still_opens(cast: Cast) -> None:
