@@ -6,14 +6,14 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client
 from psycopg import sql
@@ -27,10 +27,12 @@ from portero.console.doors import Opens, declared
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor, Lens
 from portero.domain.access.errors import AccessDenied, NotFound, NotOneself, OwnerNeeded
+from portero.domain.access.models import Principal
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
 from portero.domain.audit.models import Record, RecordOpen, in_workspace
 from portero.engine import Reach
+from portero.store.sittings import SEEN_STEP_S
 
 GROWS = re.compile(r"session|record(_.*)?|outbox")
 """What looking leaves behind: when the session was last used, and the log."""
@@ -333,6 +335,49 @@ def test_the_bar_is_on_every_page_and_says_whose_eyes_and_until_when(
     assert re.search(r"It ends at \d\d:\d\d\.", text_of(looking, "/people/"))
     assert "You see what" not in looking.get("/-/health").content.decode()
     assert looking.get("/factors/").status_code == 403
+
+
+def test_after_a_minute_the_pages_open_still_and_nobody_was_seen_here(
+    cast: Cast, looking: Client
+) -> None:
+    session = looking.session
+    ago = time.time() - 2 * SEEN_STEP_S
+    session.update({"seen": ago, "seen here": ago})
+    session.save()
+    before = seen_at(cast.ana), seen_at(cast.beto)
+
+    for url in ("/people/", f"/people/{cast.dora.principal}/", "/roles/"):
+        assert looking.get(url).status_code == 200, url
+
+    assert (seen_at(cast.ana), seen_at(cast.beto)) == before
+
+
+def seen_at(actor: Actor) -> datetime | None:
+    with in_workspace(actor.workspace):
+        return Principal.objects.get(id=actor.principal).seen_at
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("ours"), 500), (OperationalError("away"), 503)]
+)
+def test_the_way_back_is_also_on_a_page_that_failed(
+    looking: Client, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    def fails(*_a: object, **_k: object) -> None:
+        raise error
+
+    monkeypatch.setattr(doors.access, "require", fails)
+    looking.raise_request_exception = False
+
+    answer = looking.get("/people/")
+
+    assert answer.status_code == status
+    page = answer.content.decode()
+    assert "You see what beto sees" in page
+    assert re.search(
+        r'action="/see-as/end/"[^>]*><input type="hidden" name="csrfmiddlewaretoken" value="\w+"',
+        page,
+    )
 
 
 def test_personal_data_is_masked_whatever_a_page_shows(

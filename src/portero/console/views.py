@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
-from portero.console import assets, visits
+from portero.console import assets, lens, visits
 from portero.console.activity import activity, answers
 from portero.console.guarding import content_security_policy
 from portero.console.lacking import SEEN_WITH
@@ -46,10 +47,19 @@ def failed(request: HttpRequest) -> HttpResponse:
     """What went wrong in a page or before it: the database is away, or nobody foresaw it."""
     words = BY_CODE.get(get_language() or "", ENGLISH)
     if isinstance(sys.exception(), OperationalError):
-        return HttpResponse(
-            render_to_string("console/away.html", _around(words, paused=False)), status=503
-        )
-    return HttpResponse(render_to_string("console/failed.html", _around(words)), status=500)
+        around = {**_around(words, paused=False), **_way_back(request)}
+        return HttpResponse(render_to_string("console/away.html", around), status=503)
+    around = {**_around(words), **_way_back(request)}
+    return HttpResponse(render_to_string("console/failed.html", around), status=500)
+
+
+def _way_back(request: HttpRequest) -> dict[str, Any]:
+    """For the bar of a lens, where one was on; without the database nobody can tell."""
+    try:
+        found = lens.shown(request)
+    except DatabaseError:
+        found = None
+    return {"lens": found, "csrf_token": get_token(request)} if found is not None else {}
 
 
 def absent(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -62,7 +62,12 @@ def person_of(request: HttpRequest) -> Person | None:
 
 
 def note_here(request: HttpRequest, actor: Actor) -> None:
-    """Keep, for who looks at people, that somebody does something in this workspace now."""
+    """Keep, for who looks at people, that somebody does something in this workspace now.
+
+    Whoever looks through a lens does nothing, and what is looked at must not change by it.
+    """
+    if actor.lens is not None:
+        return
     seen, now = request.session.get(_SEEN_HERE), actor.at.timestamp()
     if seen is None or (now - float(seen) > SEEN_STEP_S and _is_a_persons_doing(request)):
         request.session[_SEEN_HERE] = now
