@@ -28,9 +28,10 @@ from databases import Database
 from portero.domain.access import services as access
 from portero.domain.access.models import Principal
 from portero.domain.accounts import services as accounts
-from portero.domain.accounts.models import Person, Session, SignInChange
+from portero.domain.accounts.models import Person, Session, SignInChange, SignInLink
 from portero.domain.accounts.services import factors
 from portero.domain.audit.models import Record, in_workspace
+from portero.domain.notices import services as notices
 from portero.domain.workspaces import services as workspaces
 from portero.engine import Reach
 
@@ -389,6 +390,54 @@ def test_who_lost_nothing_takes_the_reset_back(cast: Cast, person: Person) -> No
     person.refresh_from_db()
     assert kinds(person) == ["totp"]
     assert person.check_password(PASSWORD)
+
+
+def test_b1_10_with_a_reset_that_is_taken_back_its_link_opens_nothing(
+    cast: Cast, person: Person
+) -> None:
+    other = workspaces.found_workspace(
+        name=f"Elsewhere {next(_numbers)}",
+        timezone="America/Lima",
+        owner=person_of(cast.carla).pk,
+        owner_name="Carla",
+    ).id
+    accounts.make_sign_in_link(person=person.pk, workspace=other)
+    reset(signed_in(person_of(cast.ana)), cast, person)
+    way = undo_in_the_last_mail()
+    link = re.search(r"/welcome/\S+", mail.outbox[-1].body)
+    assert link
+    asked_for = accounts.make_sign_in_link(person=person.pk)
+
+    at_the_door().post(way)
+
+    for dead in (link[0], f"/welcome/{asked_for}"):
+        assert at_the_door().get(dead).status_code == 404
+        at_the_door().post(dead, {"password": "cinco loros sobre la rama"})
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+    assert SignInLink.objects.filter(person_id=person.pk, invites_to=other, used_at=None).exists()
+
+
+def test_b1_10_a_mail_of_what_was_taken_back_is_not_sent_once_more(
+    cast: Cast, person: Person
+) -> None:
+    """A mail server that took it and was not heard gets it again, with another link."""
+    reset(signed_in(person_of(cast.ana)), cast, person)
+    at_the_door().post(undo_in_the_last_mail())
+    sent = len(mail.outbox)
+    [change] = SignInChange.objects.filter(person_id=person.pk)
+
+    notices.send(
+        person=person.pk,
+        name="factors_reset",
+        facts={"greets": "x", "workspace": "x"},
+        invites_to=None,
+        undoes=change.id,
+        lets_back=True,
+    )
+
+    assert len(mail.outbox) == sent
+    assert not SignInLink.objects.filter(person_id=person.pk, used_at=None).exists()
 
 
 def test_nobody_resets_who_may_do_more(cast: Cast, person: Person) -> None:

@@ -27,6 +27,7 @@ NO_ACTOR = {
     "change_of": "reads",
     "factors_of": "reads",
     "has_factor": "reads",
+    "is_undone": "reads",
     "remember": "a part of changing what one signs in with oneself",
     "require_all_held": "a part of a change that says who makes it",
     "stays_until": "a part of removing a factor of one's own",

@@ -132,8 +132,8 @@ def change_of(token: str) -> SignInChange:
 def undo(*, token: str) -> Person:
     """Make what somebody signs in with what it was, and end every session of theirs.
 
-    Takes back what came after, too. Whoever has the link still needs that factor to come in. Raises
-    LinkNotValid.
+    Takes back what came after, too, and voids links that would set a password, whoever asked for
+    them. Whoever has this link still needs that factor to come in. Raises LinkNotValid.
     """
     with transaction.atomic():
         person = Person.objects.select_for_update().get(id=change_of(token).person_id)
@@ -151,8 +151,21 @@ def undo(*, token: str) -> Person:
             Authenticator.objects.create(user_id=person.id, **_restored(last[gone]))
         person.password = change.password
         person.save(update_fields=["password"])
+        void_password_links(person.id)
         end_sessions(person.id, but=None)
     return person
+
+
+def is_undone(*, change: UUID) -> bool:
+    """Whether a change was taken back, or is too old to be."""
+    return not SignInChange.objects.filter(id=change, undone_at=None).exists()
+
+
+def void_password_links(person: UUID) -> None:
+    """Let no link of theirs set a password any more; an invitation gives none to who has one."""
+    SignInLink.objects.filter(person_id=person, used_at=None, invites_to=None).update(
+        used_at=timezone.now()
+    )
 
 
 def begin_again(*, person: UUID) -> UUID | None:
@@ -164,9 +177,7 @@ def begin_again(*, person: UUID) -> UUID | None:
         Person.objects.select_for_update().get(id=person)
         before = remember(person=person)
         Authenticator.objects.filter(user_id=person).delete()
-        SignInLink.objects.filter(person_id=person, used_at=None, invites_to=None).update(
-            used_at=timezone.now()
-        )
+        void_password_links(person)
         Person.objects.filter(id=person).update(password="")
         end_sessions(person, but=None)
     return before

@@ -20,7 +20,7 @@ from portero.domain.access.snapshot import lock_policy
 from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import Person, SignInLink
 from portero.domain.accounts.queries import first_to_invite, places_of, workspaces_joined
-from portero.domain.accounts.services.factors import remember
+from portero.domain.accounts.services.factors import remember, void_password_links
 from portero.domain.accounts.sessions import end_sessions
 from portero.domain.audit.models import in_workspace
 from portero.store.ids import uuid7
@@ -108,10 +108,7 @@ def choose_password(*, token: str, password: str) -> Chosen:
     with transaction.atomic():
         use_up(token)
         change = remember(person=person.id)
-        # An invitation to another workspace stays: it gives no password to who has one.
-        SignInLink.objects.filter(person_id=person.id, used_at=None, invites_to=None).update(
-            used_at=timezone.now()
-        )
+        void_password_links(person.id)
         person.set_password(password)
         person.save(update_fields=["password"])
         end_sessions(person.id, but=None)

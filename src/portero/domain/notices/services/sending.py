@@ -32,7 +32,7 @@ def send(
     has one Message-ID: a server that took a mail and was not heard gets it again, and can tell.
     """
     receiver = Person.objects.filter(id=person).first()
-    if receiver is None:
+    if receiver is None or (undoes is not None and accounts.is_undone(change=undoes)):
         return
     link = ""
     if invites_to is not None:
