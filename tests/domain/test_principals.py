@@ -245,8 +245,11 @@ def test_a_person_is_a_member_once_and_of_several_workspaces(cast: Cast) -> None
 
 def test_a_service_account_needs_a_person_who_answers_for_it(cast: Cast) -> None:
     team = access.create_team(actor=cast.ana, name="Nobody in particular")
+    [guest] = accounts.invite(
+        actor=cast.ana, guests=[accounts.Guest("guest@example.com", "Guest", cast.role("Agent"))]
+    )
 
-    for nobody in (team, cast.carla.principal, uuid7()):
+    for nobody in (team, guest, cast.carla.principal, uuid7()):
         with pytest.raises(NotFound):
             accounts.create_service_account(actor=cast.ana, name="bot", accountable=nobody)
 

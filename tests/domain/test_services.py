@@ -45,11 +45,13 @@ NO_ACTOR = {
     "record_command": "an act of the installation, in the name of nobody of the workspace",
     "register_person": "a person of no workspace holds nothing",
     "require_free_name": "looks within a service that was authorised",
+    "require_person": "reads within a service that was authorised",
     "require_service_account": "reads within a service that was authorised",
 }
 
 
 ONE_THING = {
+    "require_person": "principal",
     "require_service_account": "principal",
     "bearer_of": "token",
     "change_of": "token",

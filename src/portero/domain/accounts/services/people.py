@@ -9,7 +9,6 @@ from django.db.models.functions import Lower
 
 from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
-from portero.domain.access.errors import NotFound
 from portero.domain.access.models import Principal
 from portero.domain.access.services.validation import require_name
 from portero.domain.accounts.errors import AlreadyMember, InvalidEmail
@@ -77,9 +76,7 @@ def create_service_account(*, actor: Actor, name: str, accountable: UUID) -> UUI
         actor=actor, operation="create_service_account", event="service_account.created"
     ) as change:
         change.authorize("service_account:create")
-        people = Principal.objects.filter(kind=PrincipalKind.PERSON, active=True)
-        if not people.filter(id=accountable).exists():
-            raise NotFound(str(accountable))
+        access.require_person(accountable)
         called = access.require_free_name(kind=PrincipalKind.SERVICE_ACCOUNT, name=name)
         account = Principal.objects.create(
             id=uuid7(),
