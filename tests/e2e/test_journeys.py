@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -428,7 +429,7 @@ def test_from_a_new_key_to_the_first_call_of_a_client_that_knows_nothing_of_us(
     pasted = page.get_by_label("pywa", exact=True).locator("pre").inner_text()
     made: dict[str, Any] = {}
     exec(compile(pasted, "what the page gives to paste", "exec"), made)  # noqa: S102
-    with made["session"]:
+    with closing(made["session"]):
         assert made["sent"].id.startswith("wamid.")
         with pytest.raises(WhatsAppError):
             made["wa"].send_message(to=CUSTOMER, text="what it may not")

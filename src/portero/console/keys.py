@@ -25,7 +25,8 @@ from portero.console.membership import Reason
 from portero.console.narrowing import CHOSEN, Places, Times, places_here
 from portero.console.picking import Groups, grouped_permissions, picked
 from portero.console.saying import Names
-from portero.domain.access import services as access
+from portero.domain.access import queries as access
+from portero.domain.access import services
 from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule, NameTaken, NotFound
 from portero.domain.accounts import queries
@@ -239,15 +240,15 @@ def revoke(request: HttpRequest, api_key: UUID) -> HttpResponse:
 def _make(actor: Actor, form: Keying) -> NewKey:
     """The key; for a new account that account too, with a role of its own that gives just this."""
     found = form.cleaned_data
-    with access.changes_together(actor=actor, operation="create_key", event="api_key.created"):
+    with services.changes_together(actor=actor, operation="create_key", event="api_key.created"):
         account = form.account_id
         if account is None:
             account = accounts.create_service_account(
                 actor=actor, name=found["account_name"], accountable=actor.principal
             )
             cells = dict.fromkeys(found["permissions"], Reach.ALL)
-            role = access.create_role(actor=actor, name=found["account_name"], cells=cells)
-            access.create_binding(actor=actor, principal=account, role=role, scope=form.scope)
+            role = services.create_role(actor=actor, name=found["account_name"], cells=cells)
+            services.create_binding(actor=actor, principal=account, role=role, scope=form.scope)
         return accounts.create_key(
             actor=actor,
             service_account=account,
@@ -365,7 +366,7 @@ def _shown_once(
 ) -> HttpResponse:
     """The secret and lines to paste: the one answer that ever holds it."""
     gifts = queries.gifts_of(actor.workspace, made.id)
-    sees_templates = "template:read" in controls.held(request)
+    sees_templates = bool(access.allowed(actor=actor, permissions=("template:read",)))
     context = {
         "made": made,
         "name": name,
