@@ -101,6 +101,24 @@ def test_nothing_is_lost_and_what_must_not_come_back_is_named(
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_an_account_for_which_nobody_answers_is_stopped_in_a_restored_database_too(
+    installation: Configuration, database: Database, restored: Database, tmp_path: Path
+) -> None:
+    with psycopg.connect(database.dsn("superuser")) as connection:
+        connection.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args, scheduled_at)"
+            " VALUES (%s, %s, '{}', now() + interval '9 days')",
+            ["policy", "access.stop_left_alone"],
+        )
+    saving.save(installation, tmp_path / "a.data")
+
+    told = put(restored, tmp_path / "a.data", installation.kek)
+
+    with psycopg.connect(restored.dsn("superuser")) as connection:
+        [(task, status)] = connection.execute("SELECT task_name, status FROM procrastinate_jobs")
+    assert (task, status, told.jobs) == ("access.stop_left_alone", "todo", 1)
+
+
 def test_o05_keys_that_may_have_been_revoked_since_are_disabled(
     installation: Configuration, restored: Database, tmp_path: Path
 ) -> None:
