@@ -11,13 +11,27 @@ One thing that can be done each, `resource:action`, with the sentence people rea
 Written by `tools/write_permissions.py` from `engine/catalogue.py`; a test compares the two.
 
 *Risk* says how careful to be in giving it. *Personal* marks what shows or uses customers' data. *Owned* marks what knows the reaches
-own, queue, team and all; everything else knows none and all.
+own, queue, team and all; everything else knows none and all. *Where* says to which places it can be narrowed: a role given at any
+other place gives nothing of it there, because no request for it has such a place.
 """
+WORDS = {
+    "wabas": "account",
+    "numbers": "number",
+    "template_sets": "template set",
+    "countries": "country",
+    "teams": "team",
+}
 
 
 def row(one: PermissionSpec) -> str:
     personal, owned = ("yes" if flag else "" for flag in (one.personal, one.ownable))
-    return f"| `{one.key}` | {one.sentence} | {one.risk} | {personal} | {owned} | {one.example} |"
+    where = ", ".join(word for name, word in WORDS.items() if name in one.places)
+    if one.places > WORDS.keys():
+        where = "everywhere"
+    return (
+        f"| `{one.key}` | {one.sentence} | {one.risk} | {personal} | {owned} | {where} |"
+        f" {one.example} |"
+    )
 
 
 def page() -> str:
@@ -27,8 +41,10 @@ def page() -> str:
     parts = [HEAD]
     for group, members in groups.items():
         parts.append(f"\n## {group}\n")
-        parts.append("| permission | what it lets one do | risk | personal | owned | example |")
-        parts.append("| --- | --- | --- | --- | --- | --- |")
+        parts.append(
+            "| permission | what it lets one do | risk | personal | owned | where | example |"
+        )
+        parts.append("| --- | --- | --- | --- | --- | --- | --- |")
         parts += map(row, members)
     return "\n".join(parts) + "\n"
 

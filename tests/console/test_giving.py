@@ -16,6 +16,7 @@ from cast import Cast, playing
 from console.visitors import person_of, signed_in
 from databases import Database
 from portero.domain.access import services as access
+from portero.domain.access.authorize import Actor
 from portero.domain.access.models import Binding
 from portero.domain.accounts import services as accounts
 from portero.domain.accounts.models import Person
@@ -274,3 +275,27 @@ def test_of_who_is_suspended_a_role_can_be_ended(cast: Cast, ana: Client, eva: U
     assert ana.get(f"/bindings/{given}/end/").status_code == 200
     ana.post(f"/bindings/{given}/end/", {"reason": ""})
     assert bindings(cast, eva) == []
+
+
+def test_what_a_role_cannot_do_at_a_place_is_not_promised_there(
+    cast: Cast, ana: Client, eva: UUID
+) -> None:
+    """Its review, its Who and its door agree: keys are made in a workspace, not at a number."""
+    cells = {"send:text": Reach.ALL, "api_key:create": Reach.ALL}
+    access.create_role(actor=cast.ana, name="Maker of keys", cells=cells)
+    given = form(cast, "Maker of keys", where="here", numbers=[NUMBER], countries="MX")
+
+    review = plain(ana.post(f"/people/{eva}/give/", given).content)
+    ana.post(f"/people/{eva}/give/save/", given)
+
+    promised, idle = review.split("At such a place these do nothing")
+    assert "Send text messages can from now on" in promised
+    assert "Create keys" not in promised
+    assert "Create keys" in idle
+    assert "Send text" not in idle
+    door = signed_in(person_of(Actor(cast.workspace, eva, cast.ana.at))).get("/keys/new/")
+    assert door.status_code == 403
+    for question in ("/who/?what=api_key:create", f"/who/?what=api_key:create&number={NUMBER}"):
+        assert f"/people/{eva}/" not in ana.get(question).content.decode()
+    why = plain(ana.get(f"/why/?who={eva}&what=api_key:create&number={NUMBER}&country=MX").content)
+    assert "No." in why

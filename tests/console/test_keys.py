@@ -93,6 +93,20 @@ def test_before_it_is_made_one_reads_what_it_could_do(cast: Cast, ana: Client, n
         assert not Principal.objects.filter(name=f"system of {named}").exists()
 
 
+def test_what_a_key_can_never_do_at_its_places_is_told_apart(ana: Client, named: str) -> None:
+    """A list of templates goes to no country; what only sends does."""
+    asked = typed(named, permissions=["send:template", "template:read"])
+
+    told = plain(ana.post("/keys/new/", asked).content)
+
+    may, idle = told.split("At such a place these do nothing")
+    assert "Send approved templates" in may
+    assert "See message templates" not in may
+    assert "See message templates" in idle
+    only = plain(ana.post("/keys/new/", typed(named, permissions=["template:read"])).content)
+    assert "Nothing. Every call would be refused." in only
+
+
 def test_a_new_account_gets_a_role_and_a_key_that_may_just_this(
     cast: Cast, ana: Client, named: str
 ) -> None:

@@ -215,7 +215,7 @@ def test_a_person_of_many_bindings_is_told_page_by_page(cast: Cast, ana: Client)
                 actor=cast.ana,
                 principal=member,
                 role=role,
-                scope=Scope(labels=frozenset({f"l{n}"})),
+                scope=Scope(wabas=frozenset({f"l{n}"})),
             )
         )
         for n in range(53)
@@ -227,16 +227,36 @@ def test_a_person_of_many_bindings_is_told_page_by_page(cast: Cast, ana: Client)
     [more] = re.findall(r'href="(\?after=[^"]+)"', page)
     second = ana.get(f"/people/{member}/{more}").content.decode()
     assert {*ended.findall(page), *ended.findall(second)} == made
-    assert page.count("labels: ") == 50 + 3
+    assert page.count("WhatsApp accounts: ") == 50 + 3
     assert "and 50 more" in page
 
     ways = ana.get(f"/people/{member}/?what=send%3Atext").content.decode()
     [more] = re.findall(r'href="(\?what=[^"]+&amp;after=[^"]+)"', ways)
     last = ana.get(f"/people/{member}/" + more.replace("&amp;", "&")).content.decode()
-    assert ways.count("labels: ") == 50 + 50
-    assert last.count("labels: ") == 50 + 3
+    assert ways.count("WhatsApp accounts: ") == 50 + 50
+    assert last.count("WhatsApp accounts: ") == 50 + 3
 
 
 @pytest.mark.parametrize("query", ["?behind=x&name=a", "?behind=&name="])
 def test_a_strange_place_in_the_list_is_not_found(ana: Client, query: str) -> None:
     assert ana.get(f"/people/{query}").status_code == 404
+
+
+def test_what_is_of_no_use_at_a_place_is_not_what_somebody_may_do(cast: Cast, ana: Client) -> None:
+    """The door of new keys asks for no number, so a role given at one does not open it."""
+    eva = accounts.add_person(actor=cast.ana, email="narrow@here.example", name="Narrow Role")
+    cells = {"send:text": Reach.ALL, "api_key:create": Reach.ALL, "template:read": Reach.ALL}
+    role = access.create_role(actor=cast.ana, name="Narrow", cells=cells)
+    here = Scope(numbers=frozenset({"106540352242922"}), countries=frozenset({"MX"}))
+    access.create_binding(actor=cast.ana, principal=eva, role=role, scope=here)
+
+    shown = text_of(ana, f"/people/{eva}/")
+
+    assert "May do one thing" in shown
+    works, idle = shown.split("At such a place these do nothing")
+    assert "send:text" in works
+    assert "api_key:create" not in works
+    assert "api_key:create" in idle
+    assert "template:read" in idle
+    assert "send:text" not in idle
+    assert "May do" not in text_of(ana, f"/people/{eva}/?what=api_key:create")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from portero.engine import PERMISSIONS, Risk, covers
+from portero.engine import PERMISSIONS, Risk, Scope, covers
 
 
 @pytest.mark.parametrize("spec", PERMISSIONS.values(), ids=lambda spec: spec.key)
@@ -47,3 +47,20 @@ def test_only_what_is_sent_or_called_has_an_owner():
 )
 def test_a_pattern_is_a_key_or_a_whole_resource(pattern, permission, covered):
     assert covers(pattern, permission) == covered
+
+
+@pytest.mark.parametrize(
+    ("permission", "scope", "can_be"),
+    [
+        ("send:text", Scope(), True),
+        ("send:text", Scope(numbers=frozenset({"a"}), countries=frozenset({"MX"})), True),
+        ("send:text", Scope(template_sets=frozenset({"orders"})), False),
+        ("template:read", Scope(template_sets=frozenset({"orders"})), True),
+        ("template:read", Scope(numbers=frozenset({"a"})), False),
+        ("api_key:create", Scope(), True),
+        ("api_key:create", Scope(numbers=frozenset({"a"})), False),
+        ("role:assign", Scope(labels=frozenset({"vip"}), bots=frozenset({"b"})), True),
+    ],
+)
+def test_a_permission_can_be_where_its_requests_have_something(permission, scope, can_be):
+    assert PERMISSIONS[permission].can_be_in(scope) == can_be

@@ -27,6 +27,7 @@ from portero.engine import (
     named_by,
     shifts,
 )
+from portero.engine.restrictions import _DIMENSIONS
 from portero.engine.ways import ME, request_beyond, restrictions_of
 
 NOW = 1_790_000_000.0
@@ -63,6 +64,19 @@ def pairs(count: int, seed: int) -> Iterator[tuple[Random, Policy, Policy]]:
         yield random, before, changed(random, before)
 
 
+def as_asked(check: Check) -> Check:
+    """Without the attributes that no request for the permission has."""
+    spec = PERMISSIONS.get(check.permission)
+    if spec is None:
+        return check
+    unheard_of = {
+        attribute: None
+        for scope, _test, _dimension, attribute in _DIMENSIONS
+        if scope not in spec.places
+    }
+    return Check(check.permission, replace(check.resource, **unheard_of))
+
+
 def all_shifts(before: Policy, after: Policy, now: float) -> list[Shift]:
     asking = [p.id for p in before.principals if p.kind is not PrincipalKind.TEAM]
     permissions = [p for p in generate.PERMISSIONS if p in PERMISSIONS]
@@ -80,13 +94,16 @@ def test_b3_9_whoever_can_do_more_or_less_afterwards_is_named() -> None:
             if request.principal in generate.TEAMS:
                 continue  # its members are told of
             now = request.context.now
-            for check in request.checks:
+            for asked_for in request.checks:
+                if asked_for.permission in generate.ENTRIES:
+                    continue  # whoever is active may come in, whatever roles say
+                check = as_asked(asked_for)
                 was, is_ = (
                     s.decide(request.principal, [check], request.context).allowed
                     for s in (old, new)
                 )
-                if was == is_ or check.permission in generate.ENTRIES:
-                    continue  # whoever is active may come in, whatever roles say
+                if was == is_:
+                    continue
                 differing += 1
                 if now not in told:
                     told[now] = {
@@ -215,3 +232,18 @@ def test_what_has_ended_gives_nothing_and_what_will_begin_does() -> None:
     assert told(policy(later), policy(Binding("1", "ana", "r", until=NOW + 60), later)) == {
         "ana": (True, False)
     }
+
+
+def test_what_no_request_can_ask_for_at_a_place_is_nobody_s_gain() -> None:
+    """A key is no number's and has no country, so making keys at a number opens nothing."""
+    cells = {"api_key:create": Reach.ALL, SEND: Reach.ALL}
+    at_one = policy(Binding("1", "beto", "r", on("a")), cells=cells)
+    everywhere = policy(Binding("1", "beto", "r"), cells=cells)
+
+    def gained(before: Policy, after: Policy) -> list[str]:
+        found = shifts(before, after, principals=["beto"], permissions=list(cells), now=NOW)
+        return [one.permission for one in found if one.is_gain]
+
+    assert gained(policy(cells=cells), at_one) == [SEND]
+    assert gained(policy(cells=cells), everywhere) == ["api_key:create", SEND]
+    assert gained(at_one, everywhere) == ["api_key:create", SEND]

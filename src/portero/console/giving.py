@@ -26,6 +26,7 @@ from portero.console.narrowing import (
     Places,
     Times,
     fits,
+    idle_in,
     of_conditions,
     of_scope,
     places_here,
@@ -316,6 +317,7 @@ def _review(request: HttpRequest, member: Member, here: Here, form: Giving) -> H
         "save": reverse("console:give_save", args=[member.id]),
         "consequences": consequences,
         "told": told_of(consequences, names),
+        "idle": idle_in(form.scope, editions[0].cells),
         "unnamed": consequences.concerned - len(consequences.named),
     }
     return render(request, "console/give_review.html", context, status=409 if is_stale else 200)

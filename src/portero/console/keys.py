@@ -22,7 +22,7 @@ from portero.console import controls, saying, visits
 from portero.console.answers import beyond_own_rights, done
 from portero.console.forms import Form, sent_again
 from portero.console.membership import Reason
-from portero.console.narrowing import CHOSEN, Places, Times, places_here
+from portero.console.narrowing import CHOSEN, Places, Times, idle_in, places_here
 from portero.console.picking import Groups, grouped_permissions, picked
 from portero.console.saying import Names
 from portero.domain.access import queries as access
@@ -266,6 +266,8 @@ class Told:
     """What a key may do at one place: sentences, and where and when they hold."""
 
     permissions: list[PermissionSpec]
+    idle: list[PermissionSpec]
+    """Given too, and never of use at such a place."""
     where: list[str]
     when: list[str]
     until: datetime | None
@@ -273,8 +275,10 @@ class Told:
 
 def _told(gifts: Iterable[Gift], names: Names) -> Iterator[Told]:
     for gift in gifts:
+        idle = idle_in(gift.scope, gift.cells)
         yield Told(
-            [spec for spec in PERMISSIONS.values() if gift.cells.get(spec.key)],
+            [s for s in PERMISSIONS.values() if gift.cells.get(s.key) and s not in idle],
+            idle,
             saying.where(gift.scope, names),
             saying.when(gift.conditions),
             saying.until(gift.until),
@@ -411,7 +415,12 @@ def _first_call(workspace: UUID, gifts: Iterable[Gift], *, sees_templates: bool)
     """A text or a template where it may send one, else a look at a number."""
     gifts = list(gifts)
     numbers = sorted({one for gift in gifts for one in gift.scope.numbers or ()})
-    may = {key for gift in gifts for key, reach in gift.cells.items() if reach}
+    may = {
+        key
+        for gift in gifts
+        for key, reach in gift.cells.items()
+        if reach and PERMISSIONS[key].can_be_in(gift.scope)
+    }
     sets = {one for gift in gifts for one in gift.scope.template_sets or ()}
     with in_workspace(workspace):
         here = Number.objects.order_by("name").values_list("meta_id", flat=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -12,7 +13,7 @@ from portero.console.forms import Form
 from portero.domain.access.models import Principal
 from portero.domain.access.services.validation import is_country
 from portero.domain.workspaces.models import Number, TemplateSet, Waba
-from portero.engine import Conditions, Hours, Scope
+from portero.engine import PERMISSIONS, Conditions, Hours, PermissionSpec, Reach, Scope
 from portero.engine.networks import parse_network
 
 _SEVERAL: dict[str, Any] = {"required": False, "widget": forms.CheckboxSelectMultiple}
@@ -28,6 +29,15 @@ FACTORS = [
 ]
 CHOSEN = ("numbers", "wabas", "template_sets", "teams")
 """The places of which there are few enough to show all."""
+
+
+def idle_in(scope: Scope, cells: Mapping[str, Reach]) -> list[PermissionSpec]:
+    """What cells give that no request can ask for in a scope, in the catalogue's order."""
+    return [
+        spec
+        for spec in PERMISSIONS.values()
+        if cells.get(spec.key, Reach.NONE) > Reach.NONE and not spec.can_be_in(scope)
+    ]
 
 
 def places_here() -> dict[str, list[tuple[str, str]]]:

@@ -62,6 +62,7 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
     names = Names.of(actor.workspace)
     what, after = request.GET.get("what", ""), request.GET.get("after", "")
     held = list(_held(found, roles, names, what=what, after=after))
+    works = {one.spec.key for one in held}
     given, following = _page(
         [one for one in found.given if one.team is None], "" if what else after, _GIVEN
     )
@@ -72,6 +73,13 @@ def person(request: HttpRequest, principal: UUID) -> HttpResponse:
         "access": found,
         "groups": groups,
         "count": len(held),
+        "idle": [
+            spec
+            for spec in PERMISSIONS.values()
+            if spec.key not in works
+            and what in ("", spec.key)
+            and any(_gives(one, spec) for one in found.given)
+        ],
         "acts": membership.acts_for(member, actor),
         "may_give": "role:assign" in may and member.active,
         "bindings": [_way(one, Reach.ALL, roles, names) for one in given],
@@ -94,7 +102,7 @@ def _held(
     for spec in PERMISSIONS.values():
         if what not in ("", spec.key):
             continue
-        giving = [one for one in found.given if one.cells.get(spec.key, Reach.NONE) > Reach.NONE]
+        giving = [one for one in found.given if _gives(one, spec) and spec.can_be_in(one.scope)]
         shown, following = _page(giving, after, _GIVEN) if what else _page(giving, "", _WAYS)
         ways = [_way(one, one.cells[spec.key], roles, names) for one in shown]
         if found.principal.owner:
@@ -102,6 +110,10 @@ def _held(
         if ways:
             others = 0 if what else len(giving) - len(shown)
             yield Held(spec, ways, others, following if what else None)
+
+
+def _gives(given: Given, spec: PermissionSpec) -> bool:
+    return given.cells.get(spec.key, Reach.NONE) > Reach.NONE
 
 
 def _page(some: Sequence[Given], after: str, size: int) -> tuple[Sequence[Given], str | None]:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from portero.console import saying, visits
 from portero.console.answers import done
 from portero.console.forms import Form
+from portero.console.narrowing import idle_in
 from portero.console.saying import Names
 from portero.domain.access import queries as access
 from portero.domain.access import services
@@ -144,8 +145,9 @@ def _show(request: HttpRequest, asked: Asked, form: Answer, *, status: int = 200
         "opens": [
             (PERMISSIONS[key], reach, reach.name.lower())
             for key, reach in cells.items()
-            if key in PERMISSIONS and reach > Reach.NONE
+            if key in PERMISSIONS and reach > Reach.NONE and PERMISSIONS[key].can_be_in(asked.scope)
         ],
+        "idle": idle_in(asked.scope, cells),
         "lasts": _span(asked.lasts),
     }
     return render(request, "console/request.html", context, status=status)

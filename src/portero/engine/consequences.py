@@ -244,6 +244,7 @@ class _Ways:
         }
         everything = met.key(Reach.ALL, Given("", Scope(), Conditions(), None, None))
         self._all = {permission: frozenset((everything,)) for permission in permissions}
+        self._cells_in: dict[tuple[str, int], Sequence[tuple[str, Reach]]] = {}
         self._now = now
         self._given: dict[frozenset[str], _ByTeam] = {}
         self._others: frozenset[str] = frozenset()
@@ -279,12 +280,24 @@ class _Ways:
         if not given:
             return _NOTHING_GIVEN
         ways: dict[str, list[_Key]] = {}
-        cells, key_of, now = self._cells, self._met.key, self._now
+        cells_of, key_of, now = self._cells_of, self._met.key, self._now
         for one in given:
             if one.until is None or one.until > now:
-                for permission, reach in cells.get(one.role, ()):
+                for permission, reach in cells_of(one.role, one.scope):
                     ways.setdefault(permission, []).append(key_of(reach, one))
         return {permission: frozenset(some) for permission, some in ways.items()}
+
+    def _cells_of(self, role: str, scope: Scope) -> Sequence[tuple[str, Reach]]:
+        """What a role gives at a scope: not what no request can ask for there."""
+        key = (role, id(scope))  # scopes are the policy's, which outlives this
+        cells = self._cells_in.get(key)
+        if cells is None:
+            cells = self._cells_in[key] = [
+                (permission, reach)
+                for permission, reach in self._cells.get(role, ())
+                if PERMISSIONS[permission].can_be_in(scope)
+            ]
+        return cells
 
     def _of_teams(self, teams: frozenset[str]) -> _ByTeam:
         """What the members of all of these are given; very many are in the same ones."""

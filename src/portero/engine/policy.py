@@ -6,7 +6,7 @@ Every type here is frozen. Ids are opaque strings compared byte by byte; times a
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum, StrEnum
 
 
@@ -86,6 +86,11 @@ class Scope:
     countries: frozenset[str] | None = None
     integrations: frozenset[str] | None = None
     bots: frozenset[str] | None = None
+
+    @property
+    def narrowed(self) -> frozenset[str]:
+        """The names of the fields that say more than everywhere."""
+        return frozenset(one.name for one in fields(self) if getattr(self, one.name) is not None)
 
 
 @dataclass(frozen=True, slots=True)

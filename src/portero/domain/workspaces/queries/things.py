@@ -14,7 +14,7 @@ from portero.domain.access.snapshot import State, current_state, lock_policy
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.errors import UnknownNumber, UnknownTemplate
 from portero.domain.workspaces.models import Number, Resource, TemplateSetMember, Waba
-from portero.engine import Check, PrincipalKind
+from portero.engine import Check, PrincipalKind, spec_of
 from portero.engine import Resource as Attributes
 from portero.graphapi.kinds import Kind
 from portero.graphapi.operations import category_permissions
@@ -154,13 +154,16 @@ def checks_of(permissions: Sequence[str], thing: Thing, principal: str) -> tuple
 
 
 def _attributes(permission: str, thing: Thing, principal: str) -> Attributes:
+    """Only what a request for the permission can have: no door asks for a key of a number."""
+    places, waba = spec_of(permission).places, _waba(thing.number)
+    sets = None if thing.template is None else _sets_of(thing.template)
     return Attributes(
         kind=permission.partition(":")[0],
-        number=thing.number,
-        waba=_waba(thing.number),
-        country=thing.country,
-        team=thing.team,
-        template_sets=None if thing.template is None else _sets_of(thing.template),
+        number=thing.number if "numbers" in places else None,
+        waba=waba if "wabas" in places else None,
+        country=thing.country if "countries" in places else None,
+        team=thing.team if "teams" in places else None,
+        template_sets=sets if "template_sets" in places else None,
         owner=_owner(thing.whose, principal),
         contents=_contents(permission),
     )
