@@ -32,8 +32,9 @@ from console.visitors import (
 )
 from databases import Database
 from portero.console import visits
-from portero.domain.accounts.models import Person, Session
+from portero.domain.accounts.models import Person, Session, SignInBudget
 from portero.domain.accounts.queries import memberships
+from portero.domain.accounts.services.throttling import FactorTry
 from portero.store.sealing import CannotOpen, KeyRing, new_key
 
 PASSWORD = "una frase larga que nadie adivina"
@@ -102,6 +103,38 @@ def test_a05_a_code_works_once(ana: Person) -> None:
 
     assert first.get("/").status_code == 200
     assert second.get("/").status_code == 302
+
+
+def test_a05_a_right_code_that_was_used_is_called_that_and_a_wrong_one_wrong(ana: Person) -> None:
+    secret, first, second = with_an_app(ana), at_the_door(), at_the_door()
+    code = code_of(secret)
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    for client in (first, second):
+        enter(client, ana.email, PASSWORD)
+    first.post("/factors/authenticate/", {"code": code})
+    cache.clear()
+
+    def told(client: Client, path: str, code: str) -> str:
+        return client.post(path, {"code": code}).content.decode()
+
+    for client, path in ((second, "/factors/authenticate/"), (first, "/factors/reauthenticate/")):
+        assert "This code was used already" in told(client, path, code)
+        assert "This code was used already" not in told(client, path, wrong)
+    assert second.get("/").status_code == 302
+
+
+def test_a_used_code_costs_a_try_as_a_wrong_one_does(ana: Person) -> None:
+    """Else whoever saw one would take their failures back with it."""
+    secret, first, second = with_an_app(ana), at_the_door(), at_the_door()
+    code = code_of(secret)
+    for client in (first, second):
+        enter(client, ana.email, PASSWORD)
+    first.post("/factors/authenticate/", {"code": code})
+    key = FactorTry(ana.pk, None).budgets()[0][1]
+
+    for n in range(1, 3):
+        second.post("/factors/authenticate/", {"code": code})
+        assert SignInBudget.objects.get(key=key).failures == n
 
 
 def test_b1_7_a_code_is_remembered_for_longer_than_it_could_work(ana: Person) -> None:
