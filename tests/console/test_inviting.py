@@ -30,6 +30,7 @@ from portero.domain.audit.models import Record, in_workspace
 from portero.domain.notices import services as notices
 from portero.domain.notices.services import listening
 from portero.domain.notices.services.listening import WAY_BACK
+from portero.domain.workspaces import services as workspaces
 from portero.engine import Reach
 
 PASSWORD = "tres gatos en el tejado azul"
@@ -108,6 +109,33 @@ def test_a16_the_page_behind_the_link_says_what_is_given_and_lets_in_once(
     assert guest.get("/").headers["Location"] == "/factors/"  # nothing without a second factor
     assert at_the_door().get(link).status_code == 404
     assert Person.objects.get_by_natural_key(address).check_password(PASSWORD)
+
+
+def test_where_a_role_holds_stands_in_the_mail_on_the_page_and_inside(
+    cast: Cast, ana: Client
+) -> None:
+    waba = workspaces.add_waba(actor=cast.ana, meta_id="88001", name="Andina")
+    workspaces.add_number(
+        actor=cast.ana,
+        waba=waba,
+        meta_id="88011",
+        display="+51 1 555 0100",
+        name="Ventas Lima",
+        country="PE",
+    )
+    form, [address] = guests(cast, "Lupe")
+    ana.post("/people/invite/", form | {"number-0": "88011"}, headers={"accept-language": "es"})
+    work()
+    body = mail.outbox[0].body
+    page = at_the_door().get(link_in(body)).content.decode()
+    at_the_door().post(link_in(body), {"password": PASSWORD})
+    lupe = Person.objects.get_by_natural_key(address)
+    with_an_app(lupe)
+    home = signed_in(lupe).get("/home/").content.decode()
+
+    assert "- Agente, solo en Ventas Lima\n" in body
+    assert "<li>Agent, only in Ventas Lima</li>" in page
+    assert "<b>Agent</b> (only in Ventas Lima)" in home
 
 
 def test_a16_an_invitation_gives_no_password_to_who_has_one(

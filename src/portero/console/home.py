@@ -7,8 +7,8 @@ from django.shortcuts import redirect, render
 
 from portero.console import controls, visits
 from portero.console.shell import PLACES, open_to
-from portero.domain.access.queries import roles_of
 from portero.domain.audit.models import in_workspace
+from portero.domain.workspaces.queries import own_roles
 
 _NOT_FIRST = "console:requests"
 """Open to everybody, and nobody's work."""
@@ -22,5 +22,5 @@ def home(request: HttpRequest) -> HttpResponse:
     if first is not None:
         return redirect(first)
     with in_workspace(actor.workspace):
-        roles = roles_of(actor.principal) if actor.lens is None else None
+        roles = own_roles(actor.principal) if actor.lens is None else None
     return render(request, "console/home.html", {"roles": roles})

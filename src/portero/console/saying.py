@@ -12,9 +12,9 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from portero.domain.access.models import Principal
 from portero.domain.audit.models import in_workspace
-from portero.domain.workspaces.models import Number, TemplateSet, Waba, Workspace
+from portero.domain.workspaces.models import Workspace
+from portero.domain.workspaces.queries import names_of_things
 from portero.engine import (
     Conditions,
     Guardrail,
@@ -53,15 +53,7 @@ class Names:
     @classmethod
     def of(cls, workspace: UUID) -> Names:
         with in_workspace(workspace):
-            found = {
-                **dict(Number.objects.values_list("meta_id", "name")),
-                **dict(Waba.objects.values_list("meta_id", "name")),
-                **{str(i): n for i, n in TemplateSet.objects.values_list("id", "name")},
-                **{
-                    str(i): n
-                    for i, n in Principal.objects.filter(kind="team").values_list("id", "name")
-                },
-            }
+            found = names_of_things()
             zone = ZoneInfo(Workspace.objects.get(id=workspace).timezone)
         return cls(found, zone)
 

@@ -25,8 +25,10 @@ from portero.domain.accounts import services as accounts
 from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import one_spelling
 from portero.domain.accounts.services import Bearer
+from portero.domain.audit.models import in_workspace
 from portero.domain.notices import services as notices
 from portero.domain.notices.services import Letter
+from portero.domain.workspaces.queries import own_roles
 
 
 @sensitive_post_parameters("password")
@@ -52,7 +54,9 @@ def _page(request: HttpRequest, bearer: Bearer, errors: Sequence[str] = ()) -> H
         "is_them": visitor is not None and visitor.pk == bearer.person.pk,
     }
     if bearer.workspace is not None:
-        context["invitation"] = queries.invitation(bearer.workspace, bearer.person.id)
+        invitation = queries.invitation(bearer.workspace, bearer.person.id)
+        with in_workspace(bearer.workspace):
+            context |= {"invitation": invitation, "roles": own_roles(invitation.principal)}
     # Not as an error: Django would log the path, and the path is the secret.
     return render(request, "console/welcome.html", context)
 

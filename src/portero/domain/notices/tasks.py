@@ -39,7 +39,7 @@ def send(
     context: procrastinate.JobContext,
     person: str,
     name: str,
-    facts: dict[str, str | list[str]],
+    facts: dict[str, str | list[str] | list[list[str]]],
     invites_to: str | None,
     undoes: str | None = None,
     lets_back: bool = False,

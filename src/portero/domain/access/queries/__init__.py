@@ -30,7 +30,6 @@ from portero.domain.access.queries.history import (
     RoleEdition,
     may_put_into_roles,
     role_editions,
-    roles_of,
 )
 from portero.domain.access.queries.requests import (
     Asked,
@@ -101,7 +100,6 @@ __all__ = [
     "role_editions",
     "role_names",
     "roles",
-    "roles_of",
     "sees_people",
     "version_now",
     "who_can_decide",

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from portero.domain.access.authorize import Actor, Holding
-from portero.domain.access.models import Binding, Principal, Role, RoleVersion
+from portero.domain.access.models import Principal, RoleVersion
 from portero.domain.access.snapshot import policy_now
 from portero.domain.audit.models import in_workspace
 from portero.engine import PERMISSIONS, Reach
@@ -54,9 +54,3 @@ def may_put_into_roles(*, actor: Actor) -> Mapping[str, Reach]:
     """How far the actor may put each permission into a role: as far as they have it themselves."""
     policy = policy_now(actor.workspace)
     return Holding.of(policy, actor.id, actor.at.timestamp()).farthest()
-
-
-def roles_of(principal: UUID) -> list[str]:
-    """The names of the roles somebody has of their own, in the current workspace."""
-    given = Binding.objects.filter(principal_id=principal, valid_to=None).values_list("role_id")
-    return sorted(Role.objects.filter(id__in=given).values_list("name", flat=True))

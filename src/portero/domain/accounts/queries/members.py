@@ -15,7 +15,6 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from portero.domain.access.models import Principal, TeamMember
-from portero.domain.access.queries import roles_of
 from portero.domain.accounts.errors import LinkNotValid
 from portero.domain.accounts.models import ApiKey, Person, Session
 from portero.domain.audit.models import in_workspace
@@ -208,7 +207,7 @@ class Invitation:
     workspace_name: str
     name: str
     """What they are called there."""
-    roles: tuple[str, ...]
+    principal: UUID
 
 
 def invitation(workspace: UUID, person: UUID) -> Invitation:
@@ -217,8 +216,7 @@ def invitation(workspace: UUID, person: UUID) -> Invitation:
     place = next(places, None)
     if place is None:
         raise LinkNotValid
-    with in_workspace(workspace):
-        return Invitation(place.workspace_name, place.name, tuple(roles_of(place.principal)))
+    return Invitation(place.workspace_name, place.name, place.principal)
 
 
 def memberships(person: UUID) -> list[Membership]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
 from procrastinate.contrib.django import app
+from procrastinate.types import JSONValue
 
 from portero.domain.audit import services as audit
 from portero.domain.audit.models import in_workspace
@@ -62,13 +64,17 @@ def tell(letter: Letter, *, workspace: UUID | None = None) -> None:
         person=str(letter.person),
         name=letter.name,
         facts={
-            name: told if isinstance(told, str) else list(told)
+            name: told if isinstance(told, str) else _plain(told)
             for name, told in letter.facts.items()
         },
         invites_to=str(letter.invites_to) if letter.invites_to is not None else None,
         undoes=str(letter.undoes) if letter.undoes is not None else None,
         lets_back=letter.lets_back,
     )
+
+
+def _plain(told: Sequence[str | Sequence[str]]) -> list[JSONValue]:
+    return [one if isinstance(one, str) else [*one] for one in told]
 
 
 def tell_somebody(address: str) -> None:

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from portero.domain.access.models import AccessRequest, Principal, Role
-from portero.domain.access.queries import roles_of, who_can_decide
+from portero.domain.access.queries import who_can_decide
 from portero.domain.access.services import GRACE
 from portero.domain.access.services.validation import without_addresses
 from portero.domain.workspaces.models import Workspace
+from portero.domain.workspaces.queries import own_roles
 
 _QUOTED_MAX = 300
 
@@ -37,8 +38,8 @@ class Happened:
         return name
 
 
-Facts = Mapping[str, str | Sequence[str]]
-"""What a letter names: words, and lists of them."""
+Facts = Mapping[str, str | Sequence[str | Sequence[str]]]
+"""What a letter names: words, lists of them, and lists of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,11 @@ def letters(happened: Happened) -> list[Letter]:
 def _invited(happened: Happened) -> Iterator[Letter]:
     guest, inviter = (Principal.objects.get(id=one) for one in happened.subjects)
     if guest.active and guest.person_id is not None:
-        facts = {
+        facts: Facts = {
             "greets": guest.name,
             "workspace": happened.workspace_name,
             "inviter": inviter.name,
-            "roles": roles_of(guest.id),
+            "given": [[one.name, quoted(one.where)] for one in own_roles(guest.id)],
         }
         yield Letter(guest.person_id, "invitation", facts, invites_to=happened.workspace)
 

@@ -1,5 +1,6 @@
 """Questions about the workspace's things: who may do what to them, and why."""
 
+from portero.domain.workspaces.queries.own_roles import OwnRole, names_of_things, own_roles
 from portero.domain.workspaces.queries.things import (
     Choices,
     SeenNumber,
@@ -28,6 +29,7 @@ __all__ = [
     "Asked",
     "Choices",
     "Circumstances",
+    "OwnRole",
     "SeenNumber",
     "Standing",
     "Thing",
@@ -39,8 +41,10 @@ __all__ = [
     "answers_for",
     "checks_of",
     "choices",
+    "names_of_things",
     "numbers_called",
     "own_askers",
+    "own_roles",
     "who",
     "why",
 ]
