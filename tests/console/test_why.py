@@ -44,7 +44,9 @@ from portero.domain.workspaces.queries import (
 from portero.domain.workspaces.queries.who import page_of
 from portero.engine import (
     PERMISSIONS,
+    Check,
     Conditions,
+    Failing,
     GuardrailKind,
     Hours,
     PrincipalKind,
@@ -167,7 +169,121 @@ def test_everybody_who_can_is_counted_as_if_each_were_asked() -> None:
     assert min(counted.values()) > 100
 
 
+def test_what_it_depends_on_would_be_enough_and_nothing_else_is_told_so() -> None:
+    """A naive reading allows what the page says would be allowed, said as the page says."""
+    seen = 0
+    for policy, snapshot, asked in readings(QUESTIONS):
+        if asked.principal not in {one.id for one in policy.principals}:
+            continue
+        checks = [unsaid(one) for one in asked.checks if one.permission in PERMISSIONS]
+        if not checks:
+            continue
+        found = account(
+            State(snapshot, BOGOTA), asked.principal, checks, asked.context, asked.credential
+        )
+        assert not (found.depends and found.explanation.decision.allowed)
+        for way in found.depends:
+            more = [said(one, way, asked.principal) for one in checks]
+            assert naive.decide(
+                policy, asked.principal, more, asked.context, asked.credential
+            ).allowed
+            seen += 1
+
+    assert seen > 50
+
+
+def unsaid(check: Check) -> Check:
+    """The question without what it says of an owner, a number and a template."""
+    return Check(
+        check.permission,
+        replace(
+            check.resource,
+            **dict.fromkeys(("owner", "team", "number", "country", "template_sets")),
+            participants=frozenset(),
+        ),
+    )
+
+
+def said(check: Check, way: tuple[Failing, ...], asker: str) -> Check:
+    """The question with the last of the values of each dimension that it is told to depend on."""
+    found: dict[str, object] = {}
+    for dimension, wanted, _actual in way:
+        if dimension == "reach":
+            found["owner"] = asker
+        elif dimension == "template_set":
+            found["template_sets"] = frozenset([max(wanted)])  # type: ignore[call-overload]
+        else:
+            found[dimension] = max(wanted)  # type: ignore[call-overload]  # a set of names
+    places = PERMISSIONS[check.permission].places
+    known = {"number": "numbers", "team": "teams", "country": "countries", "waba": "wabas"}
+    kept = {
+        name: value
+        for name, value in found.items()
+        if name == "owner" or known.get(name, name) in places
+    }
+    return Check(check.permission, replace(check.resource, **kept))
+
+
 # The pages.
+
+
+@pytest.mark.parametrize(
+    ("language", "verdict"),
+    [
+        ("en", "It depends: yes, when the number is Soporte and it is in the queue of whoever asks."),
+        ("es", "Depende: sí, cuando el número es Soporte y está en la cola de quien pregunta."),
+        ("pt-br", "Depende: sim, quando o número é Soporte e está na fila de quem pergunta."),
+    ],
+)  # fmt: skip
+def test_what_the_question_left_open_is_not_a_no(
+    cast: Cast, ana: Client, language: str, verdict: str
+) -> None:
+    address = f"open-{language}@example.com"
+    role = access.create_role(
+        actor=cast.ana, name=f"Cola {language}", cells={"send:text": Reach.QUEUE}
+    )
+    eva = accounts.add_person(actor=cast.ana, email=address, name="Eva Cola")
+    access.create_binding(
+        actor=cast.ana, principal=eva, role=role, scope=Scope(numbers=frozenset({SOPORTE}))
+    )
+
+    question = f"/why/?who={address}&what=send:text"
+    page = ana.get(question, headers={"accept-language": language}).content.decode()
+
+    text = unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)))
+    assert verdict in text
+    assert 'class="verdict" data-tone="wait"' in page
+    assert 'id="least"' not in page
+    assert 'id="grantors"' not in page
+    elsewhere = text_of(ana, f"{question}&number={VENTAS}")
+    assert "No. Eva Cola has the permission, but not for this." in elsewhere
+    assert "Let the access by the role" in elsewhere
+
+
+def test_it_depends_on_nothing_that_a_key_excludes_or_a_door_never_asks(
+    cast: Cast, ana: Client
+) -> None:
+    at_soporte = Scope(numbers=frozenset({SOPORTE}))
+    cells = {"send:text": Reach.ALL, "api_key:create": Reach.ALL}
+    role = access.create_role(actor=cast.ana, name="Soporte y llaves", cells=cells)
+    bot = accounts.create_service_account(
+        actor=cast.ana, name="a medias", accountable=cast.ana.principal
+    )
+    access.create_binding(actor=cast.ana, principal=bot, role=role, scope=at_soporte)
+    for name, number in (("otra", VENTAS), ("misma", SOPORTE)):
+        accounts.create_key(
+            actor=cast.ana,
+            service_account=bot,
+            name=name,
+            scope=Scope(numbers=frozenset({number})),
+        )
+
+    assert "It depends" not in text_of(ana, "/why/?who=otra&what=send:text")
+    assert "It depends: yes, when the number is Soporte." in text_of(
+        ana, "/why/?who=misma&what=send:text"
+    )
+    assert "No." in text_of(ana, f"/why/?who={bot}&what=api_key:create&number={SOPORTE}")
+    assert "It depends" not in text_of(ana, f"/why/?who={bot}&what=api_key:create")
 
 
 def test_a_no_names_what_missed_and_the_least_that_would_do(cast: Cast, ana: Client) -> None:

@@ -232,6 +232,22 @@ def test_why_says_what_fails_in_words_and_not_in_python(
     assert not re.search(r"None|frozenset|Hours\(|\['", said)
 
 
+def test_why_says_when_it_is_yes_where_the_question_left_that_open(
+    cast: Cast, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = answer(cast.workspace, question(permission="send:text", own=False))
+
+    write("\n".join(_account(told)))
+
+    said = capsys.readouterr().out
+    assert not told["allowed"]
+    assert said.startswith("It depends: dora, send:text")
+    assert "yes, when it is within the reach “queue”" in said
+    assert "smallest change" not in said
+    assert "can be given by" not in said
+    assert answer(cast.workspace, question(permission="send:text"))["depends"] == []
+
+
 def test_why_knows_no_country_that_is_none(cast: Cast) -> None:
     with pytest.raises(Problem, match="Mexico"):
         answer(cast.workspace, question(permission="send:text", country="Mexico"))

@@ -87,6 +87,8 @@ class Told:
     """Everything the page says."""
 
     allowed: bool
+    depends: bool
+    """Whether it is refused only because the question left open what decides it."""
     verdict: str
     because: str
     reason: str
@@ -107,6 +109,7 @@ def told(account: Account, names: Names) -> Told:
     teller = _Teller(account, _names(account, names))
     return Told(
         allowed=decision.allowed,
+        depends=bool(account.depends),
         verdict=teller.verdict(),
         because=teller.because(),
         reason=decision.reason,
@@ -114,7 +117,10 @@ def told(account: Account, names: Names) -> Told:
         checks=tuple(teller.check(given) for given in account.explanation.checks),
         guardrails=tuple(teller.guardrail(one) for one in account.watching),
         limits=tuple(saying.limit_in_words(limit) for limit in account.limits),
-        changes=tuple(teller.change(change) for change in account.explanation.changes),
+        # Who has it needs no wider role, only a question that says more.
+        changes=()
+        if account.depends
+        else tuple(teller.change(change) for change in account.explanation.changes),
         grantors=tuple(one.name for one in account.grantors[:_MOST_GRANTORS]),
         other_grantors=max(0, len(account.grantors) - _MOST_GRANTORS),
         evidence=decision.because,
@@ -139,6 +145,9 @@ class _Teller:
 
     def verdict(self) -> str:
         decision = self._account.explanation.decision
+        if self._account.depends:
+            when = ("; " + _("or") + " ").join(map(self._met, self._account.depends))
+            return _("It depends: yes, when %(what)s.") % {"what": when}
         if not decision.allowed:
             return _("No.")
         demands = [
@@ -148,8 +157,33 @@ class _Teller:
             return _("Yes, if %(demands)s.") % {"demands": ", ".join(demands)}
         return _("Yes.")
 
+    def _met(self, wanted: Sequence[Failing]) -> str:
+        return (" " + _("and") + " ").join(map(self._as_it_should_be, wanted))
+
+    def _as_it_should_be(self, one: Failing) -> str:
+        if isinstance(one.wanted, Reach):
+            return {
+                Reach.OWN: _("it is assigned to whoever asks"),
+                Reach.QUEUE: _("it is in the queue of whoever asks"),
+                Reach.TEAM: _("it is of a team of whoever asks"),
+            }[one.wanted]
+        assert isinstance(one.wanted, frozenset)  # noqa: S101 - a place
+        return {
+            "waba": _("the WhatsApp account is %(what)s"),
+            "number": _("the number is %(what)s"),
+            "team": _("the team is %(what)s"),
+            "template_set": _("the template is in %(what)s"),
+            "country": _("the customer is in %(what)s"),
+        }[one.dimension] % {
+            "what": (" " + _("or") + " ").join(sorted(self._names[value] for value in one.wanted))
+        }
+
     def because(self) -> str:
         decision = self._account.explanation.decision
+        if self._account.depends:
+            return _("%(who)s has the permission, and the question left this open.") % {
+                "who": self._who
+            }
         if decision.allowed:
             return self._why_allowed(decision.because)
         return self._why_refused(Reason(decision.reason))

@@ -105,9 +105,11 @@ def _words(value: object) -> str:
 
 def _account(answer: dict[str, Any]) -> Iterator[str]:
     """The verdict first, the evidence under it, then the way out."""
-    verdict = "Yes" if answer["allowed"] else "No"
+    verdict = "Yes" if answer["allowed"] else "It depends" if answer["depends"] else "No"
     yield f"{verdict}: {answer['principal']['name']}, {answer['permission']} ({answer['reason']})"
-    if not answer["allowed"]:
+    for way in answer["depends"]:
+        yield f"  yes, when {' and '.join(way)}"
+    if not answer["allowed"] and not answer["depends"]:
         yield f"  {answer['sentence']}"
     for check in answer["checks"]:
         yield f"  {check['permission']}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from heapq import nsmallest
+from itertools import chain, islice, product
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,18 +23,32 @@ from portero.engine import (
     Binding,
     Bindings,
     Check,
+    CheckAccount,
     Context,
     Explanation,
+    Failing,
     Guardrail,
     Limit,
     ObligationKind,
+    Reach,
     Role,
+    spec_of,
 )
 from portero.engine import Principal as Asker
 
 EXPLAIN = "access:explain"
 
 _IN_ORDER = 50
+_TRIED, _TOLD = 50, 3
+"""So many ways through what a question left open are tried, and so many told."""
+_PLACES: Mapping[str, tuple[str, str]] = {
+    "waba": ("wabas", "waba"),
+    "number": ("numbers", "number"),
+    "team": ("teams", "team"),
+    "template_set": ("template_sets", "template_sets"),
+    "country": ("countries", "country"),
+}
+"""By dimension, the field of a scope and the attribute of a resource: what a question can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,9 @@ class Account:
     limits: tuple[Limit, ...]
     grantors: tuple[Asker, ...]
     """Who could give what the first refused check lacks, owners first."""
+    depends: tuple[tuple[Failing, ...], ...]
+    """Of a refusal, what the question left open and what it has to be: with any one of these it is
+    allowed. Empty where saying more does not do."""
 
 
 def why(*, actor: Actor, asked: Asked) -> Account:
@@ -162,6 +181,8 @@ def account(
     asker = known[principal]
     bindings = Bindings.among(policy.bindings)
     mine = {one.id: one for holder in (principal, *asker.teams) for one in bindings.of(holder)}
+    open_ways = dict.fromkeys(_depends(state, principal, explanation, context, credential))
+    depends = tuple(islice(open_ways, _TOLD))
     return Account(
         asker=asker,
         explanation=explanation,
@@ -172,8 +193,87 @@ def account(
         principals=known,
         watching=tuple(_watching(state, asker, explanation)),
         limits=_limits(policy.limits, explanation),
-        grantors=_grantors(state, explanation, context, known),
+        grantors=() if depends else _grantors(state, explanation, context, known),
+        depends=depends,
     )
+
+
+def _depends(
+    state: State,
+    principal: str,
+    explanation: Explanation,
+    context: Context,
+    credential: str | None,
+) -> Iterator[tuple[Failing, ...]]:
+    """Each way in which more said would be enough: the engine is asked whether it is."""
+    refused = [one for one in explanation.checks if not one.allowed]
+    if not refused:
+        return
+    tried: set[tuple[Failing, ...]] = set()
+    for ways in islice(product(*map(_open_ways, refused)), _TRIED):
+        met = _together(chain.from_iterable(ways))
+        if met is None or met in tried:
+            continue
+        tried.add(met)
+        # A guardrail may leave of two numbers one: what is not true of all is told one by one.
+        each = list(islice(product(*map(_one_by_one, met)), _TRIED + 1))
+        allowed = [
+            one
+            for one in each[:_TRIED]
+            if state.snapshot.decide(
+                principal,
+                [_as_if(given.check, one, principal) for given in explanation.checks],
+                context,
+                credential,
+            ).allowed
+        ]
+        yield from [met] if len(allowed) == len(each) else allowed
+
+
+def _open_ways(given: CheckAccount) -> list[tuple[Failing, ...]]:
+    """What fails of each rule, the closest first, where the question said nothing of any of it."""
+    key = () if given.credential is None else given.credential.failing
+    ways = [()] if given.matched else [one.failing for one in given.missed]
+    return [(*way, *key) for way in ways if all(_is_open(one, given.check) for one in (*way, *key))]
+
+
+def _is_open(one: Failing, check: Check) -> bool:
+    """Whether a question left it open, and a request for the permission would not."""
+    if one.dimension == "reach":
+        return check.resource.owner is None and check.resource.team is None
+    field, _attribute = _PLACES.get(one.dimension, ("", ""))
+    return one.actual is None and field in spec_of(check.permission).places
+
+
+def _together(failing: Iterable[Failing]) -> tuple[Failing, ...] | None:
+    """Everything that is wanted, once for each dimension; None where it excludes itself."""
+    wanted: dict[str, Any] = {}
+    for one in failing:
+        before = wanted.get(one.dimension, one.wanted)
+        both = min(before, one.wanted) if one.dimension == "reach" else before & one.wanted
+        if not both:
+            return None
+        wanted[one.dimension] = both
+    return tuple(Failing(dimension, one, None) for dimension, one in wanted.items())
+
+
+def _one_by_one(one: Failing) -> list[Failing]:
+    if not isinstance(one.wanted, frozenset):
+        return [one]
+    return [Failing(one.dimension, frozenset({value}), None) for value in sorted(one.wanted)]
+
+
+def _as_if(check: Check, met: Iterable[Failing], principal: str) -> Check:
+    """The check had the question said what is wanted."""
+    said: dict[str, Any] = {}
+    for one in met:
+        field, attribute = _PLACES.get(one.dimension, ("", ""))
+        if isinstance(one.wanted, Reach):
+            said["owner"] = principal
+        elif isinstance(one.wanted, frozenset) and field in spec_of(check.permission).places:
+            [value] = one.wanted
+            said[attribute] = frozenset({value}) if one.dimension == "template_set" else value
+    return Check(check.permission, replace(check.resource, **said))
 
 
 def _watching(state: State, asker: Asker, explanation: Explanation) -> Sequence[Watching]:

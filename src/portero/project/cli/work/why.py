@@ -50,10 +50,14 @@ def _answer(known: Directory, question: Question) -> dict[str, Any]:
         "key": credential,
         "permission": question.permission,
         "allowed": decision.allowed,
+        "depends": [[_met(known, one) for one in way] for way in told.depends],
         "reason": str(decision.reason),
         "sentence": _sentence(known, explanation),
         "checks": [_check(known, one) for one in explanation.checks],
-        "change": [known.in_words(change.sentence()) for change in explanation.changes],
+        # Who has it needs no wider role, only a question that says more.
+        "change": []
+        if told.depends
+        else [known.in_words(change.sentence()) for change in explanation.changes],
         "who_can_give": [one.name for one in told.grantors],
         "obligations": [f"{o.kind}:{known.in_words(o.name)}" for o in decision.obligations],
         "policy_version": decision.policy_version,
@@ -139,6 +143,14 @@ def _failing(known: Directory, failing: Sequence[engine.Failing]) -> list[dict[s
         }
         for one in failing
     ]
+
+
+def _met(known: Directory, one: engine.Failing) -> str:
+    """What a question left open, as it would have to be."""
+    wanted = _plain(known, one.dimension, one.wanted)
+    if isinstance(wanted, list):
+        return f"the {one.dimension.replace('_', ' ')} is {' or '.join(wanted)}"
+    return f"it is within the reach “{wanted}”"
 
 
 def _plain(known: Directory, dimension: str, value: object) -> object:
