@@ -520,6 +520,9 @@ def test_before_a_limit_holds_one_sees_whom_and_who_is_over_it(
     assert "person or account" not in plain(alone.content)
     assert "people and accounts" in plain(everybody.content)
     assert "used since" not in plain(everybody.content)
+    assert "500 messages a day, for counted bot" in plain(one.content)
+    assert "500 messages a day, with the key counted 0" in plain(alone.content)
+    assert 'name="amount" value="500"' in one.content.decode(), "what was written is kept"
     assert counted(cast) == []
 
 

@@ -56,6 +56,21 @@ _CONTRASTS = """() => {
   return found;
 }"""
 
+_OVERLAPS = """() => {
+  const texts = document.createTreeWalker(document.querySelector('main') ?? document.body, NodeFilter.SHOW_TEXT), lines = [];
+  while (texts.nextNode()) {
+    const text = texts.currentNode, element = text.parentElement, range = document.createRange();
+    if (!text.data.trim() || !element.checkVisibility() || element.closest('.vh, .foot, option')) continue;
+    range.selectNodeContents(text);
+    for (const box of range.getClientRects()) lines.push({box, text});
+  }
+  const lies = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 3
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4;
+  return lines.flatMap((one, at) => lines.slice(at + 1)
+    .filter(other => other.text !== one.text && lies(one.box, other.box))
+    .map(other => one.text.data.trim() + ' / ' + other.text.data.trim()));
+}"""
+
 
 @contextmanager
 def chromium(playwright: Playwright) -> Iterator[Browser]:
@@ -80,6 +95,11 @@ class Visit:
         self.page.wait_for_load_state()  # a page that is just being left has no document
         wide = self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
         return bool(wide)
+
+    def overlaps(self) -> list[str]:
+        """Texts that lie one over another, two by two."""
+        found: list[str] = self.page.evaluate(_OVERLAPS)
+        return found
 
     def contrasts(self) -> dict[str, float]:
         """The least contrast of the text in each kind of element, as WCAG reckons it."""

@@ -48,6 +48,17 @@ ANSWERS = {200, 404}
 _RULES = {
     "resultTypes": ["violations"],
 }
+_LENGTHENED = """() => {
+  const texts = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT), found = [];
+  while (texts.nextNode()) found.push(texts.currentNode);
+  for (const text of found) {
+    const element = text.parentElement;
+    if (!text.data.trim() || !element.checkVisibility() || getComputedStyle(element).whiteSpace !== 'normal') continue;
+    text.data = 'x'.repeat(200);
+  }
+  return document.documentElement.scrollWidth - innerWidth;
+}"""
+"""Every name, reason and sentence becomes one unbroken word; by how many pixels the page sticks out then."""
 _TABS = """() => {
   const seen = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
     .filter(e => e !== document.body)
@@ -175,6 +186,8 @@ def test_every_page_is_clean_by_axe_and_by_keyboard(
             told = faults(visit, page) + keyboard_faults(page)
             if answer.status not in ANSWERS:
                 told.append(f"answered {answer.status}")
+            if (wider := page.evaluate(_LENGTHENED)) > 0:
+                told.append(f"one long word makes it {wider} px wider")
             if told:
                 wrong[f"{name} {address}"] = told
 

@@ -87,9 +87,10 @@ class Walk:
         expect(self.page.get_by_role("heading", level=1)).to_have_text(self.say(text, **values))
 
     def looks_well(self, name: str) -> None:
-        """Nothing sticks out, axe finds nothing, every text can be read; and a picture to look at."""
+        """Nothing sticks out or lies over another thing, axe finds nothing, every text can be read; and a picture to look at."""
         picture(self.page, f"{name}-{self.way.name}")
         assert not self.visit.overflows(), name
+        assert self.visit.overlaps() == [], name
         pale = {n: c for n, c in self.visit.contrasts().items() if c < LEAST_CONTRAST}
         assert pale == {}, name
         found = Axe().run(self.page, options={"resultTypes": ["violations"]}).response
@@ -187,6 +188,42 @@ def test_a_role_is_made_changed_seen_before_it_holds_and_brought_back(owner: Wal
     owner.page.locator("main form button.primary").click()
     owner.tap("Save for everybody who has it")
     expect(owner.page.get_by_role("heading", level=1)).to_have_text(name)
+
+
+def test_who_gains_one_thing_and_loses_another_is_told_line_by_line(owner: Walk) -> None:
+    owner.go("/roles/")
+    owner.page.get_by_role("link", name="Campaign manager").click()
+    owner.tap("Change")
+    _choose(owner.page.locator("[name='send:text']"), "all")
+    _choose(owner.page.locator("[name='template:delete']"), "none")
+    owner.page.locator("main form button.primary").click()
+    expect(owner.page.locator(".ways > .turn")).to_have_count(2)
+    owner.looks_well("role-turns")
+
+
+def test_a_role_is_laid_beside_another_with_both_names_in_sight(owner: Walk) -> None:
+    owner.go("/roles/")
+    owner.page.get_by_role("link", name="Campaign manager").click()
+    owner.page.locator("#beside").select_option(label="Reader")
+    owner.tap("Compare")
+    for name in ("Campaign manager", "Reader"):
+        heading = owner.page.get_by_role("columnheader", name=name).first
+        expect(heading).to_be_in_viewport()
+    owner.looks_well("role-beside")
+
+
+def test_whom_a_limit_holds_is_told_on_a_page_of_its_own(owner: Walk) -> None:
+    owner.go("/limits/new/")
+    owner.field("At most").fill("3")
+    owner.page.locator("[name='whose'][value='one']").check()
+    owner.field("Person, team, service account or key").fill("orders-bot")
+    owner.tap("See whom it holds")
+    expect(owner.page.get_by_role("heading", level=1)).to_contain_text("orders-bot")
+    expect(owner.page.locator("#held")).to_be_in_viewport()
+    owner.looks_well("limit-review")
+
+    owner.tap("Change it again")
+    expect(owner.field("At most")).to_have_value("3")
 
 
 def _choose(cell: Locator, reach: str) -> None:

@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from typing_extensions import override
 
 from portero.console import saying, visits
 from portero.console.answers import done
-from portero.console.forms import Form, WholeNumber
+from portero.console.forms import Form, WholeNumber, sent_again
 from portero.console.membership import Reason
 from portero.console.naming import called
 from portero.console.picking import grouped_permissions, picked
@@ -25,7 +26,7 @@ from portero.domain.access import queries as access
 from portero.domain.access import services
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import InvalidRule, NotFound
-from portero.domain.access.queries import Held, Standing
+from portero.domain.access.queries import Held
 from portero.domain.accounts import queries as accounts
 from portero.domain.accounts.models import ApiKey
 from portero.domain.audit.models import in_workspace
@@ -42,6 +43,7 @@ class LimitForm(Form):
 
     instead_of = forms.UUIDField(required=False, widget=forms.HiddenInput)
     binding = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    back = forms.BooleanField(required=False)
     amount = WholeNumber(
         label=gettext_lazy("At most"),
         min_value=0,
@@ -134,6 +136,19 @@ class LimitForm(Form):
             "reason": found["reason"],
         }
 
+    def drawn(self) -> Limit:
+        """The limit it would be, to be told of."""
+        found, (kind, holder) = self.cleaned_data, self.holder
+        return Limit(
+            id=str(found["instead_of"] or ""),
+            holder_kind=kind,
+            holder=str(holder or ""),
+            metric=Metric(found["metric"]),
+            per=Per(found["per"]),
+            amount=found["amount"],
+            permissions=frozenset(found["permissions"]) or None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -141,14 +156,11 @@ class Shown:
 
     id: str
     sentence: str
-    holder: str
-    """Whose it is; empty for the workspace."""
     about: list[str]
     """Empty = whatever is asked."""
     amount: int
     used: int | None
     """Since the hour or day began; None where it is not kept for people to read."""
-    made: Standing[Limit]
 
     @property
     def is_used_up(self) -> bool:
@@ -164,7 +176,9 @@ def new(request: HttpRequest) -> HttpResponse:
     actor = visits.actor(request)
     if request.method == "POST":
         posted = LimitForm(request.POST, actor=actor)
-        return _show(request, posted, _coming(actor, posted) if posted.is_valid() else None)
+        if not posted.is_valid() or posted.cleaned_data["back"]:
+            return _show(request, posted)
+        return _review(request, posted)
     asked = request.GET.get("binding")
     initial = {
         "metric": Metric.MESSAGES,
@@ -222,9 +236,29 @@ def retire(request: HttpRequest, limit: UUID) -> HttpResponse:
     return render(request, "console/limit_retire.html", {"form": form, "limit": shown})
 
 
-def _show(request: HttpRequest, form: LimitForm, coming: Coming | None = None) -> HttpResponse:
-    context = {"form": form, "groups": picked(form["permissions"]), "coming": coming}
+def _show(request: HttpRequest, form: LimitForm) -> HttpResponse:
+    context = {"form": form, "groups": picked(form["permissions"])}
     return render(request, "console/limit_form.html", context, status=400 if form.errors else 200)
+
+
+def _review(request: HttpRequest, form: LimitForm) -> HttpResponse:
+    actor = visits.actor(request)
+    limit, typed = form.drawn(), form.cleaned_data["one"]
+    # As it was typed: whoever may not see people learns no name by an address.
+    is_one = form.cleaned_data["whose"] == _ONE
+    names = {limit.holder: typed} if is_one else _names(actor, [limit])
+    [shown] = _shown([limit], names, actor)
+    context = {
+        "form": form,
+        "limit": shown,
+        "coming": _coming(actor, limit),
+        "fields": sent_again(request),
+        "save": reverse("console:limit_save"),
+        "again": reverse("console:limit_new"),
+        "leave": reverse("console:limits"),
+        "place": _("Limits"),
+    }
+    return render(request, "console/limit_review.html", context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,35 +278,32 @@ class Coming:
         return self.used is not None and self.used > self.amount
 
 
-def _coming(actor: Actor, form: LimitForm) -> Coming:
-    rule = form.rule()
-    kind, holder = form.holder
-    whom: Collection[str] | None = None if holder is None else {str(holder)}
-    if kind is HolderKind.BINDING and holder is not None:
-        whom = {access.binding(actor=actor, binding=holder).principal}
-    is_key = kind is HolderKind.KEY
-    permissions = rule["permissions"] or list(PERMISSIONS)
+def _coming(actor: Actor, limit: Limit) -> Coming:
+    whom: Collection[str] | None = {limit.holder} if limit.holder else None
+    if limit.holder_kind is HolderKind.BINDING:
+        whom = {access.binding(actor=actor, binding=UUID(limit.holder)).principal}
+    is_key = limit.holder_kind is HolderKind.KEY
+    permissions = access.permissions_of(limit.permissions or PERMISSIONS)
     return Coming(
         held=None
         if is_key
         else access.held_by(actor=actor, permissions=permissions, principals=whom),
         keys=1 if is_key else accounts.living_keys(actor.workspace, of=whom, at=actor.at),
-        used=_used_of_its_like(actor, rule),
-        amount=rule["amount"],
+        used=_used_of_its_like(actor, limit),
+        amount=limit.amount,
     )
 
 
-def _used_of_its_like(actor: Actor, rule: Mapping[str, Any]) -> int | None:
+def _used_of_its_like(actor: Actor, limit: Limit) -> int | None:
     """How much is used of a limit that counts the same for the same: counting records is not cheap."""
-    like = [
-        one.rule
-        for one in access.limits(actor=actor)
-        if (one.rule.holder_kind, one.rule.holder or None)
-        == (rule["holder_kind"], str(rule["holder"]) if rule["holder"] else None)
-        and (one.rule.metric, one.rule.per) == (rule["metric"], rule["per"])
-        and set(access.permissions_of(one.rule.permissions or ())) == set(rule["permissions"] or ())
-    ]
+    like = [one.rule for one in access.limits(actor=actor) if _counts(one.rule) == _counts(limit)]
     return max(_used(actor, like).values(), default=None)
+
+
+def _counts(limit: Limit) -> tuple[object, ...]:
+    """What two limits have in common that differ in nothing but how much."""
+    about = frozenset(access.permissions_of(limit.permissions or ()))
+    return limit.holder_kind, limit.holder, limit.metric, limit.per, about
 
 
 def _known(actor: Actor, limit: UUID) -> Limit:
@@ -305,23 +336,23 @@ def _as_it_is(known: Limit, actor: Actor) -> dict[str, Any]:
 
 
 def _all(actor: Actor) -> list[Shown]:
-    found = access.limits(actor=actor)
-    names = _names(actor, [one.rule for one in found])
-    used = _used(actor, [one.rule for one in found])
+    found = [one.rule for one in access.limits(actor=actor)]
+    return _shown(found, _names(actor, found), actor)
+
+
+def _shown(limits: list[Limit], names: Mapping[str, str], actor: Actor) -> list[Shown]:
+    used = _used(actor, limits)
     return [
         Shown(
-            id=one.rule.id,
-            sentence=saying.limit_in_words(one.rule),
-            holder=names.get(one.rule.holder, ""),
+            id=one.id,
+            sentence=saying.limit_in_words(one, holder=names.get(one.holder, "")),
             about=[
-                _(PERMISSIONS[key].sentence)
-                for key in access.permissions_of(one.rule.permissions or ())
+                _(PERMISSIONS[key].sentence) for key in access.permissions_of(one.permissions or ())
             ],
-            amount=one.rule.amount,
-            used=used.get(one.rule.id),
-            made=one,
+            amount=one.amount,
+            used=used.get(one.id),
         )
-        for one in found
+        for one in limits
     ]
 
 

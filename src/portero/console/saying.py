@@ -140,7 +140,7 @@ def guardrail_in_words(rule: Guardrail) -> str:
         case GuardrailKind.DENY:
             return _("Never lets this happen.")
         case GuardrailKind.TEMPLATES_ONLY:
-            return _("Lets approved templates through and nothing else.")
+            return _("Nothing of this is sent, unless it is an approved template.")
         case GuardrailKind.REQUIRE_WINDOW:
             return _("Only while the customer wrote in the last 24 hours.")
         case GuardrailKind.REQUIRE_CONSENT:
@@ -165,8 +165,8 @@ def _only(conditions: Conditions) -> str:
     return _("Only %(when)s.") % {"when": " · ".join(when(conditions))}
 
 
-def limit_in_words(limit: Limit) -> str:
-    """How many, of what, per what, and for whom together."""
+def limit_in_words(limit: Limit, *, holder: str = "") -> str:
+    """How many, of what, per what, and for whom together: by `holder`, the name, where it is given."""
     return _("%(amount)s %(things)s %(per)s, %(together)s") % {
         "amount": number_format(limit.amount, force_grouping=True),
         "things": {
@@ -176,10 +176,21 @@ def limit_in_words(limit: Limit) -> str:
             Metric.MONEY: ngettext("unit of money", "units of money", limit.amount),
         }[limit.metric],
         "per": {Per.SECOND: _("a second"), Per.HOUR: _("an hour"), Per.DAY: _("a day")}[limit.per],
-        "together": {
-            HolderKind.KEY: _("by this key"),
-            HolderKind.PRINCIPAL: _("by whoever asks or their team"),
-            HolderKind.BINDING: _("by this role that was given"),
-            HolderKind.WORKSPACE: _("in the whole workspace"),
-        }[limit.holder_kind],
+        "together": _holder(limit.holder_kind, holder),
     }
+
+
+def _holder(kind: HolderKind, name: str) -> str:
+    match kind:
+        case HolderKind.WORKSPACE:
+            return _("in the whole workspace")
+        case HolderKind.KEY:
+            return _("with the key %(name)s") % {"name": name} if name else _("by this key")
+        case HolderKind.PRINCIPAL if name:
+            return _("for %(name)s") % {"name": name}
+        case HolderKind.PRINCIPAL:
+            return _("by whoever asks or their team")
+        case HolderKind.BINDING if name:
+            return _("by the role %(name)s") % {"name": name}
+        case HolderKind.BINDING:
+            return _("by this role that was given")
