@@ -61,7 +61,7 @@ def plain(page: bytes) -> str:
 
 
 def secret_in(page: bytes) -> str:
-    return re.findall(r'value="(ptr_svc_[^"]+)"', page.decode())[0]
+    return re.findall(r">(ptr_svc_[^<]+)</textarea>", page.decode())[0]
 
 
 def key_called(cast: Cast, name: str) -> ApiKey:

@@ -462,6 +462,13 @@ def test_from_a_new_key_to_the_first_call_of_a_client_that_knows_nothing_of_us(
     steps.tap(owner.button("Make the key").first)
     owner.heads("Copy the key now")
     owner.looks_well("key-made")
+    key = page.get_by_label(name, exact=True)
+    fits = "field => field.scrollWidth <= field.clientWidth && field.scrollHeight <= field.clientHeight"
+    assert key.evaluate(fits), "the whole key can be read"
+    owner.visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    owner.page.get_by_role("button", name=owner.say("Copy"), exact=True).click()
+    owner.sees("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == key.input_value()
 
     pasted = page.get_by_label("pywa", exact=True).locator("pre").inner_text()
     made: dict[str, Any] = {}

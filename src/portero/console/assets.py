@@ -21,6 +21,7 @@ _TYPES: Mapping[str, str] = {
     "matrix.js": _SCRIPT,
     "palette.js": _SCRIPT,
     "shut.js": _SCRIPT,
+    "copy.js": _SCRIPT,
     "live.js": _SCRIPT,
 }
 _FROM_ELSEWHERE: Mapping[str, tuple[str, ...]] = {
