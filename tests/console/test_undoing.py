@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import count
 from threading import Barrier, BrokenBarrierError
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -203,6 +204,16 @@ def test_b1_10_a_mail_takes_the_change_of_a_factor_back(person: Person) -> None:
     assert Authenticator.objects.get(user_id=person.pk).data["secret"] == secret
     assert not Session.objects.filter(person_id=person.pk).exists()
     assert thief.get("/").status_code == 302
+
+
+def test_the_page_of_the_link_tells_when_by_the_workspace_s_clock(person: Person) -> None:
+    with_a_passkey(person)
+
+    page = at_the_door().get(undo_in_the_last_mail()).content.decode()
+
+    change = SignInChange.objects.get(person_id=person.pk).made_at
+    local = change.astimezone(ZoneInfo("America/Bogota"))
+    assert f"{local:%H:%M} (America/Bogota)" in page
 
 
 def test_b1_10_a_change_of_the_password_is_taken_back(person: Person) -> None:

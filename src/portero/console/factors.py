@@ -91,4 +91,6 @@ def undo(request: HttpRequest, token: str) -> HttpResponse:
             return render(request, "console/undone.html")
     except LinkNotValid:
         return render(request, "console/spent.html", {"is_undo": True}, status=404)
-    return render(request, "console/undo.html", {"at": change.made_at})
+    zone = visits.zone_of(change.person_id)
+    context = {"at": change.made_at, "zone": zone, "clock": f" ({zone.key})"}
+    return render(request, "console/undo.html", context)

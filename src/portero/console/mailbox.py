@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from portero.console import visits
 
 _LATEST = 50
 _BETWEEN = b"-" * 79  # what Django's backend writes after each mail
@@ -31,9 +34,14 @@ def is_here() -> bool:
 
 
 def mailbox(request: HttpRequest) -> HttpResponse:
-    return render(
-        request, "console/mailbox.html", {"mails": _mails(Path(settings.EMAIL_FILE_PATH))}
-    )
+    person = visits.person_of(request)
+    zone = visits.zone_of(person.pk) if person is not None else ZoneInfo("UTC")
+    context = {
+        "mails": _mails(Path(settings.EMAIL_FILE_PATH)),
+        "zone": zone,
+        "clock": f" ({zone.key})",
+    }
+    return render(request, "console/mailbox.html", context)
 
 
 def _mails(folder: Path) -> list[Mail]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
@@ -26,6 +27,8 @@ from portero.domain.accounts.models import Person
 from portero.domain.accounts.queries import Membership
 from portero.domain.accounts.services.factors import has_factor, young_passkeys
 from portero.domain.accounts.sessions import ADDRESS, AGENT, BEGAN, SEEN, WORKSPACE, note_seen
+from portero.domain.audit.models import in_workspace
+from portero.domain.workspaces.models import Workspace
 from portero.store.sittings import (
     ABSOLUTE_S,
     IDLE_S,
@@ -241,6 +244,15 @@ def actor(request: HttpRequest) -> Actor:
     """The actor of a request that came in by a door for members."""
     found: Actor = attributes(request).actor
     return found
+
+
+def zone_of(person: UUID) -> ZoneInfo:
+    """By whose clock to tell somebody a time outside a workspace: theirs all have one, or it is UTC."""
+    zones = set()
+    for one in accounts.memberships(person):
+        with in_workspace(one.workspace):
+            zones.add(Workspace.objects.get(id=one.workspace).timezone)
+    return ZoneInfo(zones.pop() if len(zones) == 1 else "UTC")
 
 
 def person(request: HttpRequest) -> Person:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from portero.domain.access.models import AccessRequest, Principal, Role
 from portero.domain.access.queries import who_can_decide
@@ -160,6 +161,12 @@ def _access_given(happened: Happened) -> Iterator[Letter]:
     yield from _to_who_asked(happened, "access_given")
 
 
+def _by_the_clock(end: datetime) -> str:
+    """By the workspace's clock; the same in every language."""
+    zone = Workspace.objects.get().timezone
+    return f"{end.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})"
+
+
 @concerns("access_request.refused")
 def _access_refused(happened: Happened) -> Iterator[Letter]:
     yield from _to_who_asked(happened, "access_refused")
@@ -170,6 +177,8 @@ def _to_who_asked(happened: Happened, name: str) -> Iterator[Letter]:
     asker = Principal.objects.get(id=asked.principal_id)
     if asker.person_id is not None:
         facts = {**_asked(happened, asked.id), "answer": quoted(asked.answer)}
+        if asked.state == "approved" and asked.decided_at is not None:
+            facts["until"] = _by_the_clock(asked.decided_at + timedelta(seconds=asked.lasts_s))
         yield Letter(asker.person_id, name, {**facts, "greets": asker.name})
 
 
