@@ -189,6 +189,19 @@ def test_a16_control_a_link_that_nobody_voids_still_opens(cast: Cast) -> None:
     assert at_the_door().get(f"/welcome/{token}").status_code == 200
 
 
+def test_nobody_fills_a_mailbox_by_inviting_again(cast: Cast, ana: Client) -> None:
+    form, [address] = guests(cast, "Rebeca")
+    ana.post("/people/invite/", form)
+    with in_workspace(cast.workspace):
+        principal = Principal.objects.get(person_id=Person.objects.get(email=address).pk).id
+    path = f"/people/{principal}/invite/"
+
+    answers = [ana.post(path) for _ in range(5)]
+
+    assert [one.status_code for one in answers] == [302] * 4 + [409]
+    assert "Five invitations went there within the last hour." in answers[-1].content.decode()
+
+
 def test_a16_a_second_invitation_ends_the_first(cast: Cast, ana: Client) -> None:
     form, [address] = guests(cast, "Remo")
     ana.post("/people/invite/", form)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core import mail
@@ -24,6 +25,7 @@ from portero.domain.access import services as access
 from portero.domain.access.authorize import Actor
 from portero.domain.access.errors import (
     AccessDenied,
+    AskedTooOften,
     BeyondOwnRights,
     NotFound,
     OwnAccess,
@@ -292,6 +294,34 @@ def test_nobody_asks_without_measure(cast: Cast, eva: Actor, auditor: UUID) -> N
 
     with pytest.raises(TooManyRequests):
         ask(requests.MOST_OPEN + 1)
+
+
+def test_nobody_fills_mailboxes_by_asking_and_withdrawing(
+    cast: Cast, eva: Actor, auditor: UUID
+) -> None:
+    for _ in range(5):
+        access.withdraw_request(actor=eva, request=asked(eva, auditor))
+
+    with pytest.raises(AskedTooOften):
+        asked(eva, auditor)
+    hers, way = signed_in(person_of(eva)), "/requests/new/?permission=audit:read"
+    [role] = re.findall(r'<option value="([0-9a-f-]{36})"', hers.get(way).content.decode())
+    form = {"role": role, "lasts": "3600", "reason": "x", "permission": "audit:read"}
+    answer = hers.post("/requests/new/", form)
+    assert "You withdrew five requests within the last hour." in plain(answer.content)
+    assert asked(replace(eva, at=eva.at + timedelta(hours=2)), auditor)
+
+
+def test_the_mail_of_what_was_given_says_until_when(cast: Cast, eva: Actor, auditor: UUID) -> None:
+    request = asked(eva, auditor)
+    with override_settings(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"):
+        work()
+        mail.outbox = []
+        access.approve_request(actor=cast.ana, request=request, digest=digest(cast.ana, request))
+        work()
+
+    end = (cast.ana.at + DAY).astimezone(ZoneInfo("America/Bogota"))
+    assert f"It ends by itself: {end:%Y-%m-%d %H:%M} (America/Bogota)." in mail.outbox[-1].body
 
 
 def test_r10_asking_takes_no_other_field(cast: Cast, eva: Actor, auditor: UUID) -> None:

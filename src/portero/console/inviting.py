@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 from typing_extensions import override
 
 from portero.console import visits
-from portero.console.answers import beyond_own_rights, done
+from portero.console.answers import beyond_own_rights, conflict, done
 from portero.console.forms import Form
 from portero.domain.access import queries as access
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
-from portero.domain.accounts.errors import AlreadyIn, AlreadyMember, InvalidEmail
+from portero.domain.accounts.errors import AlreadyIn, AlreadyMember, InvalidEmail, InvitedTooOften
 from portero.domain.accounts.services import Guest
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.models import Number
@@ -214,3 +214,8 @@ def invite_again(request: HttpRequest, principal: UUID) -> HttpResponse:
         return _handed_over(request, [principal])
     except AlreadyIn:
         return redirect("console:person", principal)
+    except InvitedTooOften:
+        return conflict(
+            request,
+            _("Five invitations went there within the last hour. Wait a while, or ask them first."),
+        )

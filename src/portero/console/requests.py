@@ -20,7 +20,13 @@ from portero.console.narrowing import idle_in
 from portero.console.saying import Names
 from portero.domain.access import queries as access
 from portero.domain.access import services
-from portero.domain.access.errors import NotFound, RequestChanged, RequestClosed, TooManyRequests
+from portero.domain.access.errors import (
+    AskedTooOften,
+    NotFound,
+    RequestChanged,
+    RequestClosed,
+    TooManyRequests,
+)
 from portero.domain.access.queries import Asked, RoleInUse
 from portero.engine import PERMISSIONS, Reach
 
@@ -96,6 +102,10 @@ def ask(request: HttpRequest) -> HttpResponse:
                 lasts=timedelta(seconds=int(found["lasts"])),
                 reason=found["reason"],
                 permission=wanted if spec is not None else "",
+            )
+        except AskedTooOften:
+            form.add_error(
+                None, _("You withdrew five requests within the last hour. Ask again in an hour.")
             )
         except TooManyRequests:
             form.add_error(None, _("Twenty of your requests wait already. Withdraw one first."))

@@ -131,6 +131,12 @@ class TooManyRequests(AccessError):
     code = "too_many_requests"
 
 
+class AskedTooOften(TooManyRequests):
+    """Somebody asked, withdrew and asked again, and each time a mail went to all who decide."""
+
+    code = "asked_too_often"
+
+
 class StaleRole(AccessError):
     """Somebody else has changed the role since it was read."""
 

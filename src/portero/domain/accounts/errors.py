@@ -21,6 +21,12 @@ class AlreadyIn(AccountsError):
     code = "already_in"
 
 
+class InvitedTooOften(AccountsError):
+    """So many mails went to one address within an hour that one more would only annoy."""
+
+    code = "invited_too_often"
+
+
 class AtHomeElsewhere(AccountsError):
     """A member of another workspace too, be it suspended: no one workspace changes how they sign in."""
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from portero.domain.access.authorize import Actor, digest_of, record_act, scope_of
 from portero.domain.access.errors import (
+    AskedTooOften,
     InvalidRule,
     NotFound,
     OwnAccess,
@@ -35,6 +36,9 @@ WAITS = timedelta(days=7)
 """How long a request can be decided."""
 LONGEST = timedelta(days=90)
 MOST_OPEN = 20
+MOST_WITHDRAWN = 5
+"""How many of somebody's requests of the last hour may be withdrawn when they ask once more."""
+_SPAN = timedelta(hours=1)
 MANAGED_BY = "access_request"
 
 
@@ -47,7 +51,10 @@ def request_access(
     scope: Scope | None = None,
     permission: str = "",
 ) -> UUID:
-    """Ask for a role, for a time. Gives nothing. Raises InvalidRule, NotFound, TooManyRequests."""
+    """Ask for a role, for a time. Gives nothing.
+
+    Raises AskedTooOften, InvalidRule, NotFound, TooManyRequests.
+    """
     scope = scope or Scope()
     with in_workspace(actor.workspace):
         require_scope(scope)
@@ -65,6 +72,11 @@ def request_access(
             return same.id  # asked again is asked once
         if waiting.count() >= MOST_OPEN:
             raise TooManyRequests
+        taken_back = AccessRequest.objects.filter(
+            principal_id=actor.principal, state="withdrawn", asked_at__gt=actor.at - _SPAN
+        )
+        if taken_back.count() >= MOST_WITHDRAWN:
+            raise AskedTooOften
         cells = _cells(current_state().policy, role)
         made = AccessRequest.objects.create(
             id=uuid7(),

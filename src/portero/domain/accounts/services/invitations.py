@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from django.utils import timezone
@@ -13,7 +14,7 @@ from portero.domain.access.authorize import Actor, record_act
 from portero.domain.access.errors import NotFound
 from portero.domain.access.models import Principal
 from portero.domain.access.snapshot import lock_policy
-from portero.domain.accounts.errors import AlreadyIn, LinkNotValid
+from portero.domain.accounts.errors import AlreadyIn, InvitedTooOften, LinkNotValid
 from portero.domain.accounts.models import Person
 from portero.domain.accounts.services.links import (
     bearer_of,
@@ -22,9 +23,13 @@ from portero.domain.accounts.services.links import (
     void_links,
 )
 from portero.domain.accounts.services.people import add_person
-from portero.domain.audit.models import in_workspace
+from portero.domain.audit.models import Outbox, in_workspace
 from portero.domain.audit.services import Touched
 from portero.engine import Scope
+
+MOST_MAILS = 5
+"""How many invitations go to one guest within an hour."""
+_SPAN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,11 @@ def arrive(*, person: UUID, workspace: UUID) -> None:
 def invite_again(*, actor: Actor, principal: UUID) -> None:
     """Send a new way in to who has not come in yet; earlier ones stop working.
 
-    Raises AccessDenied, AlreadyIn, NotFound.
+    Raises AccessDenied, AlreadyIn, InvitedTooOften, NotFound.
     """
     with access.changes_together(actor=actor, operation="invite_again", event="person.invited"):
         person = _who_waits(actor, principal)
+        _require_patience(actor, principal)
         void_links(person=person.id, workspace=actor.workspace)
         _record(actor, principal)
 
@@ -125,6 +131,15 @@ def _who_waits(actor: Actor, principal: UUID) -> Person:
     if not row.invited:
         raise AlreadyIn(row.name)
     return Person.objects.get(id=row.person_id)
+
+
+def _require_patience(actor: Actor, principal: UUID) -> None:
+    """The mails went to somebody's address whether they wanted them or not."""
+    mails = Outbox.objects.filter(
+        event="person.invited", subjects__contains=[principal], at__gt=actor.at - _SPAN
+    )
+    if mails.count() >= MOST_MAILS:
+        raise InvitedTooOften(str(principal))
 
 
 def _record(actor: Actor, principal: UUID) -> None:
