@@ -43,6 +43,13 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
 apt-get -qq -y --no-install-recommends install postgresql python3-venv "$proxy" >/dev/null
 
+if [ "$proxy" = caddy ] && [ -n "$certificate" ]; then
+    for file in "$certificate" "$key"; do
+        setpriv --reuid=caddy --regid=caddy --init-groups test -r "$file" ||
+            stop "Caddy runs as the account caddy, which cannot read $file"
+    done
+fi
+
 say "putting this release into $home"
 id portero >/dev/null 2>&1 || useradd --system --home-dir $state --shell /usr/sbin/nologin portero
 install -d -m 755 $home /etc/portero

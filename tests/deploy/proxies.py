@@ -186,10 +186,12 @@ def _await(proxy: Proxy) -> None:
     raise AssertionError(f"the proxy does not start:\n{proxy.logged()}")
 
 
-def _write_certificate(folder: Path, host: str, lasts: timedelta) -> None:
-    """A certificate for this run, signed by itself."""
+def _write_certificate(
+    folder: Path, host: str, lasts: timedelta, *, called: str | None = None
+) -> None:
+    """A certificate for this run, signed by itself. Two that are trusted at once are called apart."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called or host)])
     names = [x509.DNSName(host), x509.IPAddress(ip_address("127.0.0.1"))]
     now = datetime.now(UTC)
     certificate = (

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.bare import Machine, bare_debian
+from deploy.faults import Fault, faults
 from deploy.proxies import NAMES, _write_certificate
 
 pytestmark = pytest.mark.long
@@ -71,10 +72,15 @@ def _give_a_name(root: Path) -> None:
     tls = root / "root" / "tls"
     tls.mkdir()
     _write_certificate(tls, NAME, timedelta(days=90))
-    (tls / "key.pem").chmod(0o644)  # of a test: Caddy reads it as an account of its own
+    for other, name, lasts in (("ending", NAME, 5), ("other", "other.example.com", 90)):
+        (tls / other).mkdir()
+        _write_certificate(tls / other, name, timedelta(days=lasts), called=other)
+    for key in (tls / "key.pem", *tls.glob("*/key.pem")):
+        key.chmod(0o644)  # of a test: Caddy reads it as an account of its own
     root.joinpath("root").chmod(0o755)
     with (root / "etc/ssl/certs/ca-certificates.crt").open("a") as taken:
-        taken.write((tls / "certificate.pem").read_text())
+        for certificate in (tls, tls / "ending"):
+            taken.write((certificate / "certificate.pem").read_text())
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost {NAME}\n")
 
 
@@ -119,6 +125,36 @@ def test_processes_that_are_killed_come_back(installed: Installed) -> None:
         installed.machine.run("systemctl", "kill", "--signal=KILL", unit)
 
     assert _until_well(installed) == []
+
+
+def test_the_doctor_names_each_of_twenty_faults_put_in_by_hand(installed: Installed) -> None:
+    put_in = faults(installed.proxy)
+    missed = []
+    for fault in put_in:
+        installed.machine.run("sh", "-c", fault.put)
+        try:
+            said = _until_named(installed, fault)
+        finally:
+            installed.machine.run("sh", "-c", fault.undo)
+        if said is not None:
+            missed.append((fault.name, said))
+        assert _until_well(installed) == [], f"after {fault.name}"
+
+    assert missed == []
+    assert len(put_in) >= 20
+
+
+def _until_named(installed: Installed, fault: Fault) -> list[str] | None:
+    """None once the doctor names it; what it says instead, after a worker would be missed."""
+    deadline = time.monotonic() + 45
+    while True:
+        found = json.loads(installed.machine.run("portero", "doctor", "--json", check=False))
+        bad = [f for f in found["findings"] if not f["ok"]]
+        if any(f["check"] == fault.check and fault.says in f["message"] + f["remedy"] for f in bad):
+            return None
+        if time.monotonic() > deadline:
+            return [f"{f['check']}: {f['message']} → {f['remedy']}" for f in bad]
+        time.sleep(1)
 
 
 def test_installing_again_keeps_what_was_set_and_what_is_there(installed: Installed) -> None:
