@@ -185,7 +185,7 @@ def test_a_name_that_is_taken_is_said_so(cast: Cast, ana: Client, named: str) ->
         ({"account": ""}, "Say which program it is for."),
         ({"account_name": ""}, "Give the new account a name."),
         ({"permissions": []}, "Choose what it may do: at least one thing."),
-        ({"countries": "Mexico"}, "No country is called"),
+        ({"countries": "Mexiko"}, "No country is called"),
         ({"networks": "everywhere"}, "These are no networks"),
     ],
 )

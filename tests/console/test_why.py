@@ -432,7 +432,7 @@ def test_a_key_narrows_and_the_page_says_what_it_leaves_out(cast: Cast, ana: Cli
 @pytest.mark.parametrize(
     ("query", "error"),
     [
-        ("who=beto&what=send:text&country=XX", "No country has these two letters"),
+        ("who=beto&what=send:text&country=XX", "No country is called XX."),
         ("who=beto&what=send:text&network=10.0", "An address looks like"),
         ("who=beto&what=send:telepathy", "Select a valid choice"),
         ("who=beto&what=send:text&at=yesterday", "Enter a valid date"),

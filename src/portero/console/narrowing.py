@@ -9,9 +9,9 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portero.console.countries import named_in
 from portero.console.forms import Form
 from portero.domain.access.models import Principal
-from portero.domain.access.services.validation import is_country
 from portero.domain.workspaces.models import Number, TemplateSet, Waba
 from portero.engine import PERMISSIONS, Conditions, Hours, PermissionSpec, Reach, Scope
 from portero.engine.networks import parse_network
@@ -63,18 +63,20 @@ class Places(Form):
     teams = forms.MultipleChoiceField(label=gettext_lazy("For these teams"), **_SEVERAL)
     countries = forms.CharField(
         label=gettext_lazy("To customers of these countries"),
-        help_text=gettext_lazy("Two letters each: MX, ES. Empty: of every country."),
+        help_text=gettext_lazy(
+            "By name or two letters, with commas between: Mexico, ES. Empty: of every country."
+        ),
         max_length=400,
         required=False,
     )
 
     def clean_countries(self) -> list[str]:
-        countries = listed(self.cleaned_data["countries"].upper())
-        if strange := [one for one in countries if not is_country(one)]:
+        found = list(named_in(self.cleaned_data["countries"]))
+        if strange := [said for said, code in found if code is None]:
             raise forms.ValidationError(
                 _("No country is called %(names)s.") % {"names": ", ".join(strange)}
             )
-        return countries
+        return [code for _said, code in found if code is not None]
 
     @property
     def is_narrow(self) -> bool:

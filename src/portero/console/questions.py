@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from typing_extensions import override
 
+from portero.console.countries import code_of
 from portero.console.forms import Form
-from portero.domain.access.services.validation import is_country
 from portero.domain.workspaces.errors import UnknownNumber, UnknownTemplate
 from portero.domain.workspaces.queries import Choices, Circumstances, Thing, Whose
 from portero.engine import PERMISSIONS
@@ -84,8 +84,8 @@ class ThingForm(Form):
     country = forms.CharField(
         label=gettext_lazy("To somebody in"),
         required=False,
-        max_length=2,
-        help_text=gettext_lazy("Two letters, such as MX."),
+        max_length=100,
+        help_text=gettext_lazy("By name or two letters: Mexico, MX."),
     )
     team = forms.ChoiceField(label=gettext_lazy("In a conversation of"), required=False)
     whose = forms.ChoiceField(label=gettext_lazy("Assigned to"), required=False)
@@ -127,9 +127,10 @@ class ThingForm(Form):
         return any(self.data.get(name) or name in self.errors for name in MORE)
 
     def clean_country(self) -> str:
-        country: str = self.cleaned_data["country"].upper()
-        if country and not is_country(country):
-            raise forms.ValidationError(_("No country has these two letters; Mexico is MX."))
+        said: str = self.cleaned_data["country"]
+        country = code_of(said) if said else ""
+        if country is None:
+            raise forms.ValidationError(_("No country is called %(names)s.") % {"names": said})
         return country
 
     def clean_network(self) -> str:
