@@ -19,8 +19,9 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.webauthn.internal.auth import STATE_SESSION_KEY
 from django.db import connections
+from django.template.loader import render_to_string
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from cast import Cast, playing
 from console.authenticators import BE, BS, UP, UV, Soft
@@ -75,6 +76,23 @@ def asked(browser: Client) -> str:
 def comes_in(browser: Client, credential: dict[str, Any]) -> bool:
     browser.post(LOGIN, {"credential": json.dumps(credential)})
     return "_auth_user_id" in browser.session
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("en", "The passkey is added."), ("es", "Se agregó la llave de acceso.")],
+)
+def test_a_passkey_is_called_one_word_everywhere(language: str, says: str) -> None:
+    with translation.override(language):
+        assert render_to_string("mfa/messages/webauthn_added.txt").strip() == says
+
+
+def test_the_list_of_sessions_leads_to_another_password(person: Person) -> None:
+    with_an_app(person)
+
+    page = signed_in(person).get("/sessions/").content.decode()
+
+    assert '<a href="/forgotten/">choose another password</a>' in page
 
 
 def test_a13_control_a_right_answer_lets_in(person: Person) -> None:

@@ -947,6 +947,16 @@ def test_a_count_is_read_as_it_is_written(cast: Cast, written: str, meant: int) 
     assert limit.amount == meant
 
 
+@pytest.mark.parametrize("written", ["1" + "0" * 18, "1." + ".".join(["000"] * 6), "9" * 5000])
+def test_a_count_too_large_is_called_that(cast: Cast, written: str) -> None:
+    form = {"amount": written, "metric": "messages", "per": "day", "whose": "workspace"}
+
+    answer = signed_in(person_of(cast.ana)).post("/limits/save/", form)
+
+    assert answer.status_code == 400
+    assert "This number is too large." in answer.content.decode()
+
+
 @pytest.mark.parametrize("written", ["1.5", "1.00", "0x10", "1e3", "\u0661", "10.00.000"])
 def test_what_is_no_count_is_refused(cast: Cast, written: str) -> None:
     form = {"amount": written, "metric": "messages", "per": "day", "whose": "workspace"}

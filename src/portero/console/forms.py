@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from typing_extensions import override
 
 _ALWAYS = {"csrfmiddlewaretoken"}
@@ -47,6 +48,8 @@ class WholeNumber(forms.IntegerField):
         written = str(value if value is not None else "").strip()
         if re.fullmatch(r"[0-9]{1,3}([.,\s'][0-9]{3})+", written):
             written = re.sub(r"[^0-9]", "", written)
+        if re.fullmatch(r"[0-9]{19,}", written):
+            raise ValidationError(_("This number is too large."), code="too_large")
         if written and not re.fullmatch(r"[+-]?[0-9]{1,18}", written):
             raise ValidationError(self.error_messages["invalid"], code="invalid")
         found: int | None = super().to_python(written)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from typing_extensions import override
 
 from portero.console import controls, saying, visits
-from portero.console.answers import beyond_own_rights, done
+from portero.console.answers import beyond_own_rights, conflict, done
 from portero.console.forms import Form, sent_again
 from portero.console.membership import Reason
 from portero.console.narrowing import CHOSEN, Places, Times, idle_in, places_here
@@ -31,7 +31,7 @@ from portero.domain.access.authorize import Actor, Gift
 from portero.domain.access.errors import BeyondOwnRights, InvalidRule, NameTaken, NotFound
 from portero.domain.accounts import queries
 from portero.domain.accounts import services as accounts
-from portero.domain.accounts.queries import Key
+from portero.domain.accounts.queries import Key, KeyState
 from portero.domain.accounts.services import NewKey
 from portero.domain.audit.models import in_workspace
 from portero.domain.workspaces.models import Number, Resource, TemplateSetMember
@@ -200,6 +200,12 @@ def save(request: HttpRequest) -> HttpResponse:
 def roll(request: HttpRequest, api_key: UUID) -> HttpResponse:
     """A new key in the place of another, which goes on for a while."""
     found, actor = _key(request, api_key), visits.actor(request)
+    if found.state is not KeyState.ACTIVE:
+        return conflict(
+            request,
+            _("%(name)s is revoked or has ended: nothing of it can be renewed. Make a new key.")
+            % {"name": found.name},
+        )
     form = Rolling(request.POST or None)
     if request.method == "POST" and form.is_valid():
         overlap = timedelta(hours=int(form.cleaned_data["overlap"]))
