@@ -19,6 +19,7 @@ from engine.readings import DECISIONS, SEED, readings
 from portero.engine import Decision, Reason
 
 UNSEEN = {
+    "a_key_begins_a_new_day",
     "a_limit_of_a_binding_is_forgotten",
     "a_limit_of_a_key_is_forgotten",
     "a_limit_of_the_workspace_is_forgotten",
