@@ -43,7 +43,7 @@ KEPT = [
 ]
 
 
-@pytest.mark.parametrize(("text", "secret"), SAID)
+@pytest.mark.parametrize(("text", "secret"), SAID, ids=range(len(SAID)))
 def test_k12_no_line_of_a_log_holds_it_whoever_said_it(text: str, secret: str) -> None:
     for line in (logged(text), logged("%s", text), logged("it failed", error=ValueError(text))):
         assert secret not in line
