@@ -90,7 +90,7 @@ def test_a_refusal_says_why_in_the_readers_language(
     for language, (refused, says) in {
         "es": ("Denegado", "Su permiso no llega hasta aquí"),
         "pt-br": ("Negado", "A permissão não chega até aqui"),
-        "en": ("Refused", "country must be MX"),
+        "en": ("Refused", "Given for countries: MX"),
     }.items():
         with visiting(browser, shop.console, cookies=ana, language=language) as visit:
             first = visit.page.locator(".log").first.locator("li").first
