@@ -154,6 +154,13 @@ def test_r22_nor_the_other_way_around(once: Client) -> None:
     )
 
 
+def test_r22_a_look_at_ones_factors_leaves_what_was_shown_for_an_act(once: Client) -> None:
+    assert once.get("/factors/totp/deactivate/").status_code == 200
+
+    assert not asked(once, DOOR, {"word": "gato"})
+    assert asked(once, "/factors/totp/deactivate/", {})
+
+
 def test_r22_what_is_shown_on_the_way_to_one_act_is_for_that_and_what_was_sent_goes_on(
     cast: Cast, once: Client
 ) -> None:

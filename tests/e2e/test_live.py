@@ -76,7 +76,7 @@ def test_somebody_whose_sessions_are_ended_is_led_out(
         his.page.wait_for_timeout(500)
         anas.page.get_by_role("link", name="Diego Rojas").click()
         anas.page.get_by_text("Suspend, remove and more").click()
-        anas.page.get_by_role("link", name="Sign Diego Rojas out everywhere").click()
+        anas.page.get_by_role("link", name="Sign Diego Rojas out in every browser").click()
         anas.page.get_by_role("button", name="Sign out now").click()
 
         expect(his.page).to_have_url(re.compile("/login/"), timeout=AT_ONCE_MS)

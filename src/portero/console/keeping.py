@@ -65,11 +65,14 @@ def way_to_a_fresh_factor(
     return redirect(visits.way_to_show_it_again(person, f"{reverse('console:kept')}?{_FOR}={act}"))
 
 
-def is_shown_for(request: HttpRequest, person: Person, act: str, *, here: bool = True) -> bool:
+def is_shown_for(
+    request: HttpRequest, person: Person, act: str, *, here: bool = True, takes: bool = True
+) -> bool:
     """Whether a second factor was shown for such an act within five minutes.
 
     One that was shown for nothing in particular, to sign in, is for the first act that asks. `here` =
-    in the workspace they are in; what one signs in with oneself is of none.
+    in the workspace they are in; what one signs in with oneself is of none. Who only looks, without
+    `takes`, leaves it for an act.
     """
     oldest = time.time() - FACTOR_AGE.total_seconds()
     fresh = [at for at in visits.moments_shown(request, person, here=here) if at > oldest]
@@ -77,7 +80,7 @@ def is_shown_for(request: HttpRequest, person: Person, act: str, *, here: bool =
         if any(taken.get(at) == act for at in fresh):
             return True
         free = [at for at in fresh if at not in taken]
-        if free:
+        if free and takes:
             _take(taken, max(free), act)
         return bool(free)
 

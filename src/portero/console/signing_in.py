@@ -142,7 +142,11 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
         """Not of who showed all they have a moment ago, which allauth would ask for once more."""
         request = context.request
         if is_mfa_enabled(request.user):
-            if keeping.is_shown_for(request, request.user, keeping.FACTORS, here=False):
+            # The page one comes to after making the first factor is no act: it leaves what was shown
+            # for the first that is.
+            takes = request.method == "POST"
+            act = keeping.FACTORS
+            if keeping.is_shown_for(request, request.user, act, here=False, takes=takes):
                 return False
             raise ReauthenticationRequired
         shown = [
