@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e.installations import _four_ports
+from e2e.installations import ports_in_a_row
 from e2e.signing_in import code_of
 from gateway.house import free_port
 from portero.project.environment import FILE
@@ -107,7 +107,7 @@ def command(source: Path, *arguments: str) -> list[str]:
 def demo(source: Path, folder: Path) -> Iterator[Mapping[str, Any]]:
     """A whole installation of a release, lived in."""
     told = folder / "told.json"
-    arguments = ["demo", "--data", str(folder / "demo"), "--port", str(_four_ports())]
+    arguments = ["demo", "--data", str(folder / "demo"), "--port", str(ports_in_a_row())]
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig=INT", *command(source, *arguments, "--json", str(told))],

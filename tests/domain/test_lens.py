@@ -165,7 +165,7 @@ def test_through_a_lens_nothing_is_changed_whatever_both_may_do(
 def test_nothing_but_the_one_door_asks_the_engine_for_somebody_who_may_look_through_a_lens() -> (
     None
 ):
-    """A decision asked past it would forget the lens."""
+    """A decision asked past it would forget the lens. *Why?* asks about whom its question names."""
     asks = re.compile(r"snapshot\.(decide|visible)\(")
     found = {
         str(file.relative_to(SRC))
@@ -174,4 +174,7 @@ def test_nothing_but_the_one_door_asks_the_engine_for_somebody_who_may_look_thro
         if asks.search(file.read_text())
     }
 
-    assert found == {"domain/access/authorize/deciding.py"}
+    assert found == {
+        "domain/access/authorize/deciding.py",
+        "domain/workspaces/queries/why.py",
+    }

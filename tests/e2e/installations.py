@@ -59,7 +59,7 @@ class Demo:
 def demo(folder: Path) -> Iterator[Demo]:
     """`portero demo` as a person starts it, ended as by Ctrl-C."""
     told = folder / "told.json"
-    command = ["demo", "--data", str(folder / "demo"), "--port", str(_four_ports())]
+    command = ["demo", "--data", str(folder / "demo"), "--port", str(ports_in_a_row())]
     with _portero(folder, *command, "--json", str(told)) as process:
         deadline = time.monotonic() + _START_S
         while not told.exists():
@@ -69,14 +69,14 @@ def demo(folder: Path) -> Iterator[Demo]:
         yield Demo(folder / "demo", json.loads(told.read_text()))
 
 
-def _four_ports() -> int:
-    """The first of four that were free a moment ago."""
+def ports_in_a_row(count: int = 4) -> int:
+    """The first of so many that were free a moment ago."""
     import socket
 
     while True:
         first = free_port()
         try:
-            for port in (first + 1, first + 2, first + 3):
+            for port in range(first + 1, first + count):
                 socket.create_server(("127.0.0.1", port)).close()
         except (OSError, OverflowError):
             continue

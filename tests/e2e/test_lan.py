@@ -16,8 +16,7 @@ import httpx
 import pytest
 from cryptography import x509
 
-from e2e.installations import _TETHERED
-from gateway.house import free_port
+from e2e.installations import _TETHERED, ports_in_a_row
 from portero.project.demo.lan import Lan, _certify
 from programs import needed
 
@@ -32,7 +31,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[
     needed("caddy")
     folder = tmp_path_factory.mktemp("lan")
     told, output = folder / "told.json", folder / "output"
-    arguments = ["--data", str(folder / "demo"), "--port", str(free_port()), "--json", str(told)]
+    arguments = [
+        "--data",
+        str(folder / "demo"),
+        "--port",
+        str(ports_in_a_row(6)),
+        "--json",
+        str(told),
+    ]
     with output.open("wb") as writing:
         process = subprocess.Popen(
             [*_TETHERED, Path(sys.executable).with_name("portero"), "demo", "--lan", "--name", NAME,

@@ -16,7 +16,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
-from django.utils.crypto import salted_hmac
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from portero.console import visits
 from portero.domain.accounts.models import Person
@@ -68,7 +68,9 @@ def device_of(request: HttpRequest, person: Person) -> str | None:
     except signing.BadSignature:
         return None
     is_theirs = found["person"] == str(person.pk)
-    if not is_theirs or found.get("password") != _digest_of_password(person):
+    if not is_theirs or not constant_time_compare(
+        str(found.get("password")), _digest_of_password(person)
+    ):
         return None
     if not Authenticator.objects.filter(user_id=person.pk, pk=found["factor"]).exists():
         return None
