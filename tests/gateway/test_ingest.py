@@ -265,4 +265,5 @@ def test_t10_a_crowd_of_posts_for_one_workspace_keeps_no_post_of_another_waiting
 
     before = house.loop.run(stored_before(house, house.another_gateway(), other, waba))
 
-    assert before <= 2 * UNDER_WAY  # and what both lanes take next
+    # And what the lanes take until the post has come in, on a busy machine; without turns it is all 60.
+    assert before <= 4 * UNDER_WAY
